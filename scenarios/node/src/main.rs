@@ -1,0 +1,2 @@
+//! The crowd node.
+fn main() {}

@@ -1,0 +1,14 @@
+//! What a scenario author imports: `use crowd::prelude::*;`.
+
+pub use std::time::Duration;
+
+pub use crowd_derive::Settings;
+
+pub use crate::{
+    coordinator::{Action, Coordinator, Event as CoordinatorEvent, Group, Member, Plan, Timeout},
+    failure::{Failure, Owner, Stopped},
+    refusal::Refusal,
+    scenario::{Run, Scenario},
+    throttle::{Rate, Throttle},
+    user::{Address, Mail, Received, User, UserId},
+};

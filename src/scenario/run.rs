@@ -1,0 +1,205 @@
+//! What a run offers to its scenario and its users.
+
+use std::{fmt, future::Future, sync::Arc};
+
+use arc_swap::ArcSwap;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::Scenario;
+use crate::{
+    coordinator::{Coordinator, CoordinatorData, Coordinators, Plan, Timeout},
+    failure::Failure,
+    measure::Measure,
+    refusal::Refusal,
+    telemetry::Telemetry,
+    throttle::{Rate, Throttle, Throttles},
+    user::{Post, directory::Directory},
+};
+
+/// The parts of a node that a run uses. One set per run.
+#[derive(Clone, Debug)]
+pub struct Services {
+    /// The node's name.
+    pub node: Arc<str>,
+    /// The running users.
+    pub directory: Directory,
+    /// The throttles.
+    pub throttles: Throttles,
+    /// The coordinators.
+    pub coordinators: Coordinators,
+    /// Where measurements go.
+    pub measure: Measure,
+    /// Where events go.
+    pub telemetry: Telemetry,
+    tasks: TaskTracker,
+    ending: CancellationToken,
+}
+
+impl Services {
+    /// The services of a new run.
+    pub fn new(
+        node: Arc<str>,
+        throttles: Throttles,
+        coordinators: Coordinators,
+        measure: Measure,
+        telemetry: Telemetry,
+    ) -> Self {
+        Self {
+            node,
+            directory: Directory::default(),
+            throttles,
+            coordinators,
+            measure,
+            telemetry,
+            tasks: TaskTracker::new(),
+            ending: CancellationToken::new(),
+        }
+    }
+
+    /// Runs `work` beside the users; it is dropped when the run ends.
+    pub(crate) fn spawn_for_run(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let ending = self.ending.clone();
+        self.tasks.spawn(async move {
+            let _ = ending.run_until_cancelled(work).await;
+        });
+    }
+
+    /// Ends what was started with [`Run::spawn`].
+    pub(crate) async fn end(&self) {
+        self.ending.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// A run of a scenario on this node: settings, throttles, coordinators, measurements, the post.
+/// Cheap to clone. Users reach everything of it through [`User`](crate::user::User) as well.
+pub struct Run<S: Scenario> {
+    inner: Arc<Inner<S>>,
+}
+
+struct Inner<S: Scenario> {
+    services: Services,
+    settings: ArcSwap<S::Settings>,
+    post: Post<S::Message>,
+}
+
+impl<S: Scenario> Clone for Run<S> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+}
+
+impl<S: Scenario> fmt::Debug for Run<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run").field("scenario", &S::NAME).finish_non_exhaustive()
+    }
+}
+
+impl<S: Scenario> Run<S> {
+    pub(crate) fn new(services: Services, settings: S::Settings) -> Self {
+        let post = Post::new(services.directory.clone());
+        Self {
+            inner: Arc::new(Inner { services, settings: ArcSwap::from_pointee(settings), post }),
+        }
+    }
+
+    pub(crate) fn services(&self) -> &Services {
+        &self.inner.services
+    }
+
+    pub(crate) fn set_settings(&self, settings: S::Settings) {
+        self.inner.settings.store(Arc::new(settings));
+    }
+
+    /// The settings as they are now; ask again to see changes made while the run goes on.
+    pub fn settings(&self) -> Arc<S::Settings> {
+        self.inner.settings.load_full()
+    }
+
+    /// The name of this node.
+    pub fn node(&self) -> &str {
+        &self.inner.services.node
+    }
+
+    /// Sends messages to users.
+    pub fn post(&self) -> &Post<S::Message> {
+        &self.inner.post
+    }
+
+    /// Starts a throttle, or finds it running at the same rate.
+    ///
+    /// # Errors
+    /// `wrong-reconfiguration` if it runs at another rate.
+    pub async fn start_throttle(&self, name: &str, rate: Rate) -> Result<Throttle, Refusal> {
+        self.inner.services.throttles.start(name, rate).await?;
+        self.throttle(name)
+    }
+
+    /// A throttle that was started.
+    ///
+    /// # Errors
+    /// `no-throttle` if it was not.
+    pub fn throttle(&self, name: &str) -> Result<Throttle, Refusal> {
+        self.inner.services.throttles.get(name)
+    }
+
+    /// Starts a coordinator.
+    ///
+    /// # Errors
+    /// `invalid-plan` for a plan that makes no sense.
+    pub async fn start_coordinator<D: CoordinatorData>(
+        &self,
+        name: &str,
+        plan: Plan<D>,
+        timeout: Timeout,
+    ) -> Result<Coordinator<D>, Refusal> {
+        self.inner.services.coordinators.start(name, plan, timeout).await
+    }
+
+    /// A coordinator that was started with this type of data.
+    ///
+    /// # Errors
+    /// `no-coordinator` if it was not.
+    pub fn coordinator<D: CoordinatorData>(&self, name: &str) -> Result<Coordinator<D>, Refusal> {
+        self.inner.services.coordinators.get(name)
+    }
+
+    /// Adds to a counter.
+    pub fn count(&self, name: &str, by: u64) {
+        self.measure().count(name, by);
+    }
+
+    /// Sets a gauge.
+    pub fn gauge(&self, name: &str, value: f64) {
+        self.measure().gauge(name, value);
+    }
+
+    /// Records whether something that should hold does; goes on either way and hands back
+    /// `passed`.
+    pub fn check(&self, name: &str, passed: bool) -> bool {
+        self.measure().check(name, passed);
+        passed
+    }
+
+    /// Counts a failure without ending anybody.
+    pub fn note_failure(&self, failure: &Failure) {
+        self.measure().failure(crate::measure::Source::Noted, failure);
+    }
+
+    /// Where measurements go.
+    pub fn measure(&self) -> &Measure {
+        &self.inner.services.measure
+    }
+
+    /// Where events go; subscribe to see them.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.inner.services.telemetry
+    }
+
+    /// Runs something beside the users, a server say. It is dropped when the run ends, after
+    /// `terminate`.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.inner.services.spawn_for_run(work);
+    }
+}

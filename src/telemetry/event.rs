@@ -1,0 +1,276 @@
+//! Every event the runtime emits. Names follow `crowd.<part>.<what>[.<phase>]`; amoc's names with
+//! another first word, plus those amoc lacks (marked *ours*).
+
+use std::{sync::Arc, time::Duration};
+
+use tracing::Level;
+
+use super::Event;
+use crate::user::id::UserId;
+
+/// Declares the events: struct, kind, name, level, what it counts for.
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident = $text:literal at $level:ident
+        { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? } $(counts $count:expr)?;)*) => {
+        /// Which event it is.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(usize)]
+        pub enum Kind { $($(#[$doc])* $name),* }
+
+        impl Kind {
+            /// Every kind of event.
+            pub const ALL: &[Kind] = &[$(Kind::$name),*];
+            pub(super) const COUNT: usize = Self::ALL.len();
+
+            /// The event's name.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => $text),* }
+            }
+        }
+
+        $($(#[$doc])*
+        #[derive(Debug, Clone)]
+        pub struct $name { $($(#[$field_doc])* pub $field: $type),* }
+
+        impl Event for $name {
+            const KIND: Kind = Kind::$name;
+            $(fn count(&self) -> u64 { let count: fn(&Self) -> u64 = $count; count(self) })?
+            fn log(&self) {
+                tracing::event!(target: "crowd", Level::$level, $($field = ?self.$field,)* $text);
+            }
+        })*
+    };
+}
+
+events! {
+    /// A scenario's `init` begins on this node.
+    InitStart = "crowd.scenario.init.start" at DEBUG {
+        /// The scenario.
+        scenario: &'static str };
+    /// `init` returned.
+    InitStop = "crowd.scenario.init.stop" at DEBUG {
+        /// The scenario.
+        scenario: &'static str,
+        /// How long it took.
+        duration: Duration };
+    /// `init` failed, panicked or took too long.
+    InitException = "crowd.scenario.init.exception" at ERROR {
+        /// The scenario.
+        scenario: &'static str,
+        /// How long it took.
+        duration: Duration,
+        /// Why.
+        reason: String };
+    /// A user starts.
+    UserStart = "crowd.scenario.start.start" at TRACE {
+        /// The scenario.
+        scenario: &'static str,
+        /// The user.
+        user: UserId };
+    /// A user ended by returning, or because it was told to stop.
+    UserStop = "crowd.scenario.start.stop" at TRACE {
+        /// The scenario.
+        scenario: &'static str,
+        /// The user.
+        user: UserId,
+        /// How long it lived.
+        duration: Duration };
+    /// A user failed, panicked or was killed.
+    UserException = "crowd.scenario.start.exception" at DEBUG {
+        /// The scenario.
+        scenario: &'static str,
+        /// The user.
+        user: UserId,
+        /// How long it lived.
+        duration: Duration,
+        /// `error`, `panic` or `kill`.
+        kind: &'static str,
+        /// Why.
+        reason: String };
+    /// A scenario's `terminate` begins on this node.
+    TerminateStart = "crowd.scenario.terminate.start" at DEBUG {
+        /// The scenario.
+        scenario: &'static str };
+    /// `terminate` returned.
+    TerminateStop = "crowd.scenario.terminate.stop" at DEBUG {
+        /// The scenario.
+        scenario: &'static str,
+        /// How long it took.
+        duration: Duration };
+    /// `terminate` failed, panicked or took too long.
+    TerminateException = "crowd.scenario.terminate.exception" at WARN {
+        /// The scenario.
+        scenario: &'static str,
+        /// How long it took.
+        duration: Duration,
+        /// Why.
+        reason: String };
+    /// Users were added to or removed from the run.
+    ControllerUsers = "crowd.controller.users" at DEBUG {
+        /// The scenario.
+        scenario: &'static str,
+        /// How many.
+        users: u64,
+        /// `add` or `remove`.
+        change: &'static str } counts |event| event.users;
+    /// The run changed its state (*ours*).
+    ControllerState = "crowd.controller.state" at INFO {
+        /// The state before.
+        from: &'static str,
+        /// The state now.
+        to: &'static str };
+    /// A throttle was started.
+    ThrottleInit = "crowd.throttle.init" at DEBUG {
+        /// The throttle.
+        name: Arc<str> };
+    /// A throttle's rate was set or changed; a step of a ramp counts too.
+    ThrottleRate = "crowd.throttle.rate" at DEBUG {
+        /// The throttle.
+        name: Arc<str>,
+        /// The rate, as people write it.
+        rate: String };
+    /// Something asks a throttle to be let through.
+    ThrottleRequest = "crowd.throttle.request" at TRACE {
+        /// The throttle.
+        name: Arc<str> };
+    /// A throttle let something through.
+    ThrottleExecute = "crowd.throttle.execute" at TRACE {
+        /// The throttle.
+        name: Arc<str> };
+    /// A throttle forfeited slots, because it was late by more than its tolerance (*ours*).
+    ThrottleForfeit = "crowd.throttle.forfeit" at DEBUG {
+        /// The throttle.
+        name: Arc<str>,
+        /// How many slots.
+        slots: u64 } counts |event| event.slots;
+    /// A throttle was stopped (*ours*).
+    ThrottleStop = "crowd.throttle.stop" at DEBUG {
+        /// The throttle.
+        name: Arc<str>,
+        /// How many waited on it and were answered with an error.
+        waiting: u64 };
+    /// An action that a throttle ran failed (*ours*).
+    ThrottleFault = "crowd.throttle.fault" at WARN {
+        /// The throttle.
+        name: Arc<str>,
+        /// Why.
+        reason: String };
+    /// A coordinator was started.
+    CoordinatorStart = "crowd.coordinator.start" at DEBUG {
+        /// The coordinator.
+        name: Arc<str> };
+    /// A coordinator was stopped.
+    CoordinatorStop = "crowd.coordinator.stop" at DEBUG {
+        /// The coordinator.
+        name: Arc<str> };
+    /// A user was added to a coordinator.
+    CoordinatorAdd = "crowd.coordinator.add" at TRACE {
+        /// The coordinator.
+        name: Arc<str>,
+        /// The user.
+        user: UserId };
+    /// A coordinator was reset.
+    CoordinatorReset = "crowd.coordinator.reset" at DEBUG {
+        /// The coordinator.
+        name: Arc<str> };
+    /// Nobody was added to a coordinator for as long as its timeout.
+    CoordinatorTimeout = "crowd.coordinator.timeout" at DEBUG {
+        /// The coordinator.
+        name: Arc<str> };
+    /// The actions of one item of a plan begin.
+    CoordinatorExecute = "crowd.coordinator.execute" at TRACE {
+        /// The coordinator.
+        name: Arc<str>,
+        /// `coordinate`, `timeout`, `reset` or `stop`.
+        event: &'static str,
+        /// The size of the group as planned: a number or `all`.
+        configured: String,
+        /// How many members the group has.
+        members: u64 } counts |event| event.members;
+    /// An action of a coordinator failed or panicked (*ours*: amoc swallows it).
+    CoordinatorFault = "crowd.coordinator.fault" at WARN {
+        /// The coordinator.
+        name: Arc<str>,
+        /// Which item of the plan, from 1.
+        item: usize,
+        /// Why.
+        reason: String };
+    /// A setting was refused, by its type or by its check.
+    ConfigVerify = "crowd.config.verify" at WARN {
+        /// The setting.
+        setting: String,
+        /// Why.
+        reason: String };
+    /// A value from the environment cannot be read.
+    ConfigEnv = "crowd.config.env" at ERROR {
+        /// The variable.
+        variable: String,
+        /// Why.
+        reason: String };
+    /// Settings of the running scenario were changed (*ours*).
+    ConfigUpdate = "crowd.config.update" at INFO {
+        /// The settings that changed, with their new values.
+        changed: Vec<(String, String)> };
+    /// What a scenario does on a changed setting failed.
+    ConfigHook = "crowd.config.hook" at WARN {
+        /// The setting.
+        setting: String,
+        /// Why.
+        reason: String };
+    /// The generator cannot keep up (*ours*).
+    GeneratorWarning = "crowd.generator.warning" at WARN {
+        /// What is wrong and what to do.
+        reason: String };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, atomic::AtomicU64, atomic::Ordering};
+
+    use super::{super::Telemetry, *};
+
+    #[test]
+    fn an_event_is_counted_and_told_at_once() {
+        let telemetry = Telemetry::default();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let log = seen.clone();
+        let subscription = telemetry.subscribe(move |occurrence| {
+            log.lock().unwrap().push(format!("{occurrence:?}"));
+        });
+        telemetry.emit(&ControllerUsers { scenario: "idle", users: 7, change: "add" });
+        drop(subscription);
+        telemetry.emit(&ControllerUsers { scenario: "idle", users: 2, change: "remove" });
+        assert_eq!(telemetry.count(Kind::ControllerUsers), 9);
+        let seen = seen.lock().unwrap();
+        assert_eq!(seen.len(), 1);
+        assert!(seen[0].starts_with("crowd.controller.users ControllerUsers"), "{}", seen[0]);
+    }
+
+    #[test]
+    fn a_subscriber_that_panics_harms_nobody() {
+        let telemetry = Telemetry::default();
+        let told = Arc::new(AtomicU64::new(0));
+        let count = told.clone();
+        let _bad = telemetry.subscribe(|_| panic!("bad subscriber"));
+        let _good = telemetry.subscribe(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        telemetry.emit(&InitStart { scenario: "idle" });
+        assert_eq!(told.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn rare_paths_build_no_event_for_nobody() {
+        let telemetry = Telemetry::default();
+        telemetry.emit_with(3, || -> ThrottleExecute { unreachable!("nobody listens") });
+        assert_eq!(telemetry.count(Kind::ThrottleExecute), 3);
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Kind::ALL.len());
+    }
+}

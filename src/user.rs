@@ -1,0 +1,188 @@
+//! The virtual user: an actor with an identity, a mailbox, a supervisor, a soft stop it may act
+//! on and a kill it cannot refuse. It is one task, not a `ractor::Actor`; `docs/adr/0001` says why.
+
+use std::{fmt, future::Future, ops::Deref, time::Duration};
+
+use tokio::time::Instant;
+
+pub mod core;
+pub mod directory;
+pub mod id;
+pub mod mailbox;
+pub mod supervisor;
+pub(crate) mod task;
+
+use crate::{
+    failure::{Failure, Stopped},
+    scenario::{Run, Scenario},
+};
+use std::sync::Arc;
+
+pub use self::{
+    core::UserCore,
+    directory::{Address, Post, SendError},
+    id::UserId,
+    mailbox::{Mail, Received},
+};
+
+/// What a running user holds: its identity, its mailbox, and through [`Run`] everything the run
+/// shares. Cheap to clone; a clone is the same user.
+pub struct User<S: Scenario> {
+    core: Arc<UserCore>,
+    run: Run<S>,
+}
+
+impl<S: Scenario> Clone for User<S> {
+    fn clone(&self) -> Self {
+        Self { core: self.core.clone(), run: self.run.clone() }
+    }
+}
+
+impl<S: Scenario> fmt::Debug for User<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User").field("id", &self.core.id()).finish_non_exhaustive()
+    }
+}
+
+/// Everything the run offers is the user's too.
+impl<S: Scenario> Deref for User<S> {
+    type Target = Run<S>;
+
+    fn deref(&self) -> &Run<S> {
+        &self.run
+    }
+}
+
+impl<S: Scenario> User<S> {
+    pub(crate) fn new(core: Arc<UserCore>, run: Run<S>) -> Self {
+        Self { core, run }
+    }
+
+    /// The user's id.
+    pub fn id(&self) -> UserId {
+        self.core.id()
+    }
+
+    /// Where other users reach this one.
+    pub fn address(&self) -> Address<S::Message> {
+        self.run.post().address(self.id())
+    }
+
+    /// Sends a message to another user, or to itself, wherever it lives. Messages of one sender to
+    /// one receiver arrive in order.
+    ///
+    /// # Errors
+    /// If no user of that id is running.
+    pub fn send(&self, to: UserId, message: S::Message) -> Result<(), SendError> {
+        self.run.post().send_from(Some(self.id()), to, message)
+    }
+
+    /// Sends a message to itself after `delay`, unless the user or the run has ended by then.
+    pub fn send_after(&self, delay: Duration, message: S::Message) {
+        let post = self.run.post().clone();
+        let id = self.id();
+        self.run.services().spawn_for_run(async move {
+            tokio::time::sleep(delay).await;
+            // The user may have ended meanwhile; then there is nobody to remind.
+            let _ = post.send_from(Some(id), id, message);
+        });
+    }
+
+    /// The next message; `None` once the user has been told to stop and its mailbox is empty.
+    pub async fn receive(&self) -> Option<Mail<S::Message>> {
+        self.core.receive(true).await
+    }
+
+    /// The next message, if it comes within `limit`.
+    pub async fn receive_within(&self, limit: Duration) -> Received<S::Message> {
+        match tokio::time::timeout(limit, self.core.receive(true)).await {
+            Ok(Some(mail)) => Received::Mail(mail),
+            Ok(None) => Received::Stopped,
+            Err(_) => Received::TimedOut,
+        }
+    }
+
+    /// The next message, if it comes within `limit`, even when the user has been told to stop: to
+    /// await the last answers.
+    pub async fn drain_within(&self, limit: Duration) -> Option<Mail<S::Message>> {
+        tokio::time::timeout(limit, self.core.receive(false)).await.ok().flatten()
+    }
+
+    /// Waits until the user is told to stop. A user that ends soon after counts as stopped; one
+    /// that does not may be killed.
+    pub async fn stopped(&self) {
+        self.core.stopped().await;
+    }
+
+    /// Whether the user has been told to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.core.is_stopping()
+    }
+
+    /// Tells this user to stop, as `remove` does.
+    pub fn stop(&self) {
+        self.core.stop();
+    }
+
+    /// Sleeps.
+    ///
+    /// # Errors
+    /// Ends early with [`Stopped`] when the user is told to stop.
+    pub async fn sleep(&self, duration: Duration) -> Result<(), Stopped> {
+        self.sleep_until(Instant::now() + duration).await
+    }
+
+    /// Sleeps until a moment.
+    ///
+    /// # Errors
+    /// Ends early with [`Stopped`] when the user is told to stop.
+    pub async fn sleep_until(&self, moment: Instant) -> Result<(), Stopped> {
+        tokio::select! {
+            biased;
+            () = self.core.stopped() => Err(Stopped),
+            () = tokio::time::sleep_until(moment) => Ok(()),
+        }
+    }
+
+    /// Runs `action` and records how long it took under `name`, and its failure if it fails.
+    ///
+    /// # Errors
+    /// The action's own, as a [`Failure`].
+    pub async fn time<T, E: Into<Failure>>(
+        &self,
+        name: &str,
+        action: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Failure> {
+        self.time_since(Instant::now(), name, action).await
+    }
+
+    /// As [`User::time`] for an action that should have started at `due`: a throttle's slot, a
+    /// tick of a timer. The response time counts from there, so that waiting because the target
+    /// was slow is not lost from the measurement; the service time counts from now.
+    ///
+    /// # Errors
+    /// The action's own, as a [`Failure`].
+    pub async fn time_since<T, E: Into<Failure>>(
+        &self,
+        due: Instant,
+        name: &str,
+        action: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Failure> {
+        let began = Instant::now();
+        let outcome = action.await.map_err(Into::into);
+        let ended = Instant::now();
+        let stopped = outcome.as_ref().err().is_some_and(Failure::is_stop);
+        // An action given up because of a stop says nothing about the target.
+        if !stopped {
+            self.run.measure().record(
+                name,
+                crate::measure::Sample {
+                    service: ended - began,
+                    response: ended.saturating_duration_since(due.min(began)),
+                    failure: outcome.as_ref().err(),
+                },
+            );
+        }
+        outcome
+    }
+}

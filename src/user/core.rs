@@ -1,0 +1,137 @@
+//! What the runtime keeps of a running user.
+
+use std::{
+    fmt,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::{sync::Notify, task::AbortHandle, time::Instant};
+
+use super::{
+    id::UserId,
+    mailbox::{Mail, Mailbox},
+};
+use crate::scenario::Message;
+
+/// The runtime's side of a user. What a user may never need is made on first use: the mailbox
+/// holds no queue until somebody writes to it.
+pub struct UserCore {
+    id: UserId,
+    started: Instant,
+    stopping: AtomicBool,
+    ended: AtomicBool,
+    /// Woken on a stop and on mail.
+    wake: Notify,
+    mailbox: Mailbox,
+    task: OnceLock<AbortHandle>,
+}
+
+impl fmt::Debug for UserCore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserCore").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl UserCore {
+    pub(crate) fn new(id: UserId, started: Instant) -> Self {
+        Self {
+            id,
+            started,
+            stopping: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            wake: Notify::new(),
+            mailbox: Mailbox::default(),
+            task: OnceLock::new(),
+        }
+    }
+
+    /// The user's id.
+    pub fn id(&self) -> UserId {
+        self.id
+    }
+
+    /// When the user started.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Whether the user has been told to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Whether the user has ended.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// Tells the user to stop. It may act on it or not.
+    pub fn stop(&self) {
+        if !self.stopping.swap(true, Ordering::AcqRel) {
+            self.wake.notify_waiters();
+        }
+    }
+
+    /// Ends the user at its next await, whatever it does.
+    pub(crate) fn kill(&self) {
+        if let Some(task) = self.task.get() {
+            task.abort();
+        }
+    }
+
+    /// Binds the user to the task it runs as. Called once, right after the task was spawned.
+    pub(crate) fn runs_as(&self, task: AbortHandle) {
+        // A second call cannot happen; if it did, the first task is the user's.
+        let _ = self.task.set(task);
+    }
+
+    /// The user's last act: nobody can write to it any more.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.mailbox.close();
+    }
+
+    /// Waits until the user is told to stop.
+    pub(crate) async fn stopped(&self) {
+        self.wait_for(|| self.is_stopping().then_some(())).await;
+    }
+
+    /// The next message, or `None` when the user stops and `until_stopped` is asked for.
+    pub(crate) async fn receive<M: Message>(&self, until_stopped: bool) -> Option<Mail<M>> {
+        self.wait_for(|| match self.mailbox.pop() {
+            Some(mail) => Some(Some(mail)),
+            None if until_stopped && self.is_stopping() => Some(None),
+            None => None,
+        })
+        .await
+    }
+
+    /// Puts a message into the mailbox; says whether the user was still there to get it.
+    pub(crate) fn deliver<M: Message>(&self, mail: Mail<M>) -> bool {
+        let delivered = self.mailbox.push(mail);
+        if delivered {
+            self.wake.notify_waiters();
+        }
+        delivered
+    }
+
+    /// Waits until `ready` answers; it is asked again after every wake.
+    async fn wait_for<T>(&self, ready: impl Fn() -> Option<T>) -> T {
+        loop {
+            if let Some(value) = ready() {
+                return value;
+            }
+            let notified = self.wake.notified();
+            tokio::pin!(notified);
+            // Listen before looking again, so that a wake in between is not lost.
+            notified.as_mut().enable();
+            if let Some(value) = ready() {
+                return value;
+            }
+            notified.await;
+        }
+    }
+}
