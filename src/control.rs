@@ -7,10 +7,13 @@ pub mod command;
 pub mod console;
 pub mod execute;
 pub mod exit;
+#[cfg(test)]
+mod fake;
 pub mod logging;
 pub mod operations;
 pub mod reply;
 pub mod run;
+pub mod scaffold;
 mod signals;
 mod table;
 pub mod view;

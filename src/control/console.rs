@@ -20,6 +20,7 @@ use super::{
     operations::{Operations, RunEnd},
     reply::Reply,
     signals::{EndSignal, EndSignals},
+    table::wants_colour,
 };
 use crate::{node::RunState, refusal::Refusal, scenario::settings::Update};
 
@@ -62,9 +63,10 @@ pub async fn interactive(node: impl Operations, logs: &Logs) -> io::Result<Exit>
     let Console { node, mut signals, late, .. } = console;
     drop(late);
     let mut stdout = io::stdout();
+    let colour = wants_colour(&stdout);
     // Whoever asked for the end once may ask again, and is then not kept waiting.
     tokio::select! {
-        () = end(&node, &mut stdout) => exit,
+        () = end(&node, &mut stdout, colour) => exit,
         _ = signals.next() => Ok(Exit::Interrupted),
     }
 }
@@ -204,7 +206,7 @@ pub async fn scripted(
         () = node.broken() => Exit::Failed,
     };
     tokio::select! {
-        () = end(&node, &mut answers) => Ok(exit),
+        () = end(&node, &mut answers, false) => Ok(exit),
         _ = signals.next() => Ok(Exit::Interrupted),
     }
 }
@@ -248,7 +250,7 @@ fn text(outcome: Result<Reply, Refusal>) -> String {
 }
 
 /// Ends the run, if one is on, and tells about it; then ends the node.
-async fn end(node: &impl Operations, answers: &mut impl Write) {
+async fn end(node: &impl Operations, answers: &mut impl Write, colour: bool) {
     if let Ok(status) = node.status().await
         && is_on(status.state)
     {
@@ -264,10 +266,13 @@ async fn end(node: &impl Operations, answers: &mut impl Write) {
         let stopped = node.stop().await.is_ok() || status.state == RunState::Terminating;
         if stopped {
             node.ended().await;
-            if let Some(report) = node.finish_report(RunEnd::Complete).await {
+            if let Some(report) = node.finish_report(RunEnd::Complete, colour).await {
                 let _ = writeln!(answers, "{}", report.summary.trim_end());
             }
         }
     }
     node.shutdown().await;
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,13 +74,7 @@ pub async fn execute(node: &impl Operations, command: Command) -> Result<Reply, 
             running: node.status().await?.users.running,
         },
         Command::User { id } => Reply::User(node.user(id).await?),
-        Command::Metrics { name } => {
-            let all = node.metrics().await;
-            match name {
-                None => Reply::Metrics(all),
-                Some(name) => Reply::Metrics(all.only(&name)),
-            }
-        }
+        Command::Metrics { name } => Reply::Metrics(node.metrics(name.as_deref()).await?),
         Command::Wait { limit } => wait(node, limit).await?,
         Command::Help { verb } => Reply::Help(help(verb)),
         Command::Quit => Reply::Quit,
@@ -201,3 +195,6 @@ async fn coordinator(
         }
     })
 }
+
+#[cfg(test)]
+mod tests;
