@@ -1,1 +1,12 @@
-//! control.
+//! What a node offers to people: verbs, a console, a command line.
+//!
+//! A line becomes a [`command::Command`], [`execute::execute`] carries it out on anything that has
+//! [`operations::Operations`], and a [`reply::Reply`] or a refusal is the answer.
+
+pub mod command;
+pub mod execute;
+pub mod exit;
+pub mod operations;
+pub mod reply;
+mod table;
+pub mod view;

@@ -1,0 +1,338 @@
+//! The verbs: what they are called, what they do, how they are written.
+
+use std::fmt::Write;
+
+use crate::refusal::{Code, Refusal};
+
+/// A verb as `help` tells it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Verb {
+    /// What people type.
+    pub name: &'static str,
+    /// The words that may stand behind it as a verb of its own; empty for most.
+    pub parts: &'static [&'static str],
+    /// What it does, in half a line.
+    pub about: &'static str,
+    /// A line somebody may really type.
+    pub example: &'static str,
+    /// Every form it has.
+    pub forms: &'static [&'static str],
+    /// What else there is to know.
+    pub details: &'static str,
+    group: Group,
+}
+
+/// Where `help` lists a verb.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Group {
+    Run,
+    Look,
+    Pace,
+    Cluster,
+    Console,
+}
+
+impl Group {
+    const ALL: [Self; 5] = [Self::Run, Self::Look, Self::Pace, Self::Cluster, Self::Console];
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Run => "The run",
+            Self::Look => "What goes on",
+            Self::Pace => "Throttles and coordinators",
+            Self::Cluster => "The cluster",
+            Self::Console => "The console",
+        }
+    }
+}
+
+/// All verbs, in the order `help` lists them.
+pub static VERBS: &[Verb] = &[
+    Verb {
+        name: "do",
+        parts: &[],
+        about: "start a scenario with so many users",
+        example: "do idle 100 user_rate=50/s",
+        forms: &["do SCENARIO COUNT [KEY=VALUE…]"],
+        details: "Runs the scenario's `init` and then starts COUNT users, as fast as the setting \
+                  `user_rate` admits them. COUNT may be 0: add users later. `scenarios NAME` lists \
+                  the settings; a value with spaces is quoted: 'body=a b'.",
+        group: Group::Run,
+    },
+    Verb {
+        name: "add",
+        parts: &[],
+        about: "start more users, or exactly these ids",
+        example: "add 50",
+        forms: &["add COUNT [on NODE,…]", "add FROM..TO"],
+        details: "Users get the ids after the highest one given out. With FROM..TO they get these \
+                  ids, on this node alone: for independent nodes that each have a range of their \
+                  own.",
+        group: Group::Run,
+    },
+    Verb {
+        name: "remove",
+        parts: &[],
+        about: "tell users to stop, kill them with force",
+        example: "remove 10 force",
+        forms: &["remove COUNT [force] [on NODE,…]"],
+        details: "Each chosen user is told to stop; with `force` it is killed two seconds later if \
+                  it has not ended. A user is never chosen twice. The answer is how many were \
+                  chosen.",
+        group: Group::Run,
+    },
+    Verb {
+        name: "set",
+        parts: &[],
+        about: "change settings of the running scenario",
+        example: "set user_rate=100/s",
+        forms: &["set KEY=VALUE… [on NODE,…]"],
+        details: "All or nothing: if one value is refused none is changed. `settings` shows what \
+                  may change.",
+        group: Group::Run,
+    },
+    Verb {
+        name: "wait",
+        parts: &[],
+        about: "wait until all users are gone",
+        example: "wait 30s",
+        forms: &["wait [DURATION]"],
+        details: "Goes on when no user waits or runs any more, or when the time is up. Ctrl-C ends \
+                  the waiting, not the run.",
+        group: Group::Run,
+    },
+    Verb {
+        name: "stop",
+        parts: &[],
+        about: "end the run",
+        example: "stop",
+        forms: &["stop"],
+        details: "Nobody is admitted any more, everybody is told to stop and killed two seconds \
+                  later, and then the scenario's `terminate` runs once.",
+        group: Group::Run,
+    },
+    Verb {
+        name: "reset",
+        parts: &[],
+        about: "forget a finished or failed run",
+        example: "reset",
+        forms: &["reset"],
+        details: "The node is idle again and can start the next run.",
+        group: Group::Run,
+    },
+    Verb {
+        name: "status",
+        parts: &[],
+        about: "the run in a few lines",
+        example: "status",
+        forms: &["status"],
+        details: "State, scenario, users by state, highest user id, rate.",
+        group: Group::Look,
+    },
+    Verb {
+        name: "settings",
+        parts: &[],
+        about: "the run's settings and their origins",
+        example: "settings",
+        forms: &["settings"],
+        details: "A value comes from the scenario's default, the environment, the arguments of \
+                  `do`, or `set`; the later wins.",
+        group: Group::Look,
+    },
+    Verb {
+        name: "scenarios",
+        parts: &[],
+        about: "the scenarios compiled in, or one of them",
+        example: "scenarios idle",
+        forms: &["scenarios [NAME]"],
+        details: "With a name: what the scenario does and its settings.",
+        group: Group::Look,
+    },
+    Verb {
+        name: "users",
+        parts: &[],
+        about: "running users",
+        example: "users 50",
+        forms: &["users [LIMIT]"],
+        details: "Shows 20 unless told otherwise.",
+        group: Group::Look,
+    },
+    Verb {
+        name: "user",
+        parts: &[],
+        about: "one user: state, age, node, last failure",
+        example: "user 17",
+        forms: &["user ID"],
+        details: "",
+        group: Group::Look,
+    },
+    Verb {
+        name: "metrics",
+        parts: &[],
+        about: "distributions and counters",
+        example: "metrics connect",
+        forms: &["metrics [NAME]"],
+        details: "With a name: only what bears this name.",
+        group: Group::Look,
+    },
+    Verb {
+        name: "throttle",
+        parts: &["list", "info", "start", "rate", "ramp", "pause", "resume", "unlock", "stop"],
+        about: "list and change throttles",
+        example: "throttle rate login 100/s",
+        forms: &[
+            "throttle list",
+            "throttle info NAME",
+            "throttle start NAME RATE",
+            "throttle rate NAME RATE",
+            "throttle ramp NAME FROM TO over DURATION [steps N]",
+            "throttle pause|resume|unlock|stop NAME",
+        ],
+        details: "RATE, FROM and TO are rates: `100/s`, `6000/min`, `100 per 5s`, `every 20ms` \
+                  (time between two), `8 at once` (so many in flight), `unlimited`, `0`. `unlock` \
+                  lets everybody through; `stop` answers everybody who waits with an error.",
+        group: Group::Pace,
+    },
+    Verb {
+        name: "coordinator",
+        parts: &["list", "reset", "stop"],
+        about: "list, reset and stop coordinators",
+        example: "coordinator list",
+        forms: &["coordinator list", "coordinator reset|stop NAME"],
+        details: "`reset` acts on the groups as they are and begins anew; `stop` does so and ends \
+                  the coordinator.",
+        group: Group::Pace,
+    },
+    Verb {
+        name: "nodes",
+        parts: &[],
+        about: "the nodes and their state",
+        example: "nodes",
+        forms: &["nodes"],
+        details: "",
+        group: Group::Cluster,
+    },
+    Verb {
+        name: "join",
+        parts: &[],
+        about: "connect to another node",
+        example: "join 10.0.0.7:4370",
+        forms: &["join ADDRESS"],
+        details: "",
+        group: Group::Cluster,
+    },
+    Verb {
+        name: "drain",
+        parts: &[],
+        about: "move the users of a node away",
+        example: "drain worker-3",
+        forms: &["drain NODE"],
+        details: "",
+        group: Group::Cluster,
+    },
+    Verb {
+        name: "help",
+        parts: &[],
+        about: "this list, or one verb",
+        example: "help throttle",
+        forms: &["help [VERB]"],
+        details: "",
+        group: Group::Console,
+    },
+    Verb {
+        name: "quit",
+        parts: &[],
+        about: "end the run, if any, and the node",
+        example: "quit",
+        forms: &["quit"],
+        details: "So does Ctrl-D on an empty line.",
+        group: Group::Console,
+    },
+];
+
+impl Verb {
+    /// The verb of that name.
+    ///
+    /// # Errors
+    /// `unknown-command`, naming the one perhaps meant.
+    pub fn find(name: &str) -> Result<&'static Self, Refusal> {
+        VERBS.iter().find(|verb| verb.name == name).ok_or_else(|| {
+            let near = did_you_mean(name, VERBS.iter().map(|verb| verb.name));
+            Refusal::new(
+                Code::UnknownCommand,
+                format!("`{}` is not a command{near}; `help` lists all", name.escape_debug()),
+            )
+        })
+    }
+
+    /// How it is written, for messages.
+    pub fn usage(&self) -> String {
+        self.forms.iter().map(|form| format!("`{form}`")).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// `; did you mean …?` with the candidate nearest to `word`, or nothing if none is near.
+pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    // A longer word may hold more mistakes.
+    let bound = if word.chars().count() > 3 { 2 } else { 1 };
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(candidate, word), candidate))
+        .filter(|(distance, _)| *distance <= bound)
+        .min()
+        .map(|(_, candidate)| format!("; did you mean `{candidate}`?"))
+        .unwrap_or_default()
+}
+
+/// What `help` prints: all verbs, or everything about one.
+pub fn help(verb: Option<&Verb>) -> String {
+    match verb {
+        Some(verb) => explain(verb),
+        None => overview(),
+    }
+}
+
+fn overview() -> String {
+    let mut text = String::new();
+    for group in Group::ALL {
+        let _ = writeln!(text, "{}", group.title());
+        for verb in VERBS.iter().filter(|verb| verb.group == group) {
+            let _ = writeln!(text, "  {:<12} {:<42} {}", verb.name, verb.about, verb.example);
+        }
+    }
+    text.push_str("`help VERB` tells more.");
+    text
+}
+
+fn explain(verb: &Verb) -> String {
+    let mut text = format!("{} — {}\n", verb.name, verb.about);
+    for form in verb.forms {
+        let _ = writeln!(text, "  {form}");
+    }
+    if !verb.details.is_empty() {
+        text.push_str(&wrapped(verb.details));
+    }
+    let _ = write!(text, "Example: {}", verb.example);
+    text
+}
+
+/// The text in lines of at most 88 characters.
+fn wrapped(text: &str) -> String {
+    let mut lines = String::new();
+    let mut width = 0;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if width > 0 && width + 1 + length > 88 {
+            lines.push('\n');
+            width = 0;
+        }
+        if width > 0 {
+            lines.push(' ');
+            width += 1;
+        }
+        lines.push_str(word);
+        width += length;
+    }
+    lines.push('\n');
+    lines
+}

@@ -1,0 +1,203 @@
+//! Carries commands out.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{
+    command::{Command, CoordinatorCommand, ThrottleCommand, help},
+    operations::Operations,
+    reply::Reply,
+    view::ScenarioView,
+};
+use crate::{
+    node::{RunState, Status},
+    refusal::{Code, Refusal},
+};
+
+/// How often `wait` looks.
+const WAIT_LOOK: Duration = Duration::from_millis(50);
+
+/// Carries out one command.
+///
+/// # Errors
+/// Whatever the node refuses; `bad-nodes` and `unavailable` for what only a cluster can do.
+pub async fn execute(node: &impl Operations, command: Command) -> Result<Reply, Refusal> {
+    Ok(match command {
+        Command::Do { scenario, users, settings } => {
+            let users = node.start_run(&scenario, users, settings).await?;
+            Reply::Started { scenario, users }
+        }
+        Command::Add { count, nodes } => {
+            check_nodes(node, &nodes).await?;
+            Reply::Added(node.add(count).await?)
+        }
+        Command::AddRange { first, last } => Reply::Added(node.add_range(first, last).await?),
+        Command::Remove { count, force, nodes } => {
+            check_nodes(node, &nodes).await?;
+            Reply::Removed { asked: count, chosen: node.remove(count, force).await?, force }
+        }
+        Command::Stop => {
+            node.stop().await?;
+            Reply::Stopped(node.status().await)
+        }
+        Command::Reset => {
+            node.reset().await?;
+            Reply::Reset
+        }
+        Command::Set { settings, nodes } => {
+            check_nodes(node, &nodes).await?;
+            Reply::Set(node.set(settings).await?)
+        }
+        Command::Status => Reply::Status(node.status().await),
+        Command::Settings => {
+            Reply::Settings(node.settings().await.into_iter().map(Into::into).collect())
+        }
+        Command::Scenarios { name: None } => {
+            Reply::Scenarios(node.catalog().iter().map(|all| ScenarioView::from(&**all)).collect())
+        }
+        Command::Scenarios { name: Some(name) } => {
+            Reply::Scenario(ScenarioView::from(&*node.catalog().get(&name)?))
+        }
+        Command::Nodes => Reply::Nodes(node.nodes().await),
+        Command::Join { address } => {
+            return Err(no_cluster(&format!("it cannot join `{address}`")));
+        }
+        Command::Drain { node: name } => {
+            check_nodes(node, &[name]).await?;
+            return Err(no_cluster("there is no other node its users could move to"));
+        }
+        Command::Throttle(command) => throttle(node, command).await?,
+        Command::Coordinator(command) => coordinator(node, command).await?,
+        Command::Users { limit } => Reply::Users {
+            shown: node.users(limit).await,
+            running: node.status().await.users.running,
+        },
+        Command::User { id } => Reply::User(node.user(id).await?),
+        Command::Metrics { name } => {
+            let all = node.metrics().await;
+            match name {
+                None => Reply::Metrics(all),
+                Some(name) => Reply::Metrics(all.only(&name)),
+            }
+        }
+        Command::Wait { limit } => wait(node, limit).await,
+        Command::Help { verb } => Reply::Help(help(verb)),
+        Command::Quit => Reply::Quit,
+    })
+}
+
+/// Whether a run is on: it has begun and has not ended.
+pub fn is_on(state: RunState) -> bool {
+    matches!(state, RunState::Starting | RunState::Running | RunState::Terminating)
+}
+
+/// Whether nobody waits, runs or may still come of what was asked for so far.
+pub fn all_gone(status: &Status) -> bool {
+    match status.state {
+        RunState::Running => status.users.waiting + status.users.running == 0,
+        state => !is_on(state),
+    }
+}
+
+/// Waits until all users are gone or the time is up.
+async fn wait(node: &impl Operations, limit: Option<Duration>) -> Reply {
+    let began = Instant::now();
+    loop {
+        let status = node.status().await;
+        let all_gone = all_gone(&status);
+        let left = limit.map(|limit| limit.saturating_sub(began.elapsed()));
+        if all_gone || left == Some(Duration::ZERO) {
+            return Reply::Waited { all_gone, status };
+        }
+        tokio::time::sleep(left.unwrap_or(WAIT_LOOK).min(WAIT_LOOK)).await;
+    }
+}
+
+/// Refuses names of nodes that are not there.
+async fn check_nodes(node: &impl Operations, asked: &[String]) -> Result<(), Refusal> {
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let nodes = node.nodes().await;
+    let strangers: Vec<_> = asked
+        .iter()
+        .filter(|name| nodes.iter().all(|node| node.name != **name))
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if strangers.is_empty() {
+        return Ok(());
+    }
+    let known: Vec<_> = nodes.iter().map(|node| format!("`{}`", node.name)).collect();
+    let alone = if nodes.len() == 1 { "; this node is not part of a cluster" } else { "" };
+    Err(Refusal::new(
+        Code::BadNodes,
+        format!("no such node: {} (there is: {}){alone}", strangers.join(", "), known.join(", ")),
+    ))
+}
+
+fn no_cluster(consequence: &str) -> Refusal {
+    Refusal::new(Code::Unavailable, format!("this node is not part of a cluster: {consequence}"))
+}
+
+async fn throttle(node: &impl Operations, command: ThrottleCommand) -> Result<Reply, Refusal> {
+    let done = |name: &str, what: &str| Reply::Done(format!("throttle `{name}` {what}"));
+    Ok(match command {
+        ThrottleCommand::List => Reply::Throttles(node.throttles().await),
+        ThrottleCommand::Info { name } => Reply::Throttle(node.throttle(&name).await?),
+        ThrottleCommand::Start { name, rate } => {
+            let new = node.throttle_start(&name, &rate).await?;
+            let what = if new { "is started" } else { "was running at this rate already" };
+            done(&name, what)
+        }
+        ThrottleCommand::Rate { name, rate } => {
+            node.throttle_rate(&name, &rate).await?;
+            done(&name, &format!("runs at {rate} now"))
+        }
+        ThrottleCommand::Ramp { name, ramp } => {
+            node.throttle_ramp(&name, &ramp).await?;
+            done(
+                &name,
+                &format!(
+                    "goes from {} to {} over {}",
+                    ramp.from,
+                    ramp.to,
+                    humantime::format_duration(ramp.over)
+                ),
+            )
+        }
+        ThrottleCommand::Pause { name } => {
+            node.throttle_pause(&name).await?;
+            done(&name, "is paused")
+        }
+        ThrottleCommand::Resume { name } => {
+            node.throttle_resume(&name).await?;
+            done(&name, "goes on")
+        }
+        ThrottleCommand::Unlock { name } => {
+            node.throttle_unlock(&name).await?;
+            done(&name, "lets everybody through")
+        }
+        ThrottleCommand::Stop { name } => {
+            node.throttle_stop(&name).await?;
+            done(&name, "is stopped")
+        }
+    })
+}
+
+async fn coordinator(
+    node: &impl Operations,
+    command: CoordinatorCommand,
+) -> Result<Reply, Refusal> {
+    Ok(match command {
+        CoordinatorCommand::List => Reply::Coordinators(node.coordinators().await),
+        CoordinatorCommand::Reset { name } => {
+            node.coordinator_reset(&name).await?;
+            Reply::Done(format!("coordinator `{name}` begins anew"))
+        }
+        CoordinatorCommand::Stop { name } => {
+            node.coordinator_stop(&name).await?;
+            Reply::Done(format!("coordinator `{name}` is stopped"))
+        }
+    })
+}

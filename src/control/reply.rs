@@ -1,0 +1,169 @@
+//! What a command answers, for people and for programs.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::view::{
+    CoordinatorView, MetricsView, NodeView, ScenarioView, SettingLine, ThrottleView,
+};
+use crate::node::{Added, RunState, SetOutcome, Status, UserView};
+
+mod text;
+
+/// The answer to a command that was carried out.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "reply", content = "data", rename_all = "kebab-case")]
+pub enum Reply {
+    /// A run was started.
+    Started {
+        /// The scenario.
+        scenario: String,
+        /// The users it starts with.
+        users: Added,
+    },
+    /// Users were added.
+    Added(Added),
+    /// Users were told to stop.
+    Removed {
+        /// How many were asked for.
+        asked: u64,
+        /// How many were chosen.
+        chosen: u64,
+        /// Whether they will be killed.
+        force: bool,
+    },
+    /// The run ends or has ended.
+    Stopped(Status),
+    /// The run is forgotten.
+    Reset,
+    /// Settings were changed.
+    Set(SetOutcome),
+    /// How the run stands.
+    Status(Status),
+    /// The settings of the run.
+    Settings(Vec<SettingLine>),
+    /// The scenarios there are.
+    Scenarios(Vec<ScenarioView>),
+    /// One scenario.
+    Scenario(ScenarioView),
+    /// The nodes there are.
+    Nodes(Vec<NodeView>),
+    /// The throttles there are.
+    Throttles(Vec<ThrottleView>),
+    /// One throttle.
+    Throttle(ThrottleView),
+    /// The coordinators there are.
+    Coordinators(Vec<CoordinatorView>),
+    /// Running users.
+    Users {
+        /// Those shown.
+        shown: Vec<UserView>,
+        /// How many run.
+        running: u64,
+    },
+    /// One user.
+    User(UserView),
+    /// Measurements.
+    Metrics(MetricsView),
+    /// The waiting is over.
+    Waited {
+        /// Whether all users are gone; otherwise the time is up.
+        all_gone: bool,
+        /// How the run stands.
+        status: Status,
+    },
+    /// Text that explains.
+    Help(String),
+    /// Something was done of which there is no more to tell than this sentence.
+    Done(String),
+    /// Nothing more is to come.
+    Quit,
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started { scenario, users } => {
+                write!(f, "`{scenario}` is running, {}", Ids(*users))
+            }
+            Self::Added(users) => write!(f, "added {}", Ids(*users)),
+            Self::Removed { asked, chosen, force } => {
+                write!(f, "{} told to stop", people(*chosen))?;
+                if chosen < asked {
+                    write!(f, " (there are no more to choose)")?;
+                }
+                if *force && *chosen > 0 {
+                    f.write_str("; those that do not end are killed in 2s")?;
+                }
+                Ok(())
+            }
+            Self::Stopped(status) => match status.state {
+                RunState::Terminating => {
+                    write!(f, "the run is ending; {} still running", people(status.users.running))
+                }
+                state => write!(f, "the run is {}", state_name(state)),
+            },
+            Self::Reset => f.write_str("the node is idle again"),
+            Self::Set(outcome) => text::outcome(f, outcome),
+            Self::Status(status) => text::status(f, status),
+            Self::Settings(settings) => text::settings(f, settings),
+            Self::Scenarios(scenarios) => text::scenarios(f, scenarios),
+            Self::Scenario(scenario) => text::scenario(f, scenario),
+            Self::Nodes(nodes) => text::nodes(f, nodes),
+            Self::Throttles(throttles) => text::throttles(f, throttles),
+            Self::Throttle(throttle) => text::throttle(f, throttle),
+            Self::Coordinators(coordinators) => text::coordinators(f, coordinators),
+            Self::Users { shown, running } => text::users(f, shown, *running),
+            Self::User(user) => text::user(f, user),
+            Self::Metrics(metrics) => text::metrics(f, metrics),
+            Self::Waited { all_gone: true, status } => match status.state {
+                RunState::Idle => f.write_str("there is no run to wait for"),
+                state => write!(f, "all users are gone; the run is {}", state_name(state)),
+            },
+            Self::Waited { all_gone: false, status } => {
+                let users = status.users;
+                write!(
+                    f,
+                    "the time is up: {} still running, {} waiting",
+                    people(users.running),
+                    users.waiting
+                )
+            }
+            Self::Help(text) | Self::Done(text) => f.write_str(text),
+            Self::Quit => f.write_str("bye"),
+        }
+    }
+}
+
+/// Ids given out, as people read them.
+struct Ids(Added);
+
+impl fmt::Display for Ids {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Added { first: 0, .. } => f.write_str("no users yet"),
+            Added { first, last } if first == last => write!(f, "user {first}"),
+            Added { first, last } => {
+                write!(f, "users {first} to {last} ({} users)", last.saturating_sub(first) + 1)
+            }
+        }
+    }
+}
+
+fn people(count: u64) -> String {
+    if count == 1 { "1 user".to_owned() } else { format!("{count} users") }
+}
+
+/// A state as it is written.
+pub(crate) fn state_name(state: RunState) -> &'static str {
+    match state {
+        RunState::Idle => "idle",
+        RunState::Starting => "starting",
+        RunState::Running => "running",
+        RunState::Terminating => "terminating",
+        RunState::Finished => "finished",
+        RunState::Failed => "failed",
+        RunState::Disabled => "disabled",
+    }
+}

@@ -1,0 +1,258 @@
+//! Answers as text for people.
+
+use std::fmt::{self, Display};
+
+use super::{people, state_name};
+use crate::{
+    control::{
+        table::Table,
+        view::{
+            ActionView, CoordinatorView, MetricsView, NodeView, ScenarioView, SettingLine,
+            ThrottleView, age,
+        },
+    },
+    node::{SetOutcome, Status, UserView},
+};
+
+pub(super) fn status(f: &mut fmt::Formatter<'_>, status: &Status) -> fmt::Result {
+    write!(f, "node      {}\nstate     {}", status.node, state_name(status.state))?;
+    if let Some(reason) = &status.reason {
+        write!(f, "\nreason    {reason}")?;
+    }
+    let Some(scenario) = &status.scenario else { return Ok(()) };
+    let users = status.users;
+    write!(f, "\nscenario  {scenario}, for {}", age(status.elapsed))?;
+    write!(
+        f,
+        "\nusers     {} waiting, {} running, {} finished, {} failed, {} removed",
+        users.waiting, users.running, users.finished, users.failed, users.removed
+    )?;
+    write!(
+        f,
+        "\n          {} asked for, {} at most at once, highest id {}",
+        users.asked, users.peak, status.highest_user_id
+    )?;
+    match &status.user_rate {
+        Some(rate) => write!(f, "\nrate      {rate}"),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn outcome(f: &mut fmt::Formatter<'_>, outcome: &SetOutcome) -> fmt::Result {
+    if outcome.changed.is_empty() {
+        f.write_str("nothing changed: the values are as they were")?;
+    } else {
+        write!(f, "changed {}", outcome.changed.join(", "))?;
+    }
+    outcome.faults.iter().try_for_each(|(setting, reason)| {
+        write!(f, "\nthe scenario could not act on `{setting}`: {reason}")
+    })
+}
+
+pub(super) fn settings(f: &mut fmt::Formatter<'_>, settings: &[SettingLine]) -> fmt::Result {
+    if settings.is_empty() {
+        return f.write_str("no settings: there is no run, or its scenario declares none");
+    }
+    let mut table = Table::new(&["SETTING", "VALUE", "FROM", "CHANGES"]);
+    for setting in settings {
+        table.row([
+            setting.name.clone(),
+            setting.value.clone().unwrap_or_else(|| "-".to_owned()),
+            setting.origin.clone(),
+            if setting.changes { "yes" } else { "no" }.to_owned(),
+        ]);
+    }
+    table.fmt(f)
+}
+
+pub(super) fn scenarios(f: &mut fmt::Formatter<'_>, scenarios: &[ScenarioView]) -> fmt::Result {
+    if scenarios.is_empty() {
+        return f.write_str("no scenario is compiled in");
+    }
+    let mut table = Table::new(&["SCENARIO", "ABOUT"]);
+    for scenario in scenarios {
+        let first = scenario.about.lines().next().unwrap_or_default();
+        table.row([scenario.name.clone(), first.to_owned()]);
+    }
+    table.fmt(f)
+}
+
+pub(super) fn scenario(f: &mut fmt::Formatter<'_>, scenario: &ScenarioView) -> fmt::Result {
+    f.write_str(&scenario.name)?;
+    for line in scenario.about.lines() {
+        write!(f, "\n  {}", line.trim())?;
+    }
+    match scenario.descriptors_per_user {
+        0 => {}
+        1 => f.write_str("\n  A user holds 1 file descriptor open.")?,
+        many => write!(f, "\n  A user holds {many} file descriptors open.")?,
+    }
+    if scenario.settings.is_empty() {
+        return f.write_str("\n\nIt has no settings.");
+    }
+    let mut table = Table::new(&["SETTING", "TYPE", "DEFAULT", "ALLOWED", "CHANGES", "MEANING"]);
+    for setting in &scenario.settings {
+        let allowed = setting.allowed.join(" | ");
+        table.row([
+            setting.name.clone(),
+            setting.r#type.clone(),
+            match &setting.default {
+                Some(text) if text.is_empty() => "\"\"".to_owned(),
+                Some(text) => text.clone(),
+                None if setting.required => "required".to_owned(),
+                None => "none".to_owned(),
+            },
+            if allowed.is_empty() { "any".to_owned() } else { allowed },
+            setting.changes.to_owned(),
+            setting.description.clone(),
+        ]);
+    }
+    write!(f, "\n\n{table}")
+}
+
+pub(super) fn nodes(f: &mut fmt::Formatter<'_>, nodes: &[NodeView]) -> fmt::Result {
+    let mut table = Table::new(&["NODE", "STATE", "USERS"]);
+    for node in nodes {
+        let here = if node.here { " (this node)" } else { "" };
+        table.row([
+            format!("{}{here}", node.name),
+            state_name(node.state).to_owned(),
+            node.running.to_string(),
+        ]);
+    }
+    table.fmt(f)
+}
+
+pub(super) fn throttles(f: &mut fmt::Formatter<'_>, throttles: &[ThrottleView]) -> fmt::Result {
+    if throttles.is_empty() {
+        return f.write_str("no throttle is started");
+    }
+    let mut table = Table::new(&["THROTTLE", "RATE", "STATE", "WAITING", "RELEASED", "FORFEITED"]);
+    for throttle in throttles {
+        table.row([
+            throttle.name.clone(),
+            throttle.rate.clone(),
+            throttle.state.clone(),
+            throttle.waiting.to_string(),
+            throttle.released.to_string(),
+            throttle.forfeited.to_string(),
+        ]);
+    }
+    table.fmt(f)
+}
+
+pub(super) fn throttle(f: &mut fmt::Formatter<'_>, throttle: &ThrottleView) -> fmt::Result {
+    let ThrottleView { name, rate, state, waiting, released, forfeited } = throttle;
+    write!(f, "throttle  {name}\nrate      {rate}\nstate     {state}\nwaiting   {waiting}")?;
+    write!(f, "\nreleased  {released}\nforfeited {forfeited}")
+}
+
+pub(super) fn coordinators(f: &mut fmt::Formatter<'_>, all: &[CoordinatorView]) -> fmt::Result {
+    if all.is_empty() {
+        return f.write_str("no coordinator is started");
+    }
+    let mut table = Table::new(&["COORDINATOR", "PLAN", "GATHERED"]);
+    for coordinator in all {
+        table.row([
+            coordinator.name.clone(),
+            coordinator.plan.clone(),
+            coordinator.gathered.to_string(),
+        ]);
+    }
+    table.fmt(f)
+}
+
+pub(super) fn users(f: &mut fmt::Formatter<'_>, shown: &[UserView], running: u64) -> fmt::Result {
+    if shown.is_empty() {
+        return write!(f, "{} running", people(running));
+    }
+    let mut table = Table::new(&["USER", "STATE", "AGE", "NODE"]);
+    for user in shown {
+        table.row([
+            user.id.to_string(),
+            user.state.to_owned(),
+            user.age.map(age).unwrap_or_default(),
+            user.node.clone(),
+        ]);
+    }
+    table.fmt(f)?;
+    match running.saturating_sub(shown.len() as u64) {
+        0 => Ok(()),
+        more => write!(f, "\nand {more} more"),
+    }
+}
+
+pub(super) fn user(f: &mut fmt::Formatter<'_>, user: &UserView) -> fmt::Result {
+    write!(f, "user      {}\nstate     {}", user.id, user.state)?;
+    if let Some(lived) = user.age {
+        write!(f, "\nage       {}", age(lived))?;
+    }
+    write!(f, "\nnode      {}", user.node)?;
+    match &user.failure {
+        Some(reason) => write!(f, "\nfailure   {reason}"),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn metrics(f: &mut fmt::Formatter<'_>, metrics: &MetricsView) -> fmt::Result {
+    if metrics.is_empty() {
+        return f.write_str("nothing is measured yet");
+    }
+    let mut parts = Vec::new();
+    if !metrics.actions.is_empty() {
+        parts.push(action_table(&metrics.actions).to_string());
+    }
+    if !metrics.counters.is_empty() {
+        let mut table = Table::new(&["COUNTER", "VALUE"]);
+        for (name, value) in &metrics.counters {
+            table.row([name.clone(), value.to_string()]);
+        }
+        parts.push(table.to_string());
+    }
+    if !metrics.gauges.is_empty() {
+        let mut table = Table::new(&["GAUGE", "VALUE"]);
+        for (name, value) in &metrics.gauges {
+            table.row([name.clone(), value.to_string()]);
+        }
+        parts.push(table.to_string());
+    }
+    if !metrics.failures.is_empty() {
+        let mut table = Table::new(&["FAILURES", "WHOSE", "WHY"]);
+        for failure in &metrics.failures {
+            table.row([failure.count.to_string(), failure.owner.clone(), failure.reason.clone()]);
+        }
+        parts.push(table.to_string());
+    }
+    f.write_str(&parts.join("\n\n"))
+}
+
+fn action_table(actions: &[ActionView]) -> Table {
+    let mut table = Table::new(&[
+        "ACTION",
+        "TIME (ms)",
+        "COUNT",
+        "FAILED",
+        "MEAN",
+        "P50",
+        "P90",
+        "P95",
+        "P99",
+        "MAX",
+    ]);
+    for action in actions {
+        for (kind, times) in [("service", action.service), ("response", action.response)] {
+            let figures = [times.mean, times.p50, times.p90, times.p95, times.p99, times.max];
+            table.row(
+                [
+                    action.name.clone(),
+                    kind.to_owned(),
+                    action.count.to_string(),
+                    action.failed.to_string(),
+                ]
+                .into_iter()
+                .chain(figures.map(|figure| format!("{figure:.2}"))),
+            );
+        }
+    }
+    table
+}

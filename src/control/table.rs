@@ -1,0 +1,47 @@
+//! Tables of text for people: columns as wide as their widest cell.
+
+use std::fmt;
+
+/// Rows under headings.
+#[derive(Debug, Clone)]
+pub(crate) struct Table {
+    headings: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with these headings.
+    pub(crate) fn new(headings: &[&'static str]) -> Self {
+        Self { headings: headings.to_vec(), rows: Vec::new() }
+    }
+
+    /// Adds a row.
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        // A line break in a cell would tear the table.
+        let cells = cells.into_iter().map(|cell| cell.replace(['\n', '\r'], " "));
+        self.rows.push(cells.collect());
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut widths: Vec<_> = self.headings.iter().map(|cell| cell.chars().count()).collect();
+        for row in &self.rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        let headings: Vec<_> = self.headings.iter().map(|cell| (*cell).to_owned()).collect();
+        write!(f, "{}", line(&headings, &widths))?;
+        self.rows.iter().try_for_each(|row| write!(f, "\n{}", line(row, &widths)))
+    }
+}
+
+fn line(cells: &[String], widths: &[usize]) -> String {
+    let mut line = String::new();
+    for (cell, width) in cells.iter().zip(widths) {
+        line.push_str(&format!("{cell:<width$}  "));
+    }
+    line.truncate(line.trim_end().len());
+    line
+}
