@@ -126,8 +126,7 @@ impl Actor for Controller {
                         self.perform(&myself, state, commands);
                         let options = self.options.clone();
                         tokio::spawn(async move {
-                            options.coordinators.stop_all().await;
-                            options.throttles.stop_all().await;
+                            run::stop_parts(&options).await;
                             answer(reply, Ok(()));
                         });
                     }

@@ -3,7 +3,10 @@
 //! Supervision, from the top: [`Node`] → root actor → { controller → user supervisors → users,
 //! throttle registry, coordinator registry }.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent, rpc::CallResult};
 use tokio::sync::watch;
@@ -17,7 +20,7 @@ use crate::{
         run::is_over,
     },
     coordinator::Coordinators,
-    measure::{Health, Measure},
+    measure::Measure,
     refusal::{Code, Refusal},
     report::RunReport,
     scenario::{catalog::Catalog, settings::Environment},
@@ -28,6 +31,8 @@ use crate::{
 };
 
 mod account;
+
+use account::Health;
 
 pub use crate::controller::{
     endings::EndingCounts,
@@ -50,7 +55,7 @@ struct Inner {
     controller: ActorRef<ControllerMessage>,
     root: ActorRef<()>,
     state: watch::Receiver<RunState>,
-    health: Health,
+    health: Mutex<Health>,
     tasks: TaskTracker,
     ending: CancellationToken,
 }
@@ -131,7 +136,6 @@ impl Node {
         let (controller, _) = Actor::spawn_linked(None, controller, (), root.get_cell())
             .await
             .map_err(broken)?;
-        let health = Health::new();
         let node = Self {
             inner: Arc::new(Inner {
                 settings,
@@ -139,7 +143,7 @@ impl Node {
                 controller,
                 root,
                 state: watched,
-                health,
+                health: Mutex::default(),
                 tasks: TaskTracker::new(),
                 ending,
             }),
@@ -329,6 +333,10 @@ impl Node {
             Ok(CallResult::Success(answer)) => Ok(answer),
             _ => Err(unavailable("the node has ended")),
         }
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.inner.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Once a second: closes the interval of what is measured, and looks at the generator itself.

@@ -130,8 +130,8 @@ pub struct Account {
     pub number: u64,
     /// The scenario.
     pub scenario: &'static str,
-    /// The settings by name; those without a value are left out.
-    pub settings: Vec<(String, String)>,
+    /// The settings by name; `None` for one without a value.
+    pub settings: Vec<(String, Option<String>)>,
     /// The state now.
     pub state: RunState,
     /// Why it failed.

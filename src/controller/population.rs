@@ -20,6 +20,8 @@ pub const HIGHEST_ID: u64 = 1 << 53;
 pub struct UserCounts {
     /// All that were ever added.
     pub asked: u64,
+    /// All that were ever admitted.
+    pub started: u64,
     /// Not admitted yet.
     pub waiting: u64,
     /// Running now; those that are told to stop and have not ended yet are among them.
@@ -79,6 +81,7 @@ pub struct Population {
     failed: u64,
     removed: u64,
     asked: u64,
+    started: u64,
     peak: u64,
 }
 
@@ -126,6 +129,7 @@ impl Population {
         for range in admitted.ranges() {
             self.staying.insert(range);
         }
+        self.started += admitted.len();
         self.peak = self.peak.max(self.running());
         admitted
     }
@@ -197,6 +201,7 @@ impl Population {
     pub fn counts(&self) -> UserCounts {
         UserCounts {
             asked: self.asked,
+            started: self.started,
             waiting: self.waiting(),
             running: self.running(),
             finished: self.finished,

@@ -28,10 +28,10 @@ use crate::{
     scenario::{
         erased::{Registered, Running},
         run::Services,
-        settings::{self, Change, Declarations, Values, user_rate_declaration},
+        settings::{self, Change, Declarations, Faults, Values, user_rate_declaration},
     },
     telemetry::event::{
-        ConfigHook, ConfigUpdate, InitException, InitStart, InitStop, TerminateException,
+        ConfigEnv, ConfigHook, ConfigUpdate, ConfigVerify, InitException, InitStart, InitStop, TerminateException,
         TerminateStart, TerminateStop,
     },
     throttle::{Rate, ThrottleInfo, Throttles},
@@ -86,7 +86,7 @@ impl ActiveRun {
     ) -> Result<Self, Refusal> {
         let declarations = full_declarations(&*registered, &options.user_rate);
         let values = settings::resolve(&declarations, given, &*options.environment)
-            .map_err(|faults| faults.tell(&options.telemetry))?;
+            .map_err(|faults| refuse(faults, options))?;
         let services = Services::new(
             options.node.clone(),
             options.throttles.clone(),
@@ -236,7 +236,7 @@ impl ActiveRun {
         given: &[(String, String)],
     ) -> Result<Change, Refusal> {
         let change = settings::update(&self.declarations, &self.values, given)
-            .map_err(|faults| faults.tell(&options.telemetry))?;
+            .map_err(|faults| refuse(faults, options))?;
         if let Some(running) = &self.running {
             running.check_values(&change.values)?;
         }
@@ -308,6 +308,7 @@ impl ActiveRun {
 
     pub(crate) fn settings(&self) -> Vec<SettingView> {
         self.declarations
+            .all
             .iter()
             .filter_map(|declaration| {
                 let value = self.values.all.get(&declaration.name)?.clone();
@@ -322,9 +323,7 @@ impl ActiveRun {
 
     /// Everything a report tells of the run but what was measured.
     pub(crate) fn account(&self, state: &State) -> Account {
-        let texts = self.values.all.iter().filter_map(|(name, value)| {
-            Some((name.clone(), value.text.clone()?))
-        });
+        let texts = self.values.all.iter().map(|(name, value)| (name.clone(), value.text.clone()));
         Account {
             number: self.number,
             scenario: self.scenario(),
@@ -360,9 +359,23 @@ impl State {
 
 /// A scenario's settings and the runtime's own.
 pub(crate) fn full_declarations(registered: &dyn Registered, user_rate: &str) -> Declarations {
-    let mut declarations = registered.declarations();
-    declarations.push(user_rate_declaration(user_rate));
-    declarations
+    registered.declarations().with(user_rate_declaration(user_rate))
+}
+
+/// Tells the faults as events, and makes a refusal of them.
+fn refuse(faults: Faults, options: &ControllerOptions) -> Refusal {
+    for fault in &faults.0 {
+        let reason = fault.to_string();
+        match fault.variable() {
+            Some(variable) => {
+                options.telemetry.emit(&ConfigEnv { variable: variable.to_owned(), reason });
+            }
+            None => {
+                options.telemetry.emit(&ConfigVerify { setting: fault.setting.clone(), reason });
+            }
+        }
+    }
+    faults.into()
 }
 
 fn user_rate(values: &Values) -> Result<Rate, Refusal> {
@@ -407,10 +420,18 @@ async fn admit(
 
 /// Ends what a run has started beside its users, in the order in which one needs the other.
 async fn end_services(options: &ControllerOptions, services: &Services) -> Ended {
-    let coordinators = options.coordinators.stop_all().await;
-    let throttles = options.throttles.stop_all().await;
+    let ended = stop_parts(options).await;
     services.end().await;
-    Ended { throttles, coordinators }
+    ended
+}
+
+/// Stops all coordinators, whose actions may still need throttles, and then the throttles.
+pub(crate) async fn stop_parts(options: &ControllerOptions) -> Ended {
+    let coordinators = options.coordinators.list();
+    for name in options.coordinators.stop_all_within(options.terminate_timeout).await {
+        tracing::warn!("coordinator `{name}` did not end in time and was killed");
+    }
+    Ended { throttles: options.throttles.stop_all().await, coordinators }
 }
 
 /// Whether a run in this state is over.

@@ -33,6 +33,8 @@ fn accounts_add_up(population: &Population) -> Result<(), TestCaseError> {
     let sum =
         counts.waiting + counts.running + counts.finished + counts.failed + counts.removed;
     prop_assert_eq!(counts.asked, sum, "{:?}", counts);
+    prop_assert!(counts.started >= counts.running + counts.finished + counts.failed);
+    prop_assert!(counts.started + counts.waiting <= counts.asked);
     prop_assert!(counts.peak >= counts.running);
     prop_assert!(counts.asked <= population.highest_id());
     Ok(())
