@@ -4,9 +4,13 @@
 //! [`operations::Operations`], and a [`reply::Reply`] or a refusal is the answer.
 
 pub mod command;
+pub mod console;
 pub mod execute;
 pub mod exit;
+pub mod logging;
 pub mod operations;
 pub mod reply;
+pub mod run;
+mod signals;
 mod table;
 pub mod view;

@@ -39,7 +39,7 @@ pub async fn execute(node: &impl Operations, command: Command) -> Result<Reply, 
         }
         Command::Stop => {
             node.stop().await?;
-            Reply::Stopped(node.status().await)
+            Reply::Stopped(node.status().await?)
         }
         Command::Reset => {
             node.reset().await?;
@@ -49,9 +49,9 @@ pub async fn execute(node: &impl Operations, command: Command) -> Result<Reply, 
             check_nodes(node, &nodes).await?;
             Reply::Set(node.set(settings).await?)
         }
-        Command::Status => Reply::Status(node.status().await),
+        Command::Status => Reply::Status(node.status().await?),
         Command::Settings => {
-            Reply::Settings(node.settings().await.into_iter().map(Into::into).collect())
+            Reply::Settings(node.settings().await?.into_iter().map(Into::into).collect())
         }
         Command::Scenarios { name: None } => {
             Reply::Scenarios(node.catalog().iter().map(|all| ScenarioView::from(&**all)).collect())
@@ -59,7 +59,7 @@ pub async fn execute(node: &impl Operations, command: Command) -> Result<Reply, 
         Command::Scenarios { name: Some(name) } => {
             Reply::Scenario(ScenarioView::from(&*node.catalog().get(&name)?))
         }
-        Command::Nodes => Reply::Nodes(node.nodes().await),
+        Command::Nodes => Reply::Nodes(node.nodes().await?),
         Command::Join { address } => {
             return Err(no_cluster(&format!("it cannot join `{address}`")));
         }
@@ -70,8 +70,8 @@ pub async fn execute(node: &impl Operations, command: Command) -> Result<Reply, 
         Command::Throttle(command) => throttle(node, command).await?,
         Command::Coordinator(command) => coordinator(node, command).await?,
         Command::Users { limit } => Reply::Users {
-            shown: node.users(limit).await,
-            running: node.status().await.users.running,
+            shown: node.users(limit).await?,
+            running: node.status().await?.users.running,
         },
         Command::User { id } => Reply::User(node.user(id).await?),
         Command::Metrics { name } => {
@@ -81,7 +81,7 @@ pub async fn execute(node: &impl Operations, command: Command) -> Result<Reply, 
                 Some(name) => Reply::Metrics(all.only(&name)),
             }
         }
-        Command::Wait { limit } => wait(node, limit).await,
+        Command::Wait { limit } => wait(node, limit).await?,
         Command::Help { verb } => Reply::Help(help(verb)),
         Command::Quit => Reply::Quit,
     })
@@ -101,14 +101,14 @@ pub fn all_gone(status: &Status) -> bool {
 }
 
 /// Waits until all users are gone or the time is up.
-async fn wait(node: &impl Operations, limit: Option<Duration>) -> Reply {
+async fn wait(node: &impl Operations, limit: Option<Duration>) -> Result<Reply, Refusal> {
     let began = Instant::now();
     loop {
-        let status = node.status().await;
+        let status = node.status().await?;
         let all_gone = all_gone(&status);
         let left = limit.map(|limit| limit.saturating_sub(began.elapsed()));
         if all_gone || left == Some(Duration::ZERO) {
-            return Reply::Waited { all_gone, status };
+            return Ok(Reply::Waited { all_gone, status });
         }
         tokio::time::sleep(left.unwrap_or(WAIT_LOOK).min(WAIT_LOOK)).await;
     }
@@ -119,7 +119,7 @@ async fn check_nodes(node: &impl Operations, asked: &[String]) -> Result<(), Ref
     if asked.is_empty() {
         return Ok(());
     }
-    let nodes = node.nodes().await;
+    let nodes = node.nodes().await?;
     let strangers: Vec<_> = asked
         .iter()
         .filter(|name| nodes.iter().all(|node| node.name != **name))

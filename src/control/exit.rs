@@ -33,6 +33,22 @@ impl From<Exit> for ExitCode {
 }
 
 impl Exit {
+    /// The exit code of that number; [`Exit::Failed`] for one that has no meaning.
+    pub fn of_code(code: u8) -> Self {
+        [
+            Self::Passed,
+            Self::ThresholdFailed,
+            Self::Invalid,
+            Self::Aborted,
+            Self::Interrupted,
+            Self::WorseThanBaseline,
+            Self::BadUsage,
+        ]
+        .into_iter()
+        .find(|exit| *exit as u8 == code)
+        .unwrap_or(Self::Failed)
+    }
+
     /// The code for a command line whose run was refused: what was typed is at fault, or what
     /// happened.
     pub fn of_refusal(refusal: &Refusal) -> Self {

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use crate::{
-    node::{Added, SetOutcome, SettingView, Status, UserView},
+    node::{Added, RunState, SetOutcome, SettingView, Status, UserView},
     refusal::Refusal,
     scenario::catalog::Catalog,
     user::UserId,
@@ -41,7 +41,7 @@ pub trait Operations: Clone + Send + Sync + 'static {
     fn catalog(&self) -> &Catalog;
 
     /// The nodes there are, this one first.
-    fn nodes(&self) -> impl Future<Output = Vec<NodeView>> + Send;
+    fn nodes(&self) -> impl Future<Output = Result<Vec<NodeView>, Refusal>> + Send;
 
     /// `do`: answers when `init` is over.
     fn start_run(
@@ -74,16 +74,16 @@ pub trait Operations: Clone + Send + Sync + 'static {
     fn set(&self, settings: Vec<Pair>) -> impl Future<Output = Result<SetOutcome, Refusal>> + Send;
 
     /// `status`.
-    fn status(&self) -> impl Future<Output = Status> + Send;
+    fn status(&self) -> impl Future<Output = Result<Status, Refusal>> + Send;
 
-    /// Waits until the run is idle, finished or failed.
-    fn ended(&self) -> impl Future<Output = Status> + Send;
+    /// Waits until there is no run, or it is over.
+    fn ended(&self) -> impl Future<Output = RunState> + Send;
 
     /// `settings`.
-    fn settings(&self) -> impl Future<Output = Vec<SettingView>> + Send;
+    fn settings(&self) -> impl Future<Output = Result<Vec<SettingView>, Refusal>> + Send;
 
     /// `users`.
-    fn users(&self, limit: usize) -> impl Future<Output = Vec<UserView>> + Send;
+    fn users(&self, limit: usize) -> impl Future<Output = Result<Vec<UserView>, Refusal>> + Send;
 
     /// `user`.
     fn user(&self, id: UserId) -> impl Future<Output = Result<UserView, Refusal>> + Send;
@@ -139,8 +139,11 @@ pub trait Operations: Clone + Send + Sync + 'static {
     /// `metrics`.
     fn metrics(&self) -> impl Future<Output = MetricsView> + Send;
 
-    /// Tells about the run that has ended.
-    fn finish_report(&self, end: RunEnd) -> impl Future<Output = FinishedReport> + Send;
+    /// Tells about the current or last run; `None` when idle.
+    fn finish_report(&self, end: RunEnd) -> impl Future<Output = Option<FinishedReport>> + Send;
+
+    /// Resolves when the node has broken and can do nothing any more.
+    fn broken(&self) -> impl Future<Output = ()> + Send;
 
     /// Ends the run, if any, and the node.
     fn shutdown(&self) -> impl Future<Output = ()> + Send;

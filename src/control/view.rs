@@ -47,10 +47,18 @@ pub struct ThrottleView {
 pub struct CoordinatorView {
     /// Its name.
     pub name: String,
-    /// The sizes of groups its plan gathers.
+    /// `running` or `stopping`.
+    pub state: String,
+    /// The sizes of the groups of its plan: `2, 5..10, all`.
     pub plan: String,
-    /// How many users are gathered now and wait for their group to be full.
-    pub gathered: u64,
+    /// How many users wait in its groups.
+    pub waiting: u64,
+    /// How many users were added to it so far.
+    pub adds: u64,
+    /// How many of its actions failed.
+    pub faults: u64,
+    /// Why the last of them did.
+    pub last_fault: Option<String>,
 }
 
 /// Distributions and counters of a run, as `metrics` shows them.
@@ -75,6 +83,8 @@ pub struct ActionView {
     pub count: u64,
     /// How often it failed.
     pub failed: u64,
+    /// How often a second it was done in the last interval.
+    pub rate: f64,
     /// From send to answer.
     pub service: TimesView,
     /// From when it should have started to the answer.

@@ -151,12 +151,24 @@ pub(super) fn coordinators(f: &mut fmt::Formatter<'_>, all: &[CoordinatorView]) 
     if all.is_empty() {
         return f.write_str("no coordinator is started");
     }
-    let mut table = Table::new(&["COORDINATOR", "PLAN", "GATHERED"]);
+    let mut table = Table::new(&[
+        "COORDINATOR",
+        "STATE",
+        "GROUPS OF",
+        "WAITING",
+        "ADDS",
+        "FAULTS",
+        "LAST FAULT",
+    ]);
     for coordinator in all {
         table.row([
             coordinator.name.clone(),
+            coordinator.state.clone(),
             coordinator.plan.clone(),
-            coordinator.gathered.to_string(),
+            coordinator.waiting.to_string(),
+            coordinator.adds.to_string(),
+            coordinator.faults.to_string(),
+            coordinator.last_fault.clone().unwrap_or_default(),
         ]);
     }
     table.fmt(f)

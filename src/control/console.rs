@@ -1,0 +1,273 @@
+//! The console of a node: a person at a terminal, or lines from a pipe.
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncBufRead, AsyncBufReadExt},
+    task::JoinSet,
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    command::{Command, parse_line},
+    execute::{execute, is_on},
+    exit::Exit,
+    logging::Logs,
+    operations::{Operations, RunEnd},
+    reply::Reply,
+    signals::{EndSignal, EndSignals},
+};
+use crate::{node::RunState, refusal::Refusal, scenario::settings::Update};
+
+pub mod completion;
+mod editor;
+mod printer;
+
+use completion::Known;
+use editor::{Editor, Typed};
+use printer::Printer;
+
+/// How long a command may keep the prompt away. What takes longer goes on, and its outcome is
+/// printed when it is known.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What comes after a line.
+enum Next {
+    Prompt,
+    End,
+}
+
+/// The console of a person at a terminal. Ends with `quit`, Ctrl-D or SIGTERM, and then ends the
+/// run and the node.
+///
+/// # Errors
+/// If the terminal cannot be used.
+pub async fn interactive(node: impl Operations, logs: &Logs) -> io::Result<Exit> {
+    let signals = EndSignals::listen()?;
+    let known = Arc::new(Mutex::new(Known::default()));
+    let (editor, printer) = Editor::start(known.clone())?;
+    let lines = printer.clone();
+    let diverted = logs.divert(move |text| lines.print(text));
+    printer.print(&format!(
+        "crowd {}: `help` lists the commands, Tab completes, Ctrl-D ends.",
+        env!("CARGO_PKG_VERSION")
+    ));
+    let mut console = Console { node, signals, known, printer, late: JoinSet::new() };
+    let exit = console.converse(editor).await;
+    drop(diverted);
+    let Console { node, mut signals, late, .. } = console;
+    drop(late);
+    let mut stdout = io::stdout();
+    // Whoever asked for the end once may ask again, and is then not kept waiting.
+    tokio::select! {
+        () = end(&node, &mut stdout) => exit,
+        _ = signals.next() => Ok(Exit::Interrupted),
+    }
+}
+
+struct Console<N> {
+    node: N,
+    signals: EndSignals,
+    known: Arc<Mutex<Known>>,
+    printer: Printer,
+    /// Commands that go on although the prompt is back.
+    late: JoinSet<()>,
+}
+
+impl<N: Operations> Console<N> {
+    async fn converse(&mut self, mut editor: Editor) -> io::Result<Exit> {
+        let exit = loop {
+            self.refresh().await;
+            editor.ask();
+            let typed = tokio::select! {
+                typed = editor.line() => typed,
+                // Ctrl-C is a key while somebody types, so this is somebody else's signal.
+                _ = self.signals.next() => break Ok(Exit::Interrupted),
+                () = self.node.broken() => break Ok(Exit::Failed),
+            };
+            let line = match typed {
+                Typed::Line(line) => line,
+                Typed::Cleared => continue,
+                Typed::End => break Ok(Exit::Passed),
+                Typed::Failed(error) => break Err(error),
+            };
+            let next = match parse_line(&line) {
+                Ok(None) => Next::Prompt,
+                Ok(Some(Command::Quit)) => Next::End,
+                Ok(Some(command)) => self.carry_out(command).await,
+                Err(refusal) => {
+                    self.printer.print(&refusal.to_string());
+                    Next::Prompt
+                }
+            };
+            if let Next::End = next {
+                break Ok(Exit::Passed);
+            }
+            while self.late.try_join_next().is_some() {}
+        };
+        editor.close();
+        exit
+    }
+
+    /// Carries a command out, with the prompt back before long.
+    async fn carry_out(&mut self, command: Command) -> Next {
+        let waits = matches!(command, Command::Wait { .. });
+        let starts = matches!(command, Command::Do { .. });
+        let shown = command.to_string();
+        let node = self.node.clone();
+        let mut task =
+            AbortOnDropHandle::new(tokio::spawn(async move { execute(&node, command).await }));
+        let patience = async {
+            if waits { std::future::pending().await } else { tokio::time::sleep(PATIENCE).await }
+        };
+        tokio::select! {
+            outcome = &mut task => {
+                match outcome {
+                    Ok(outcome) => self.printer.print(&text(outcome)),
+                    Err(panic) => self.printer.print(&format!("`{shown}` broke: {panic}")),
+                }
+                return Next::Prompt;
+            }
+            () = patience => {}
+            signal = self.signals.next() => match signal {
+                EndSignal::Terminate => {
+                    return Next::End;
+                }
+                EndSignal::Interrupt if waits => {
+                    self.printer.print("\nno longer waiting; the run goes on");
+                    return Next::Prompt;
+                }
+                EndSignal::Interrupt => self.printer.print(""),
+            },
+        }
+        self.printer.print(if starts { "still initialising …" } else { "still at it …" });
+        let printer = self.printer.clone();
+        self.late.spawn(async move {
+            if let Ok(outcome) = task.await {
+                printer.print(&format!("{shown}: {}", text(outcome)));
+            }
+        });
+        Next::Prompt
+    }
+
+    /// Learns the names that completion offers.
+    async fn refresh(&self) {
+        let node = &self.node;
+        let mut fresh = Known::default();
+        for scenario in node.catalog().iter() {
+            let mut settings: Vec<_> =
+                scenario.declarations().all.into_iter().map(|all| all.name).collect();
+            if !settings.iter().any(|name| name == USER_RATE) {
+                settings.push(USER_RATE.to_owned());
+            }
+            fresh.scenarios.push((scenario.name().to_owned(), settings));
+        }
+        let settings = node.settings().await.unwrap_or_default();
+        fresh.changeable = settings
+            .into_iter()
+            .filter(|setting| setting.declaration.update != Update::ReadOnly)
+            .map(|setting| setting.declaration.name)
+            .collect();
+        fresh.throttles = node.throttles().await.into_iter().map(|all| all.name).collect();
+        fresh.coordinators = node.coordinators().await.into_iter().map(|all| all.name).collect();
+        let nodes = node.nodes().await.unwrap_or_default();
+        fresh.nodes = nodes.into_iter().map(|node| node.name).collect();
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+    }
+}
+
+/// The setting every run has.
+const USER_RATE: &str = "user_rate";
+
+/// Carries out one command a line and prints the answers, the refusals to `faults`; goes on after
+/// a refusal. Ends at the end of input or with `quit`, and then ends the run and the node.
+///
+/// The answer is [`Exit::Failed`] if any command was refused.
+///
+/// # Errors
+/// If the answers cannot be written.
+pub async fn scripted(
+    node: impl Operations,
+    mut lines: impl AsyncBufRead + Unpin,
+    mut answers: impl Write,
+    mut faults: impl Write,
+) -> io::Result<Exit> {
+    let mut signals = EndSignals::listen()?;
+    let work = script(&node, &mut lines, &mut answers, &mut faults);
+    let exit = tokio::select! {
+        exit = work => exit?,
+        _ = signals.next() => Exit::Interrupted,
+        () = node.broken() => Exit::Failed,
+    };
+    tokio::select! {
+        () = end(&node, &mut answers) => Ok(exit),
+        _ = signals.next() => Ok(Exit::Interrupted),
+    }
+}
+
+async fn script(
+    node: &impl Operations,
+    lines: &mut (impl AsyncBufRead + Unpin),
+    answers: &mut impl Write,
+    faults: &mut impl Write,
+) -> io::Result<Exit> {
+    let mut exit = Exit::Passed;
+    let mut line = Vec::new();
+    for number in 1u64.. {
+        line.clear();
+        if lines.read_until(b'\n', &mut line).await? == 0 {
+            break;
+        }
+        let outcome = match parse_line(&String::from_utf8_lossy(&line)) {
+            Ok(None) => continue,
+            Ok(Some(Command::Quit)) => break,
+            Ok(Some(command)) => execute(node, command).await,
+            Err(refusal) => Err(refusal),
+        };
+        match outcome {
+            Ok(reply) => writeln!(answers, "{reply}")?,
+            Err(refusal) => {
+                exit = Exit::Failed;
+                writeln!(faults, "line {number}: {refusal}")?;
+            }
+        }
+        answers.flush()?;
+    }
+    Ok(exit)
+}
+
+fn text(outcome: Result<Reply, Refusal>) -> String {
+    match outcome {
+        Ok(reply) => reply.to_string(),
+        Err(refusal) => refusal.to_string(),
+    }
+}
+
+/// Ends the run, if one is on, and tells about it; then ends the node.
+async fn end(node: &impl Operations, answers: &mut impl Write) {
+    if let Ok(status) = node.status().await
+        && is_on(status.state)
+    {
+        let scenario = status.scenario.unwrap_or_default();
+        // Nobody is harmed if the terminal or the pipe is gone.
+        let _ = writeln!(
+            answers,
+            "the run of `{scenario}` is on, with {} running and {} waiting: it is stopped …",
+            status.users.running, status.users.waiting
+        );
+        let _ = answers.flush();
+        // Refused if it ends already, or has not begun; the latter is for the node to end.
+        let stopped = node.stop().await.is_ok() || status.state == RunState::Terminating;
+        if stopped {
+            node.ended().await;
+            if let Some(report) = node.finish_report(RunEnd::Complete).await {
+                let _ = writeln!(answers, "{}", report.summary.trim_end());
+            }
+        }
+    }
+    node.shutdown().await;
+}

@@ -1,0 +1,106 @@
+//! Where log lines go: to standard error, or to whoever owns the terminal just now.
+
+use std::{
+    fmt,
+    io::{self, IsTerminal, Write},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+
+type Sink = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// The way log lines take. Cheap to clone; all clones are one.
+#[derive(Clone, Default)]
+pub struct Logs {
+    sink: Arc<Mutex<Option<Sink>>>,
+}
+
+impl fmt::Debug for Logs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Logs").finish_non_exhaustive()
+    }
+}
+
+impl Logs {
+    /// Makes this process log what `filter` lets through.
+    ///
+    /// # Errors
+    /// If the filter cannot be read.
+    pub fn install(filter: &str) -> Result<Self, String> {
+        let logs = Self::default();
+        let parsed = EnvFilter::try_new(filter)
+            .map_err(|fault| format!("`{filter}` is not a log filter: {fault}"))?;
+        let subscriber = tracing_subscriber::fmt()
+            .with_env_filter(parsed)
+            .with_ansi(io::stderr().is_terminal())
+            .with_writer(logs.clone());
+        // Refused only if a subscriber is there already; then whoever set it decides.
+        let _ = subscriber.try_init();
+        Ok(logs)
+    }
+
+    /// Hands all lines to `sink` until the answer is dropped.
+    pub fn divert(&self, sink: impl Fn(&str) + Send + Sync + 'static) -> Diverted {
+        *self.sink.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(sink));
+        Diverted { logs: self.clone() }
+    }
+
+    fn write(&self, text: &str) {
+        let sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match sink {
+            Some(sink) => sink(text),
+            // Logging may never fail a run, so a closed standard error is nobody's concern.
+            None => {
+                let _ = io::stderr().write_all(text.as_bytes());
+            }
+        }
+    }
+}
+
+/// While this lives, log lines go elsewhere.
+#[derive(Debug)]
+#[must_use = "dropping it ends the diversion"]
+pub struct Diverted {
+    logs: Logs,
+}
+
+impl Drop for Diverted {
+    fn drop(&mut self) {
+        *self.logs.sink.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// Gathers one event, and hands it on in one piece.
+#[derive(Debug)]
+pub struct LogLine {
+    text: Vec<u8>,
+    logs: Logs,
+}
+
+impl Write for LogLine {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for LogLine {
+    fn drop(&mut self) {
+        if !self.text.is_empty() {
+            self.logs.write(&String::from_utf8_lossy(&self.text));
+        }
+    }
+}
+
+impl<'a> MakeWriter<'a> for Logs {
+    type Writer = LogLine;
+
+    fn make_writer(&'a self) -> LogLine {
+        LogLine { text: Vec::new(), logs: self.clone() }
+    }
+}

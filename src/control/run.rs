@@ -1,0 +1,239 @@
+//! `crowd run`: one run from begin to end, with live progress, a summary and an exit code.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::{
+    command::Pair,
+    execute::all_gone,
+    exit::Exit,
+    logging::Logs,
+    operations::{FinishedReport, Operations, RunEnd},
+    signals::EndSignals,
+    view::MetricsView,
+};
+use crate::node::{RunState, Status};
+
+mod ending;
+mod progress;
+
+use ending::{Action, Ending};
+use progress::Progress;
+
+/// How often the run is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Every so many looks, what was measured is shown anew.
+const METRICS_EVERY: u32 = 5;
+
+/// What to run.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// The scenario.
+    pub scenario: String,
+    /// How many users.
+    pub users: u64,
+    /// The scenario's settings.
+    pub settings: Vec<Pair>,
+    /// How long at most; none: until all users have ended.
+    pub duration: Option<Duration>,
+    /// Where the document goes.
+    pub json: Option<PathBuf>,
+}
+
+/// Runs a scenario until all users have ended, the time is up or somebody interrupts it; tells
+/// about it on `answers`; ends the node.
+///
+/// # Errors
+/// If signals cannot be heard or the summary cannot be written.
+pub async fn run(
+    node: impl Operations,
+    options: RunOptions,
+    logs: &Logs,
+    answers: &mut impl Write,
+) -> io::Result<Exit> {
+    if let Some(fault) = options.json.as_deref().and_then(unwritable) {
+        eprintln!("{fault}");
+        return Ok(Exit::BadUsage);
+    }
+    let mut work = Work {
+        node,
+        signals: EndSignals::listen()?,
+        ending: Ending::new(options.duration),
+        progress: Progress::new(logs),
+    };
+    match work.go(&options).await {
+        Ok(()) => {}
+        Err(Cut::Refused(exit)) => {
+            work.node.shutdown().await;
+            return Ok(exit);
+        }
+        Err(Cut::Left) => return Ok(Exit::Interrupted),
+    }
+    let Work { node, mut signals, ending, progress } = work;
+    drop(progress);
+    let cut = if ending.interrupted() { RunEnd::Interrupted } else { RunEnd::Complete };
+    let exit = match node.finish_report(cut).await {
+        Some(report) => tell(&report, options.json.as_deref(), answers)?,
+        None => {
+            eprintln!("the run has left nothing to tell");
+            Exit::Failed as u8
+        }
+    };
+    tokio::select! {
+        () = node.shutdown() => {}
+        _ = signals.next() => {}
+    }
+    Ok(Exit::of_code(exit))
+}
+
+struct Work<N> {
+    node: N,
+    signals: EndSignals,
+    ending: Ending,
+    progress: Progress,
+}
+
+/// Why there is nothing to tell in the end.
+enum Cut {
+    /// The run did not begin.
+    Refused(Exit),
+    /// Whoever started it does not want to wait any more.
+    Left,
+}
+
+impl<N: Operations> Work<N> {
+    /// Starts the run and sees it to its end.
+    async fn go(&mut self, options: &RunOptions) -> Result<(), Cut> {
+        self.start(options).await?;
+        let began = Instant::now();
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut metrics = MetricsView::default();
+        for look in 0u32.. {
+            let action = tokio::select! {
+                _ = looks.tick() => self.ending.tick(began.elapsed()),
+                _ = self.signals.next() => self.interrupt(),
+                () = self.node.broken() => return Err(Cut::Refused(Exit::Failed)),
+            };
+            self.act(action).await?;
+            let Ok(status) = self.node.status().await else {
+                return Err(Cut::Refused(Exit::Failed));
+            };
+            if all_gone(&status) {
+                break;
+            }
+            if self.progress.is_shown() {
+                if look % METRICS_EVERY == 0 {
+                    metrics = self.node.metrics().await;
+                }
+                self.progress.show(&status, &metrics, self.ending.left(began.elapsed()));
+            }
+        }
+        self.finish().await
+    }
+
+    async fn start(&mut self, options: &RunOptions) -> Result<(), Cut> {
+        let node = self.node.clone();
+        let start = node.start_run(&options.scenario, options.users, options.settings.clone());
+        tokio::select! {
+            outcome = start => match outcome {
+                Ok(_) => Ok(()),
+                Err(refusal) => {
+                    self.progress.say(&refusal.to_string());
+                    Err(Cut::Refused(Exit::of_refusal(&refusal)))
+                }
+            },
+            // Nothing has been measured yet, so there is nothing to tell either.
+            _ = self.signals.next() => {
+                self.progress.say("interrupted before the run had begun");
+                Err(Cut::Refused(Exit::Interrupted))
+            }
+        }
+    }
+
+    /// Ends the run, in which nobody is left, so that `terminate` runs.
+    async fn finish(&mut self) -> Result<(), Cut> {
+        // Refused if it ends already; then only the waiting is left.
+        let _ = self.node.stop().await;
+        let node = self.node.clone();
+        let mut ended = std::pin::pin!(node.ended());
+        loop {
+            tokio::select! {
+                _ = &mut ended => return Ok(()),
+                _ = self.signals.next() => {
+                    let action = self.interrupt();
+                    self.act(action).await?;
+                }
+                () = node.broken() => return Err(Cut::Refused(Exit::Failed)),
+            }
+        }
+    }
+
+    fn interrupt(&mut self) -> Action {
+        let action = self.ending.interrupt();
+        self.progress.say(match action {
+            Action::Nothing => "the run is ending already; once more leaves at once",
+            Action::Drain => "no more users, and all are told to stop; once more forces them",
+            Action::Force => "users that do not end are killed in 2s; once more leaves at once",
+            Action::Leave => "left",
+        });
+        action
+    }
+
+    async fn act(&self, action: Action) -> Result<(), Cut> {
+        match action {
+            Action::Nothing => {}
+            Action::Drain => {
+                if let Ok(Status { state: RunState::Running, users, .. }) = self.node.status().await
+                    && users.waiting + users.running > 0
+                {
+                    // Refused only if the run has ended meanwhile.
+                    let _ = self.node.remove(users.waiting + users.running, false).await;
+                }
+            }
+            // Refused only if it ends already.
+            Action::Force => {
+                let _ = self.node.stop().await;
+            }
+            Action::Leave => return Err(Cut::Left),
+        }
+        Ok(())
+    }
+}
+
+/// Prints the summary and writes the document; answers with the exit code.
+fn tell(report: &FinishedReport, json: Option<&Path>, answers: &mut impl Write) -> io::Result<u8> {
+    writeln!(answers, "{}", report.summary.trim_end())?;
+    answers.flush()?;
+    let Some(path) = json else { return Ok(report.exit_code) };
+    let text = serde_json::to_string_pretty(&report.document).map_err(io::Error::other);
+    match text.and_then(|text| fs::write(path, text + "\n")) {
+        Ok(()) => Ok(report.exit_code),
+        Err(error) => {
+            eprintln!("`{}` cannot be written: {error}", path.display());
+            Ok(report.exit_code.max(Exit::Failed as u8))
+        }
+    }
+}
+
+/// Why no file can be written there, as far as that can be told before the run.
+fn unwritable(path: &Path) -> Option<String> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if path.is_dir() || path.file_name().is_none() {
+        Some(format!("--json {}: this is a folder; name a file", path.display()))
+    } else if !folder.is_dir() {
+        Some(format!("--json {}: there is no folder `{}`", path.display(), folder.display()))
+    } else {
+        None
+    }
+}
