@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Reads lines. A read that is given up (in a `select!`, say) loses nothing.
 #[derive(Debug)]
-pub struct Lines<R> {
+pub(crate) struct Lines<R> {
     source: R,
     buffer: Vec<u8>,
     /// Where the bytes not handed out yet begin.
@@ -18,7 +18,7 @@ pub struct Lines<R> {
 
 /// Why there is no further line.
 #[derive(Debug, thiserror::Error)]
-pub enum LineError {
+pub(crate) enum LineError {
     /// The line is longer than allowed.
     #[error("a line is longer than {0} bytes")]
     TooLong(usize),
@@ -29,7 +29,7 @@ pub enum LineError {
 
 impl<R: AsyncRead + Unpin> Lines<R> {
     /// Lines of up to `longest` bytes, their ends not counted.
-    pub fn new(source: R, longest: usize) -> Self {
+    pub(crate) fn new(source: R, longest: usize) -> Self {
         Self { source, buffer: Vec::new(), start: 0, searched: 0, longest }
     }
 
@@ -38,7 +38,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     ///
     /// # Errors
     /// If the stream breaks, or the line is too long; there is no going on then.
-    pub async fn next(&mut self) -> Result<Option<&[u8]>, LineError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<&[u8]>, LineError> {
         loop {
             let rest = &self.buffer[self.start..];
             if let Some(at) = rest[self.searched..].iter().position(|&byte| byte == b'\n') {
@@ -67,7 +67,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     ///
     /// # Errors
     /// If the stream breaks.
-    pub async fn discard(&mut self) -> io::Result<()> {
+    pub(crate) async fn discard(&mut self) -> io::Result<()> {
         (self.start, self.searched) = (0, 0);
         loop {
             self.buffer.clear();

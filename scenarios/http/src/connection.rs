@@ -1,53 +1,52 @@
 //! One keep-alive connection of one user.
 
 use std::{
+    cell::RefCell,
     future::poll_fn,
-    pin::{Pin, pin},
+    io, mem,
+    pin::Pin,
+    task::{Context, Poll, ready},
 };
 
 use crowd::failure::Failure;
-use http_body_util::BodyExt;
-use hyper::{Request, client::conn::http1};
-use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::{stream::Stream, template::Payload};
+use crate::{
+    answer::{Answer, Malformed, Reader},
+    request::Request,
+    stream::Stream,
+};
 
-/// A connection that the user's own task drives: while it waits for an answer it does hyper's work
-/// as well, so there is neither a second task nor any waking between the two.
-pub(crate) struct Connection {
-    sender: http1::SendRequest<Payload>,
-    /// Gone once the connection has ended.
-    driver: Option<http1::Connection<TokioIo<Stream>, Payload>>,
-    /// Whether it has brought an answer yet.
-    proven: bool,
+/// How many bytes are read at once.
+const READ_AT_ONCE: usize = 64 * 1024;
+
+thread_local! {
+    /// Where bytes are read to. Whatever comes is digested before the next await, so one place per
+    /// thread does for all its users, and stays in the processor's cache.
+    static ARRIVED: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_AT_ONCE].into_boxed_slice());
 }
 
-/// An answer, read to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Answer {
-    /// Its status code.
-    pub(crate) status: u16,
-    /// The length of its body.
-    pub(crate) bytes: u64,
+/// A connection that is open, as far as is known.
+pub(crate) struct Connection {
+    stream: Stream,
+    /// Whether it has brought an answer yet.
+    proven: bool,
 }
 
 /// Why there is no answer.
 #[derive(Debug)]
 pub(crate) enum NoAnswer {
-    /// The connection had ended before any of the request was sent: another connection may do.
-    NotSent,
-    /// It failed under way.
+    /// The server had closed the connection since the last answer, and has not seen the request as
+    /// far as one can tell: another connection may do.
+    Stale,
+    /// It failed.
     Failed(Failure),
 }
 
 impl Connection {
-    /// Speaks HTTP/1.1 over an open stream.
-    ///
-    /// # Errors
-    /// None in practice: nothing is sent yet.
-    pub(crate) async fn new(stream: Stream) -> Result<Self, Failure> {
-        let (sender, driver) = http1::handshake(TokioIo::new(stream)).await?;
-        Ok(Self { sender, driver: Some(driver), proven: false })
+    /// A connection over an open stream.
+    pub(crate) fn new(stream: Stream) -> Self {
+        Self { stream, proven: false }
     }
 
     /// Whether it has brought an answer yet.
@@ -55,52 +54,126 @@ impl Connection {
         self.proven
     }
 
-    /// Sends a request and reads its answer to the end. Dropping the future half-way leaves a
-    /// connection that must be dropped as well.
+    /// Sends a request and reads its answer to the end. Unless that ends in an answer that keeps it
+    /// alive, the connection must be dropped; so it must if the future is dropped half-way.
     ///
     /// # Errors
-    /// Says whether the request may have reached the server.
-    pub(crate) async fn exchange(&mut self, request: Request<Payload>) -> Result<Answer, NoAnswer> {
-        let Self { sender, driver, proven } = self;
-        // hyper wants to be asked whether the last exchange is over.
-        if drive(driver, poll_fn(|cx| sender.poll_ready(cx))).await.is_err() {
-            return Err(NoAnswer::NotSent);
-        }
-        let response = match drive(driver, sender.try_send_request(request)).await {
-            Ok(response) => response,
-            Err(mut error) => {
-                return Err(match error.take_message() {
-                    Some(_) => NoAnswer::NotSent,
-                    None => NoAnswer::Failed(error.into_error().into()),
-                });
-            }
+    /// If there is no answer.
+    pub(crate) async fn exchange(&mut self, request: &Request) -> Result<Answer, NoAnswer> {
+        let mut exchange = Exchange {
+            rest: &request.bytes,
+            unsent: None,
+            flushed: false,
+            unchecked: self.proven,
+            heard: false,
+            reader: Reader::new(request.head_only),
         };
-        *proven = true;
-        let status = response.status().as_u16();
-        let mut body = response.into_body();
-        let mut bytes = 0;
-        while let Some(frame) = drive(driver, body.frame()).await {
-            let frame = frame.map_err(|error| NoAnswer::Failed(error.into()))?;
-            bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        let outcome = poll_fn(|cx| exchange.poll(&mut self.stream, cx)).await;
+        match outcome {
+            Ok(mut answer) => {
+                self.proven = true;
+                // A server that answers early does not want the rest of the request.
+                answer.keep_alive &= exchange.flushed;
+                Ok(answer)
+            }
+            Err(Lost::Stale) => Err(NoAnswer::Stale),
+            // Between two requests the server may close the connection at any time; what can be
+            // repeated safely is then sent again over another one (RFC 9112, section 9.3.1).
+            Err(_) if self.proven && !exchange.heard && request.idempotent => Err(NoAnswer::Stale),
+            Err(Lost::Closed) => {
+                let reason = "the server closed the connection without an answer";
+                Err(NoAnswer::Failed(Failure::target(reason)))
+            }
+            Err(Lost::Io(error)) => Err(NoAnswer::Failed(error.into())),
+            Err(Lost::Malformed(error)) => Err(NoAnswer::Failed(error.into())),
         }
-        Ok(Answer { status, bytes })
     }
 }
 
-/// Waits for `action`, and does the connection's work meanwhile.
-async fn drive<F: Future>(
-    driver: &mut Option<http1::Connection<TokioIo<Stream>, Payload>>,
-    action: F,
-) -> F::Output {
-    let mut action = pin!(action);
-    poll_fn(|cx| {
-        // How the connection ended is told to the action too, if it concerns it.
-        if let Some(connection) = driver
-            && Pin::new(connection).poll(cx).is_ready()
-        {
-            *driver = None;
+/// A request being sent, and its answer being read.
+struct Exchange<'a> {
+    /// What is still to be sent.
+    rest: &'a [u8],
+    /// Why it could not be sent. The answer may be there all the same.
+    unsent: Option<io::Error>,
+    /// Whether all is sent.
+    flushed: bool,
+    /// Whether the server may have closed the connection since the last answer.
+    unchecked: bool,
+    /// Whether anything of the answer has come.
+    heard: bool,
+    reader: Reader,
+}
+
+/// How an exchange fails.
+enum Lost {
+    /// The connection was closed before anything was sent.
+    Stale,
+    /// It was closed before anything was answered.
+    Closed,
+    /// It broke.
+    Io(io::Error),
+    /// What came is no answer.
+    Malformed(Malformed),
+}
+
+impl Exchange<'_> {
+    fn poll(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Result<Answer, Lost>> {
+        if mem::take(&mut self.unchecked) {
+            // Nothing can come before the request is sent, except the end.
+            let mut byte = [0];
+            let poll = Pin::new(&mut *stream).poll_read(cx, &mut ReadBuf::new(&mut byte));
+            if poll.is_ready() {
+                return Poll::Ready(Err(Lost::Stale));
+            }
         }
-        action.as_mut().poll(cx)
-    })
-    .await
+        if !self.flushed
+            && self.unsent.is_none()
+            && let Poll::Ready(Err(error)) = self.poll_send(stream, cx)
+        {
+            self.unsent = Some(error);
+        }
+        ARRIVED.with_borrow_mut(|arrived| self.poll_answer(stream, arrived, cx))
+    }
+
+    fn poll_send(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.rest.is_empty() {
+            match ready!(Pin::new(&mut *stream).poll_write(cx, self.rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                sent => self.rest = &self.rest[sent..],
+            }
+        }
+        ready!(Pin::new(stream).poll_flush(cx))?;
+        self.flushed = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_answer(
+        &mut self,
+        stream: &mut Stream,
+        arrived: &mut [u8],
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Answer, Lost>> {
+        loop {
+            let mut buffer = ReadBuf::new(arrived);
+            let read = ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer));
+            let outcome = match (read, buffer.filled()) {
+                (Err(error), _) => Err(Lost::Io(self.unsent.take().unwrap_or(error))),
+                (Ok(()), []) => {
+                    self.reader.finish().map(Some).map_err(|error| match self.unsent.take() {
+                        Some(unsent) => Lost::Io(unsent),
+                        None if self.heard => Lost::Malformed(error),
+                        None => Lost::Closed,
+                    })
+                }
+                (Ok(()), bytes) => {
+                    self.heard = true;
+                    self.reader.feed(bytes).map_err(Lost::Malformed)
+                }
+            };
+            if let Some(outcome) = outcome.transpose() {
+                return Poll::Ready(outcome);
+            }
+        }
+    }
 }

@@ -1,14 +1,21 @@
 //! The text form of request headers: `Name: value | Other: value`.
 
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
+
+/// Headers in their order, names as they were written.
+pub(crate) type HeaderList = Vec<(String, String)>;
+
+/// Headers that say where the body ends; they follow from the body.
+const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
 
 /// Headers from their text form: `Name: value`, several separated by `|` or a line break. Commas
 /// and semicolons belong to the value; `\|` stands for a `|` in a value.
 ///
 /// # Errors
-/// If a part has no colon, or a name or value holds what a header must not hold.
-pub(crate) fn parse(text: &str) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::new();
+/// If a part has no colon, or a name or value holds what a header must not hold, or if it is one
+/// of those that follow from the body.
+pub(crate) fn parse(text: &str) -> Result<HeaderList, String> {
+    let mut headers = HeaderList::new();
     for part in split(text) {
         let part = part.trim();
         if part.is_empty() {
@@ -17,41 +24,38 @@ pub(crate) fn parse(text: &str) -> Result<HeaderMap, String> {
         let Some((name, value)) = part.split_once(':') else {
             return Err(format!("the header '{part}' has no colon; write 'Name: value'"));
         };
-        let name = HeaderName::try_from(name.trim())
-            .map_err(|_| format!("'{}' is no header name", name.trim()))?;
-        let value = HeaderValue::try_from(value.trim())
-            .map_err(|_| format!("'{}' cannot be the value of a header", value.trim()))?;
-        headers.append(name, value);
+        let (name, value) = (name.trim(), value.trim());
+        let known =
+            HeaderName::try_from(name).map_err(|_| format!("'{name}' is no header name"))?;
+        if FRAMING.contains(&known.as_str()) {
+            return Err(format!("the header {name} follows from the body; leave it out"));
+        }
+        HeaderValue::try_from(value)
+            .map_err(|_| format!("'{value}' cannot be the value of a header"))?;
+        headers.push((name.to_owned(), value.to_owned()));
     }
     Ok(headers)
 }
 
 /// The parts between separators, with escaped separators made plain.
 fn split(text: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
+    let mut parts = Vec::new();
+    let mut part = String::new();
     let mut rest = text.chars().peekable();
     while let Some(character) = rest.next() {
-        let escaped = character == '\\' && rest.peek() == Some(&'|');
-        match (character, parts.last_mut()) {
-            ('|' | '\n', _) | (_, None) => parts.push(String::new()),
-            (_, Some(part)) if escaped => part.extend(rest.next()),
-            (_, Some(part)) => part.push(character),
+        match character {
+            '|' | '\n' => parts.push(std::mem::take(&mut part)),
+            '\\' if rest.next_if_eq(&'|').is_some() => part.push('|'),
+            other => part.push(other),
         }
     }
+    parts.push(part);
     parts
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn pairs(text: &str) -> Vec<(String, String)> {
-        let headers = parse(text).unwrap();
-        headers
-            .iter()
-            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
-            .collect()
-    }
 
     fn pair(name: &str, value: &str) -> (String, String) {
         (name.to_owned(), value.to_owned())
@@ -60,10 +64,10 @@ mod tests {
     #[test]
     fn commas_semicolons_and_colons_belong_to_the_value() {
         assert_eq!(
-            pairs("Accept: text/html, */*;q=0.8 | Cookie: a=1; b=2 | X-At: 10:30"),
+            parse("Accept: text/html, */*;q=0.8 | Cookie: a=1; b=2 | x-at: 10:30").unwrap(),
             [
-                pair("accept", "text/html, */*;q=0.8"),
-                pair("cookie", "a=1; b=2"),
+                pair("Accept", "text/html, */*;q=0.8"),
+                pair("Cookie", "a=1; b=2"),
                 pair("x-at", "10:30")
             ]
         );
@@ -71,12 +75,12 @@ mod tests {
 
     #[test]
     fn line_breaks_separate_too_and_an_escaped_bar_is_a_bar() {
-        assert_eq!(pairs("A: 1\nB: x\\|y\n"), [pair("a", "1"), pair("b", "x|y")]);
+        assert_eq!(parse("A: 1\nB: x\\|y\\z\n").unwrap(), [pair("A", "1"), pair("B", "x|y\\z")]);
     }
 
     #[test]
     fn a_name_may_come_twice() {
-        assert_eq!(pairs("A: 1|A: 2"), [pair("a", "1"), pair("a", "2")]);
+        assert_eq!(parse("A: 1|A: 2").unwrap(), [pair("A", "1"), pair("A", "2")]);
     }
 
     #[test]
@@ -87,5 +91,9 @@ mod tests {
         );
         assert_eq!(parse("A B: 1").unwrap_err(), "'A B' is no header name");
         assert_eq!(parse("A: \u{1}").unwrap_err(), "'\u{1}' cannot be the value of a header");
+        assert_eq!(
+            parse("Content-Length: 3").unwrap_err(),
+            "the header Content-Length follows from the body; leave it out"
+        );
     }
 }

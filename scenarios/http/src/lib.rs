@@ -4,35 +4,39 @@
 use std::path::Path;
 
 use crowd::prelude::*;
-use hyper::{Method, header::HeaderMap};
 use rustls::pki_types::ServerName;
 
+mod answer;
 mod backoff;
+mod chunks;
 mod connection;
 mod header_list;
 mod life;
 mod patience;
+mod request;
 mod settings;
 mod status;
 mod stream;
 mod target;
-mod template;
 mod tls;
 
 pub use settings::HttpSettings;
 
-use self::{life::Life, status::StatusSet, stream::Route, target::Target, template::Template};
+use self::{
+    header_list::HeaderList, life::Life, request::Request, status::StatusSet, stream::Route,
+    target::Target,
+};
 
 /// The scenario: what all its users share.
 pub struct Http {
     route: Route,
-    template: Template,
+    request: Request,
     expected: StatusSet,
 }
 
 impl std::fmt::Debug for Http {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Http").field("template", &self.template).finish_non_exhaustive()
+        f.debug_struct("Http").finish_non_exhaustive()
     }
 }
 
@@ -40,7 +44,8 @@ impl Scenario for Http {
     const NAME: &'static str = "http";
     const ABOUT: &'static str = "\
 Sends requests to a server, each user over a connection of its own, one after the other.
-Actions: connect, request. Counter: bytes_received (bodies).
+Actions: connect, request. Counters: bytes_received (bodies), stale_connections (closed by the
+server between two requests; opened again).
 An answer with another status than expected is a failed request; a connection that fails is tried
 again after a second, then two, four, up to half a minute. The name of the host is looked up once.";
     type Settings = HttpSettings;
@@ -59,14 +64,12 @@ again after a second, then two, four, up to half a minute. The name of the host 
         };
         let headers = match &settings.headers {
             Some(text) => header_list::parse(text).map_err(Failure::scenario)?,
-            None => HeaderMap::new(),
+            None => HeaderList::new(),
         };
-        let method = Method::from_bytes(settings.method.as_bytes())?;
-        let template = Template::new(method, &target, headers, settings.body.clone())
-            .map_err(Failure::scenario)?;
+        let request = Request::new(&settings.method, &target, &headers, settings.body.as_deref());
         Ok(Self {
             route: Route { addresses: target.resolve().await?, tls },
-            template,
+            request,
             expected: StatusSet::parse(&settings.expected_status).map_err(Failure::scenario)?,
         })
     }

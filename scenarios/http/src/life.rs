@@ -1,15 +1,16 @@
 //! The life of one user: request after request over a connection of its own.
 
-use std::{ops::ControlFlow, time::Duration};
+use std::{io, ops::ControlFlow, time::Duration};
 
 use crowd::{measure::Sample, prelude::*};
 use tokio::time::Instant;
 
 use crate::{
-    Http, backoff,
-    connection::{Answer, Connection, NoAnswer},
+    Http,
+    answer::Answer,
+    backoff,
+    connection::{Connection, NoAnswer},
     patience::{Patience, Waited},
-    template::Template,
 };
 
 /// The name under which opening a connection is measured.
@@ -19,6 +20,9 @@ pub(crate) const REQUEST: &str = "request";
 /// The counter of bytes of bodies.
 pub(crate) const BYTES_RECEIVED: &str = "bytes_received";
 
+/// The counter of connections that were found closed when they were needed again.
+pub(crate) const STALE_CONNECTIONS: &str = "stale_connections";
+
 /// The user was told to stop.
 type Flow = ControlFlow<()>;
 
@@ -26,7 +30,6 @@ type Flow = ControlFlow<()>;
 pub(crate) struct Life<'a, S> {
     user: &'a User<Http>,
     http: &'a Http,
-    template: Template,
     patience: Patience<S>,
     connection: Option<Connection>,
     /// Connections in a row that could not be made, or broke before they brought an answer.
@@ -40,7 +43,6 @@ impl<'a, S: Future<Output = ()>> Life<'a, S> {
         Self {
             user,
             http,
-            template: http.template.unshared(),
             patience: Patience::new(stop),
             connection: None,
             failures: 0,
@@ -77,20 +79,20 @@ impl<'a, S: Future<Output = ()>> Life<'a, S> {
                     connection
                 }
             };
-            let exchange = connection.exchange(self.template.request());
+            let exchange = connection.exchange(&self.http.request);
             let waited = self.patience.until(began + self.timeout, exchange).await;
             let failure = match waited {
                 Waited::Stopped => return Flow::Break(()),
                 Waited::Done(Ok(answer)) => {
                     self.answered(due, began, answer);
                     self.failures = 0;
-                    self.connection = Some(connection);
+                    self.connection = answer.keep_alive.then_some(connection);
                     return Flow::Continue(());
                 }
                 // A server may close an idle connection at any time: that is no failure.
-                Waited::Done(Err(NoAnswer::NotSent)) if connection.is_proven() => continue,
-                Waited::Done(Err(NoAnswer::NotSent)) => {
-                    Failure::target("the server closed the connection before a request")
+                Waited::Done(Err(NoAnswer::Stale)) => {
+                    self.user.count(STALE_CONNECTIONS, 1);
+                    continue;
                 }
                 Waited::Done(Err(NoAnswer::Failed(failure))) => failure,
                 Waited::TimedOut => Failure::target("no answer in time"),
@@ -119,14 +121,15 @@ impl<'a, S: Future<Output = ()>> Life<'a, S> {
             let began = Instant::now();
             let first = usize::try_from(self.user.id().0).unwrap_or_default();
             let route = &self.http.route;
-            let opening = async { Connection::new(route.connect(first).await?).await };
+            let opening =
+                async { Ok::<_, io::Error>(Connection::new(route.connect(first).await?)) };
             let failure = match self.patience.until_stop(began + self.timeout, opening).await {
                 Waited::Stopped => return ControlFlow::Break(()),
                 Waited::Done(Ok(connection)) => {
                     self.record(CONNECT, began, began, None);
                     return ControlFlow::Continue(connection);
                 }
-                Waited::Done(Err(failure)) => failure,
+                Waited::Done(Err(error)) => error.into(),
                 Waited::TimedOut => Failure::target("no connection in time"),
             };
             self.record(CONNECT, began, began, Some(&failure));
