@@ -15,7 +15,6 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     controller::{
         Controller, descriptors,
-        machine::RunState,
         message::{ControllerMessage, ControllerOptions},
         run::is_over,
     },
@@ -35,6 +34,7 @@ mod account;
 use account::Health;
 
 pub use crate::controller::{
+    machine::RunState,
     endings::EndingCounts,
     message::{Account, Added, SetOutcome, SettingView, Status, UserView},
     population::UserCounts,
@@ -121,7 +121,7 @@ impl Node {
             throttles,
             coordinators,
             supervisors: supervisors(&settings),
-            user_rate: settings.user_rate.to_string(),
+            user_rate: settings.user_rate.clone(),
             init_timeout: settings.init_timeout,
             terminate_timeout: settings.terminate_timeout,
             kill_grace: KILL_GRACE,
@@ -353,7 +353,7 @@ impl Node {
 fn supervisors(settings: &NodeSettings) -> u64 {
     match settings.user_supervisors {
         0 => std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64),
-        given => given,
+        given => given as u64,
     }
 }
 

@@ -45,10 +45,12 @@ pub async fn node(catalog: Catalog) -> Node {
 
 /// The same with variables in its environment.
 pub async fn node_with(catalog: Catalog, environment: &[(&str, &str)]) -> Node {
-    let mut settings = NodeSettings::default();
-    settings.user_rate = Rate::UNLIMITED;
-    settings.init_timeout = Duration::from_secs(2);
-    settings.terminate_timeout = Duration::from_secs(2);
+    let settings = NodeSettings {
+        user_rate: "unlimited".into(),
+        init_timeout: Duration::from_secs(2),
+        terminate_timeout: Duration::from_secs(2),
+        ..NodeSettings::default()
+    };
     let environment: BTreeMap<String, String> =
         environment.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
     Node::start(settings, catalog, Arc::new(environment)).await.unwrap()
