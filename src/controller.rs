@@ -1,1 +1,517 @@
-//! controller.
+//! The controller: the actor that owns the run on this node. It hears verbs and happenings, asks
+//! [`machine`] what follows, and performs it. It never waits for a scenario's own code: `init`,
+//! `terminate` and hooks run in tasks of their own and report back.
+
+use std::sync::Arc;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use tokio::sync::{oneshot, watch};
+
+pub mod descriptors;
+pub mod endings;
+pub mod machine;
+pub mod message;
+pub mod population;
+pub(crate) mod run;
+
+use self::{
+    endings::Endings,
+    machine::{Command, Machine, RunState},
+    message::{Added, ControllerMessage, ControllerOptions, SetOutcome, UserView},
+    run::{ActiveRun, Ended},
+};
+use crate::{
+    failure::Failure,
+    measure::Source,
+    refusal::{Code, Refusal},
+    scenario::erased::Running,
+    telemetry::event::{ControllerState, ControllerUsers, UserException, UserStop},
+    user::{
+        id::{IdSet, UserId},
+        supervisor::{SupervisorMessage, UserSupervisor},
+        task::{Ending, Exit},
+    },
+};
+
+type Reply<T> = RpcReplyPort<Result<T, Refusal>>;
+
+/// The controller actor; what never changes of it.
+pub(crate) struct Controller {
+    /// What it needs from the node.
+    pub(crate) options: ControllerOptions,
+    /// Told of every change of state.
+    pub(crate) state: watch::Sender<RunState>,
+}
+
+/// What changes.
+pub(crate) struct State {
+    machine: Machine,
+    supervisors: Vec<ActorRef<SupervisorMessage>>,
+    run: Option<ActiveRun>,
+    runs: u64,
+    endings: Endings,
+}
+
+impl Actor for Controller {
+    type Msg = ControllerMessage;
+    type State = State;
+    type Arguments = ();
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        (): (),
+    ) -> Result<State, ActorProcessingErr> {
+        let of = self.options.supervisors.max(1);
+        let mut supervisors = Vec::new();
+        for index in 0..of {
+            supervisors.push(self.supervisor(&myself, index, of).await?);
+        }
+        Ok(State {
+            machine: Machine::default(),
+            supervisors,
+            run: None,
+            runs: 0,
+            endings: Endings::default(),
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        message: Self::Msg,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        use ControllerMessage as M;
+        let before = state.machine.state();
+        match message {
+            M::Do { scenario, users, given, reply } => {
+                match self.begin(&myself, state, &scenario, users, given) {
+                    Ok(run) => state.run = Some(run.answering(reply)),
+                    Err(refusal) => answer(reply, Err(refusal)),
+                }
+            }
+            M::InitDone { run, outcome } => self.init_done(&myself, state, run, outcome),
+            M::Add { count, reply } => {
+                let added = self.add(state, count);
+                answer(reply, added);
+            }
+            M::AddRange { first, last, reply } => {
+                let added = self.add_range(state, first, last);
+                answer(reply, added);
+            }
+            M::Remove { count, force, reply } => {
+                let chosen = state.machine.remove(count, force).map(|(chosen, commands)| {
+                    self.perform(&myself, state, commands);
+                    if chosen > 0 {
+                        self.emit_users(state, chosen, "remove");
+                    }
+                    chosen
+                });
+                answer(reply, chosen);
+            }
+            M::Stop { reply } => {
+                let running = state.machine.population().counts();
+                let stopped = state.machine.stop().map(|commands| {
+                    self.perform(&myself, state, commands);
+                    self.emit_users(state, running.waiting + running.running, "remove");
+                });
+                answer(reply, stopped);
+            }
+            M::Reset { reply } => {
+                let reset = state.machine.reset();
+                match reset {
+                    Ok(commands) => {
+                        // Answered once the throttles of an idle node are gone too.
+                        self.perform(&myself, state, commands);
+                        let options = self.options.clone();
+                        tokio::spawn(async move {
+                            run::stop_parts(&options).await;
+                            answer(reply, Ok(()));
+                        });
+                    }
+                    Err(refusal) => answer(reply, Err(refusal)),
+                }
+            }
+            M::Set { given, reply } => self.set(state, given, reply).await,
+            M::Admit { run, count, reply } => {
+                let started = if state.is_current(run) {
+                    let commands = state.machine.admit(count);
+                    if let Some(run) = &state.run {
+                        run.demand(state.machine.population().waiting());
+                    }
+                    self.start_users(state, commands)
+                } else {
+                    Vec::new()
+                };
+                answer_plain(reply, started);
+            }
+            M::Exits(exits) => {
+                self.note_exits(state, exits);
+                let commands = state.machine.terminate_when_empty();
+                self.perform(&myself, state, commands);
+            }
+            M::Terminated { run, ended } => {
+                if state.is_current(run) {
+                    state.machine.terminated();
+                    if let Some(run) = &mut state.run {
+                        run.finish(ended);
+                    }
+                }
+            }
+            M::Status { reply } => answer_plain(reply, state.status(&self.options)),
+            M::Users { limit, reply } => answer_plain(reply, state.users(&self.options, limit)),
+            M::User { id, reply } => answer(reply, state.user(&self.options, id)),
+            M::Settings { reply } => {
+                let settings = state.run.as_ref().map(ActiveRun::settings).unwrap_or_default();
+                answer_plain(reply, settings);
+            }
+            M::Account { reply } => {
+                let account = state.run.as_ref().map(|run| run.account(state));
+                answer_plain(reply, account);
+            }
+        }
+        self.publish(before, state);
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        event: SupervisionEvent,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        let (who, why) = match event {
+            SupervisionEvent::ActorFailed(who, why) => (who, why.to_string()),
+            SupervisionEvent::ActorTerminated(who, _, why) => {
+                (who, why.unwrap_or_else(|| "it was stopped".to_owned()))
+            }
+            _ => return Ok(()),
+        };
+        let of = state.supervisors.len() as u64;
+        let position = state.supervisors.iter().position(|actor| actor.get_id() == who.get_id());
+        let Some(index) = position else { return Ok(()) };
+        let before = state.machine.state();
+        let reason = format!("user supervisor {index} broke: {why}");
+        tracing::error!("{reason}");
+        // Its users were killed with it; a new one takes its place for the next run.
+        let index = index as u64;
+        state.supervisors[index as usize] = self.supervisor(&myself, index, of).await?;
+        let commands = state.machine.broke(reason, |id| id.0 % of == index);
+        self.perform(&myself, state, commands);
+        self.publish(before, state);
+        Ok(())
+    }
+}
+
+impl Controller {
+    async fn supervisor(
+        &self,
+        myself: &ActorRef<ControllerMessage>,
+        index: u64,
+        of: u64,
+    ) -> Result<ActorRef<SupervisorMessage>, ActorProcessingErr> {
+        let controller = myself.clone();
+        let supervisor = UserSupervisor {
+            index,
+            of,
+            telemetry: self.options.telemetry.clone(),
+            on_exits: Box::new(move |exits| {
+                // Fails only when the controller is gone, and the node with it.
+                let _ = controller.cast(ControllerMessage::Exits(exits));
+            }),
+        };
+        let (actor, _) = Actor::spawn_linked(None, supervisor, (), myself.get_cell()).await?;
+        Ok(actor)
+    }
+
+    /// Checks a `do` and sets `init` going.
+    fn begin(
+        &self,
+        myself: &ActorRef<ControllerMessage>,
+        state: &mut State,
+        scenario: &str,
+        users: u64,
+        given: Vec<(String, String)>,
+    ) -> Result<ActiveRun, Refusal> {
+        state.machine.expect("do", RunState::Idle)?;
+        let registered = self.options.catalog.get(scenario)?;
+        if users > population::HIGHEST_ID {
+            return Err(Refusal::new(
+                Code::InvalidRange,
+                format!("{users} users are too many; {} are the most", population::HIGHEST_ID),
+            ));
+        }
+        self.check_descriptors(registered.descriptors_per_user(), users)?;
+        let run = ActiveRun::new(&self.options, state.runs + 1, registered, users, &given)?;
+        let commands = state.machine.start()?;
+        state.runs += 1;
+        state.endings = Endings::default();
+        debug_assert_eq!(commands, [Command::Init], "a run begins with `init`");
+        run.init(&self.options, myself.clone())
+    }
+
+    fn init_done(
+        &self,
+        myself: &ActorRef<ControllerMessage>,
+        state: &mut State,
+        number: u64,
+        outcome: Result<Arc<dyn Running>, Failure>,
+    ) {
+        if !state.is_current(number) {
+            return;
+        }
+        let Some(run) = &mut state.run else { return };
+        let (users, reply) = run.take_answer();
+        match outcome {
+            Ok(running) => {
+                if !state.machine.initialised() {
+                    return;
+                }
+                run.admit_users(running, myself.clone());
+                let added = if users == 0 { Ok(Added::NOBODY) } else { self.add(state, users) };
+                reply.into_iter().for_each(|reply| answer(reply, added.clone()));
+            }
+            Err(failure) => {
+                let reason = failure.reason().to_owned();
+                state.machine.init_failed(reason.clone());
+                run.finish(Ended::default());
+                let message = format!("`init` of `{}` failed: {reason}", run.scenario());
+                let refusal = Refusal::new(Code::InitFailed, message);
+                reply.into_iter().for_each(|reply| answer(reply, Err(refusal.clone())));
+            }
+        }
+    }
+
+    fn add(&self, state: &mut State, count: u64) -> Result<Added, Refusal> {
+        state.machine.expect("add", RunState::Running)?;
+        self.check_more(state, count)?;
+        let (first, last, commands) = state.machine.add(count)?;
+        self.demand(state, &commands);
+        self.emit_users(state, count, "add");
+        Ok(Added { first, last })
+    }
+
+    fn add_range(&self, state: &mut State, first: u64, last: u64) -> Result<Added, Refusal> {
+        state.machine.expect("add", RunState::Running)?;
+        let count = last.saturating_sub(first).saturating_add(1);
+        self.check_more(state, count)?;
+        let commands = state.machine.add_range(first, last)?;
+        self.demand(state, &commands);
+        self.emit_users(state, count, "add");
+        Ok(Added { first, last })
+    }
+
+    fn check_more(&self, state: &State, count: u64) -> Result<(), Refusal> {
+        let counts = state.machine.population().counts();
+        let users = counts.waiting.saturating_add(counts.running).saturating_add(count);
+        let each = state.run.as_ref().map_or(0, ActiveRun::descriptors_per_user);
+        self.check_descriptors(each, users)
+    }
+
+    fn check_descriptors(&self, each: u64, users: u64) -> Result<(), Refusal> {
+        match self.options.descriptor_limit {
+            Some(limit) => descriptors::check(users, each, limit),
+            None => Ok(()),
+        }
+    }
+
+    /// Performs what the machine asks for, but for starting users, which is answered for.
+    fn perform(
+        &self,
+        myself: &ActorRef<ControllerMessage>,
+        state: &mut State,
+        commands: Vec<Command>,
+    ) {
+        for command in commands {
+            match command {
+                Command::Stop(ids) => {
+                    let ids = Arc::new(ids);
+                    state.tell_supervisors(|| SupervisorMessage::Stop(ids.clone()));
+                }
+                Command::KillAfterGrace(ids) => self.kill_after_grace(state, ids),
+                Command::AbortInit => {
+                    if let Some(run) = &mut state.run {
+                        let message = format!("`{}` was stopped while `init` ran", run.scenario());
+                        run.abort_init(&self.options);
+                        if let (_, Some(reply)) = run.take_answer() {
+                            answer(reply, Err(Refusal::new(Code::InitFailed, message)));
+                        }
+                    }
+                }
+                Command::Terminate => {
+                    if let Some(run) = &mut state.run {
+                        run.terminate(&self.options, myself.clone());
+                    }
+                }
+                Command::Forget => {
+                    state.run = None;
+                    state.endings = Endings::default();
+                }
+                Command::Demand(_) => self.demand(state, &[command]),
+                // `begin` and `admit` take care of these, since somebody awaits what comes of them.
+                Command::Init | Command::Start(_) => {}
+            }
+        }
+    }
+
+    fn demand(&self, state: &State, commands: &[Command]) {
+        for command in commands {
+            if let (Command::Demand(waiting), Some(run)) = (command, &state.run) {
+                run.demand(*waiting);
+            }
+        }
+    }
+
+    /// Hands users to the supervisors; the answers come when they are started.
+    fn start_users(&self, state: &State, commands: Vec<Command>) -> Vec<oneshot::Receiver<u64>> {
+        let mut started = Vec::new();
+        let Some((run, scenario)) = state.run.as_ref().and_then(|run| Some((run, run.running()?)))
+        else {
+            return started;
+        };
+        for command in commands {
+            let Command::Start(ids) = command else { continue };
+            let ids = Arc::new(ids);
+            state.tell_supervisors(|| {
+                let (done, receiver) = oneshot::channel();
+                started.push(receiver);
+                SupervisorMessage::Start {
+                    scenario: scenario.clone(),
+                    name: run.scenario(),
+                    ids: ids.clone(),
+                    directory: run.services().directory.clone(),
+                    done: done.into(),
+                }
+            });
+        }
+        started
+    }
+
+    fn kill_after_grace(&self, state: &State, ids: IdSet) {
+        let Some(run) = &state.run else { return };
+        let supervisors = state.supervisors.clone();
+        let ids = Arc::new(ids);
+        let grace = self.options.kill_grace;
+        run.services().spawn_for_run(async move {
+            tokio::time::sleep(grace).await;
+            for supervisor in supervisors {
+                // A supervisor that is gone has taken its users with it.
+                let _ = supervisor.cast(SupervisorMessage::Kill(ids.clone()));
+            }
+        });
+    }
+
+    fn note_exits(&self, state: &mut State, exits: Vec<Exit>) {
+        let Some(run) = &state.run else { return };
+        let (measure, telemetry) = (&run.services().measure, &self.options.telemetry);
+        let scenario = run.scenario();
+        for exit in exits {
+            let count = state.endings.note(&exit);
+            if !state.machine.ended(exit.user, count) {
+                continue;
+            }
+            let (user, duration) = (exit.user, exit.age);
+            match &exit.ending {
+                Ending::Finished | Ending::Stopped => {
+                    telemetry.emit_with(1, || UserStop { scenario, user, duration });
+                    continue;
+                }
+                Ending::Failed(failure) => measure.failure(Source::User, failure),
+                Ending::Panicked(text) => {
+                    let failure = Failure::scenario(format!("panicked: {text}"));
+                    measure.failure(Source::User, &failure);
+                }
+                // Whoever asked for force got what they asked for: no failure.
+                Ending::Killed => {}
+            }
+            telemetry.emit_with(1, || {
+                let (kind, reason) = exit.ending.story().unwrap_or_default();
+                UserException { scenario, user, duration, kind, reason: reason.to_owned() }
+            });
+        }
+    }
+
+    async fn set(&self, state: &mut State, given: Vec<(String, String)>, reply: Reply<SetOutcome>) {
+        let allowed = state.machine.expect("set", RunState::Running);
+        let change = match (&state.run, allowed) {
+            (_, Err(refusal)) => Err(refusal),
+            (Some(run), Ok(())) => run.change(&self.options, &given).await,
+            (None, Ok(())) => Err(unavailable()),
+        };
+        match (change, &mut state.run) {
+            (Ok(change), Some(run)) => run.apply(&self.options, change, reply),
+            (Err(refusal), _) => answer(reply, Err(refusal)),
+            (Ok(_), None) => answer(reply, Err(unavailable())),
+        }
+    }
+
+    fn emit_users(&self, state: &State, users: u64, change: &'static str) {
+        if let Some(run) = &state.run {
+            let scenario = run.scenario();
+            self.options.telemetry.emit(&ControllerUsers { scenario, users, change });
+        }
+    }
+
+    /// Tells everybody who watches about a change of state, after all of it is done.
+    fn publish(&self, before: RunState, state: &State) {
+        let now = state.machine.state();
+        if now != before {
+            let (from, to) = (before.as_str(), now.as_str());
+            self.options.telemetry.emit(&ControllerState { from, to });
+            self.state.send_replace(now);
+        }
+    }
+}
+
+impl State {
+    fn is_current(&self, run: u64) -> bool {
+        self.run.as_ref().is_some_and(|current| current.number() == run)
+    }
+
+    fn tell_supervisors(&self, mut message: impl FnMut() -> SupervisorMessage) {
+        for supervisor in &self.supervisors {
+            // A supervisor that broke is replaced, and its users are counted, when we hear of it.
+            let _ = supervisor.cast(message());
+        }
+    }
+
+    fn users(&self, options: &ControllerOptions, limit: usize) -> Vec<UserView> {
+        let ids = self.machine.population().running_ids().take(limit);
+        ids.filter_map(|id| self.user(options, id).ok()).collect()
+    }
+
+    fn user(&self, options: &ControllerOptions, id: UserId) -> Result<UserView, Refusal> {
+        let node = options.node.to_string();
+        let view = |state, age, failure| UserView { id, state, age, node, failure };
+        let population = self.machine.population();
+        if let Some(state) = population.state_of(id) {
+            let run = self.run.as_ref();
+            let core = run.and_then(|run| run.services().directory.get(id));
+            return Ok(view(state, core.map(|core| core.started().elapsed()), None));
+        }
+        if let Some(ending) = self.endings.of(id) {
+            return Ok(view(ending.state, Some(ending.age), Some(ending.reason.clone())));
+        }
+        if id.0 >= 1 && id.0 <= population.highest_id() {
+            return Ok(view("gone", None, None));
+        }
+        Err(Refusal::new(
+            Code::NoSuchUser,
+            format!("no user {id} was ever added; the highest id is {}", population.highest_id()),
+        ))
+    }
+}
+
+fn unavailable() -> Refusal {
+    Refusal::new(Code::Unavailable, "the run has just ended")
+}
+
+/// Answers somebody who may have stopped waiting, which is no concern of ours.
+fn answer<T: Send + 'static>(reply: Reply<T>, value: Result<T, Refusal>) {
+    let _ = reply.send(value);
+}
+
+fn answer_plain<T: Send + 'static>(reply: RpcReplyPort<T>, value: T) {
+    let _ = reply.send(value);
+}

@@ -1,76 +1,132 @@
-//! Coordinators.
-use std::{marker::PhantomData, time::Duration};
+//! Coordinators bring users together: users are added, and whenever enough of them wait, the
+//! actions of a plan run on the group.
+//!
+//! ```
+//! use crowd::prelude::*;
+//!
+//! # async fn init<S: Scenario>(run: &Run<S>) -> Result<(), Failure> {
+//! let plan = Plan::<String>::new()
+//!     .group(Group::size(2), [Action::pairs(|_event, newer, older| {
+//!         if let Some(older) = older {
+//!             println!("{} meets {}", newer.data, older.data);
+//!         }
+//!     })])
+//!     .all([Action::event(|event| println!("{event}"))]);
+//! run.start_coordinator("pairs", plan, Timeout::default()).await?;
+//! # Ok(())
+//! # }
+//! # async fn start<S: Scenario>(user: User<S>) -> Result<(), Failure> {
+//! // Later, in a user:
+//! user.coordinator::<String>("pairs")?.add(user.id(), format!("user {}", user.id()))?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! All actions of a coordinator run one after the other, in the order in which the adds completed
+//! their groups; of one add, in the order of the plan's items, [`Group::All`] last. An action that
+//! fails or panics is told as a `crowd.coordinator.fault` and harms nothing else. An action may take
+//! as long as it likes: it delays the later events of its own coordinator, and none is lost.
+//! `docs/coordinators.md` has the whole of it.
+
+use std::{fmt, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{failure::Failure, refusal::Refusal, telemetry::Telemetry, user::UserId};
+use crate::{refusal::Refusal, user::UserId};
 
-/// What users hand to a coordinator.
+mod action;
+mod batch;
+mod core;
+mod event;
+mod info;
+mod instance;
+mod plan;
+mod registry;
+mod supervisor;
+mod worker;
+
+use instance::{AnyInstance, Instance};
+
+pub use self::{
+    action::{Action, ActionResult, Outcome},
+    event::{Event, EventCounts, Member},
+    info::{CoordinatorInfo, CoordinatorState, ItemInfo},
+    plan::{Group, Plan, Timeout},
+    registry::Coordinators,
+};
+
+/// What users hand to a coordinator. Any owned serde type that can be cloned will do; it is cloned
+/// if more than one item of the plan keeps it.
 pub trait CoordinatorData: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {}
+
 impl<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> CoordinatorData for T {}
-/// How long without an add.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Timeout {
-    /// After.
-    After(Duration),
-    /// Never.
-    Never,
+
+/// A coordinator that was started. Cheap to clone; all clones are one.
+pub struct Coordinator<D> {
+    instance: Arc<Instance<D>>,
 }
-/// Event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Event;
-/// Group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Group;
-/// Action.
-#[derive(Debug)]
-pub struct Action<D>(PhantomData<D>);
-/// Plan.
-#[derive(Debug)]
-pub struct Plan<D>(PhantomData<D>);
-/// A user with what it handed over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member<D> {
-    /// The user.
-    pub user: UserId,
-    /// Its data.
-    pub data: D,
-}
-/// What is known of a coordinator.
-#[derive(Debug, Clone)]
-pub struct CoordinatorInfo;
-/// All coordinators of a node.
-#[derive(Debug, Clone)]
-pub struct Coordinators;
-#[expect(clippy::unused_async, missing_docs, reason = "skeleton")]
-impl Coordinators {
-    pub async fn spawn(_: Telemetry) -> Result<Self, Failure> {
-        unimplemented!()
-    }
-    pub async fn start<D: CoordinatorData>(
-        &self,
-        _: &str,
-        _: Plan<D>,
-        _: Timeout,
-    ) -> Result<Coordinator<D>, Refusal> {
-        unimplemented!()
-    }
-    pub fn get<D: CoordinatorData>(&self, _: &str) -> Result<Coordinator<D>, Refusal> {
-        unimplemented!()
-    }
-    pub async fn reset(&self, _: &str) -> Result<(), Refusal> {
-        unimplemented!()
-    }
-    pub async fn stop(&self, _: &str) -> Result<(), Refusal> {
-        unimplemented!()
-    }
-    pub fn list(&self) -> Vec<CoordinatorInfo> {
-        unimplemented!()
-    }
-    pub async fn shutdown(&self) {
-        unimplemented!()
+
+impl<D> Clone for Coordinator<D> {
+    fn clone(&self) -> Self {
+        Self { instance: self.instance.clone() }
     }
 }
-/// One coordinator.
-#[derive(Debug, Clone)]
-pub struct Coordinator<D>(PhantomData<D>);
+
+impl<D> fmt::Debug for Coordinator<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Coordinator")
+            .field("name", &self.instance.core.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<D: CoordinatorData> Coordinator<D> {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.instance.core.name
+    }
+
+    /// Adds a user: it is counted in every item of the plan. Does not wait for actions.
+    ///
+    /// The same user may be added again, and then counts again.
+    ///
+    /// # Errors
+    /// If the coordinator has been stopped, or has died. The user is then in no group.
+    pub fn add(&self, user: UserId, data: D) -> Result<(), CoordinatorStopped> {
+        self.instance.add(user, data)
+    }
+
+    /// Gives every item a reset event with whoever waits in it, and begins anew. Answers when the
+    /// actions of this and of all events before are over; but at once in an action of this very
+    /// coordinator, which cannot wait for itself.
+    ///
+    /// # Errors
+    /// `no-coordinator` if it has been stopped or has died.
+    pub async fn reset(&self) -> Result<(), Refusal> {
+        self.any().reset_and_wait().await
+    }
+
+    /// Gives every item a stop event with whoever waits in it, and takes no more users. Answers
+    /// when the actions of this and of all events before are over; but at once in an action of this
+    /// very coordinator, which cannot wait for itself.
+    ///
+    /// # Errors
+    /// `no-coordinator` if it has been stopped already or has died.
+    pub async fn stop(&self) -> Result<(), Refusal> {
+        self.any().stop_and_wait().await
+    }
+
+    /// What is known of it; `None` once it has ended.
+    pub fn info(&self) -> Option<CoordinatorInfo> {
+        self.instance.info()
+    }
+
+    fn any(&self) -> &dyn AnyInstance {
+        &*self.instance
+    }
+}
+
+/// A user was added to a coordinator that takes no more users: it was stopped, or it died.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("coordinator `{0}` takes no more users: it has ended")]
+pub struct CoordinatorStopped(pub String);

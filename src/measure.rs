@@ -1,7 +1,44 @@
-//! Measuring.
-use std::time::Duration;
+//! Measuring: what users do is counted and timed where they run and brought together once a
+//! second.
+//!
+//! Every worker thread records into a [shard](shard) of its own, so that users of different
+//! workers never wait for each other. Each interval the shards are swapped for empty ones and
+//! merged on the node: see [`Measure::tick`]. Distributions are HDR histograms; they are added,
+//! never averaged. `docs/measuring.md` tells what the numbers mean.
 
-use crate::failure::Failure;
+use std::{
+    cell::Cell,
+    fmt, mem,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::{
+    failure::Failure,
+    telemetry::{Telemetry, event::GeneratorWarning},
+};
+
+mod collect;
+pub mod encode;
+pub mod health;
+pub mod merge;
+pub mod names;
+pub mod series;
+mod shard;
+pub mod timing;
+pub mod window;
+
+use collect::Collector;
+use series::{Activity, Series};
+use shard::Shard;
+use window::{StallNumbers, Window};
 
 /// One timed action.
 #[derive(Debug, Clone, Copy)]
@@ -13,8 +50,10 @@ pub struct Sample<'a> {
     /// Its failure.
     pub failure: Option<&'a Failure>,
 }
+
 /// What failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Source {
     /// A user ended with it.
     User,
@@ -23,24 +62,183 @@ pub enum Source {
     /// The scenario noted it.
     Noted,
 }
-/// Where measurements go. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Measure;
-#[expect(missing_docs, reason = "skeleton")]
+
+impl Source {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Self; 3] = [Self::User, Self::Action, Self::Noted];
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::User => "user",
+            Self::Action => "action",
+            Self::Noted => "noted",
+        })
+    }
+}
+
+/// What was measured so far.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Snapshot {
+    /// Since the start of the run.
+    pub total: Window,
+    /// In the last complete interval.
+    pub last: Window,
+}
+
+/// More shards than this save no time but cost memory.
+const MAX_SHARDS: usize = 16;
+
+/// Where measurements go. Cheap to clone; one per run, made when the run starts. Nothing here
+/// fails or panics, whatever it is given.
+#[derive(Clone)]
+pub struct Measure {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shards: Box<[OwnLine]>,
+    stalls: Mutex<StallNumbers>,
+    collector: Mutex<Collector>,
+    telemetry: Telemetry,
+    started: Instant,
+}
+
+/// A shard in cache lines of its own, so that workers do not disturb each other's.
+#[derive(Default)]
+#[repr(align(128))]
+struct OwnLine(Mutex<Shard>);
+
+impl fmt::Debug for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Measure").field("shards", &self.inner.shards.len()).finish_non_exhaustive()
+    }
+}
+
+impl Default for Measure {
+    fn default() -> Self {
+        Self::new(Telemetry::default())
+    }
+}
+
 impl Measure {
-    pub fn record(&self, _action: &str, _sample: Sample<'_>) {
-        unimplemented!()
+    /// Measurements of a run that starts now. What is wrong with the measurements themselves, such
+    /// as too many names, is told to `telemetry`, once.
+    pub fn new(telemetry: Telemetry) -> Self {
+        let workers = thread::available_parallelism().map_or(1, usize::from);
+        let shards = (0..workers.min(MAX_SHARDS)).map(|_| OwnLine::default()).collect();
+        Self {
+            inner: Arc::new(Inner {
+                shards,
+                stalls: Mutex::default(),
+                collector: Mutex::default(),
+                telemetry,
+                started: Instant::now(),
+            }),
+        }
     }
-    pub fn count(&self, _name: &str, _by: u64) {
-        unimplemented!()
+
+    /// Records one timed action, and its failure if it failed.
+    pub fn record(&self, action: &str, sample: Sample<'_>) {
+        self.shard().record(action, &sample);
     }
-    pub fn gauge(&self, _name: &str, _value: f64) {
-        unimplemented!()
+
+    /// Adds to a counter.
+    pub fn count(&self, name: &str, by: u64) {
+        self.shard().count(name, by);
     }
-    pub fn check(&self, _name: &str, _passed: bool) {
-        unimplemented!()
+
+    /// Sets a gauge. A value that is no finite number is ignored.
+    pub fn gauge(&self, name: &str, value: f64) {
+        if value.is_finite() {
+            self.shard().gauge(name, value, self.now());
+        }
     }
-    pub fn failure(&self, _source: Source, _failure: &Failure) {
-        unimplemented!()
+
+    /// Counts whether a check held.
+    pub fn check(&self, name: &str, passed: bool) {
+        self.shard().check(name, passed);
     }
+
+    /// Counts a failure by owner and reason. That of a timed action is counted by
+    /// [`Measure::record`] already; and one that only says the user was told to stop is none.
+    pub fn failure(&self, source: Source, failure: &Failure) {
+        if !failure.is_stop() {
+            self.shard().failure(source, failure);
+        }
+    }
+
+    /// Notes that user code ran for `duration` without awaiting, where nobody else could run.
+    pub fn stalled(&self, scenario_or_action: &str, duration: Duration) {
+        lock(&self.inner.stalls).add(scenario_or_action, duration);
+    }
+
+    /// Ends an interval at `now`; call it about once a second while the run goes on.
+    pub fn tick(&self, now: Instant, activity: Activity) {
+        let mut collector = self.collect();
+        let now = now.saturating_duration_since(self.inner.started);
+        collector.close_interval(now, activity);
+        let overflows = collector.overflows();
+        // Subscribers are other people's code: no lock is held while they run.
+        drop(collector);
+        for reason in overflows {
+            self.inner.telemetry.emit(&GeneratorWarning { reason });
+        }
+    }
+
+    /// Everything measured up to now.
+    pub fn snapshot(&self) -> Snapshot {
+        let collector = self.collect();
+        Snapshot { total: collector.total(self.now()), last: collector.last() }
+    }
+
+    /// How the run went over time, up to the last tick.
+    pub fn series(&self) -> Series {
+        lock(&self.inner.collector).series()
+    }
+
+    /// Time since the start of the run.
+    fn now(&self) -> Duration {
+        self.inner.started.elapsed()
+    }
+
+    /// Brings in what the shards hold.
+    fn collect(&self) -> MutexGuard<'_, Collector> {
+        let mut collector = lock(&self.inner.collector);
+        for shard in &self.inner.shards {
+            collector.collect(|spare| mem::swap(&mut *lock(&shard.0), spare));
+        }
+        collector.collect_stalls(&mem::take(&mut *lock(&self.inner.stalls)));
+        collector
+    }
+
+    /// The shard of this thread. Another thread may use it too if there are more threads than
+    /// shards.
+    fn shard(&self) -> MutexGuard<'_, Shard> {
+        let shards = &self.inner.shards;
+        lock(&shards[thread_number() % shards.len()].0)
+    }
+}
+
+/// A panic while a lock was held spoils at most one measurement; the rest is still good.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A number for this thread: threads that record one after the other get neighbouring ones.
+fn thread_number() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) };
+    }
+    NUMBER
+        .try_with(|number| {
+            if number.get() == usize::MAX {
+                number.set(NEXT.fetch_add(1, Ordering::Relaxed));
+            }
+            number.get()
+        })
+        // The thread is ending; any shard will do.
+        .unwrap_or(0)
 }

@@ -1,204 +1,362 @@
-//! A node: everything assembled.
-use std::time::Duration;
+//! A node, assembled: settings and scenarios in, a handle for operators out.
+//!
+//! Supervision, from the top: [`Node`] → root actor → { controller → user supervisors → users,
+//! throttle registry, coordinator registry }.
 
-use serde::Serialize;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent, rpc::CallResult};
+use tokio::sync::watch;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    controller::{
+        Controller, descriptors,
+        message::{ControllerMessage, ControllerOptions},
+        run::is_over,
+    },
     coordinator::Coordinators,
     measure::Measure,
-    refusal::Refusal,
-    scenario::{
-        catalog::Catalog,
-        settings::{Declaration, Value},
-    },
+    refusal::{Code, Refusal},
+    report::RunReport,
+    scenario::{catalog::Catalog, settings::Environment},
+    settings::NodeSettings,
     telemetry::Telemetry,
-    throttle::Throttles,
+    throttle::{Throttles, ThrottlesOptions},
     user::UserId,
 };
 
-/// The state of the run on this node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RunState {
-    /// No run.
-    Idle,
-    /// `init` is under way.
-    Starting,
-    /// Users run, or may be added.
-    Running,
-    /// Users are being told to go, or `terminate` runs.
-    Terminating,
-    /// Ended.
-    Finished,
-    /// `init` failed, or the runtime broke.
-    Failed,
-    /// This node only commands others.
-    Disabled,
+mod account;
+
+use account::Health;
+
+pub use crate::controller::{
+    machine::RunState,
+    endings::EndingCounts,
+    message::{Account, Added, SetOutcome, SettingView, Status, UserView},
+    population::UserCounts,
+};
+
+/// From a forced stop to the kill.
+const KILL_GRACE: Duration = Duration::from_secs(2);
+
+/// A handle to a node. Cheap to clone; the node ends with [`Node::shutdown`].
+#[derive(Clone)]
+pub struct Node {
+    inner: Arc<Inner>,
 }
 
-/// How many users are in which state; asked = waiting + running + finished + failed + removed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct UserCounts {
-    /// All that were ever added.
-    pub asked: u64,
-    /// Not admitted yet.
-    pub waiting: u64,
-    /// Running now (those that are told to stop and have not ended yet included).
-    pub running: u64,
-    /// Ended by themselves.
-    pub finished: u64,
-    /// Ended with an error or a panic.
-    pub failed: u64,
-    /// Cancelled while waiting, stopped or killed.
-    pub removed: u64,
-    /// The most that ran at once.
-    pub peak: u64,
+struct Inner {
+    settings: NodeSettings,
+    options: ControllerOptions,
+    controller: ActorRef<ControllerMessage>,
+    root: ActorRef<()>,
+    state: watch::Receiver<RunState>,
+    health: Mutex<Health>,
+    tasks: TaskTracker,
+    ending: CancellationToken,
 }
 
-/// What `status` tells.
-#[derive(Debug, Clone, Serialize)]
-pub struct Status {
-    /// This node's name.
-    pub node: String,
-    /// The state.
-    pub state: RunState,
-    /// Why it failed.
-    pub reason: Option<String>,
-    /// The scenario of the run.
-    pub scenario: Option<String>,
-    /// Users by state.
-    pub users: UserCounts,
-    /// Highest user id given out.
-    pub highest_user_id: u64,
-    /// The rate users are admitted at, as people write it.
-    pub user_rate: Option<String>,
-    /// How long the run goes on, or took.
-    pub elapsed: Duration,
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("name", &self.inner.options.node).finish_non_exhaustive()
+    }
 }
 
-/// The ids an `add` gave out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Added {
-    /// First id; 0 if no user was asked for.
-    pub first: u64,
-    /// Last id; 0 if no user was asked for.
-    pub last: u64,
+/// The top of the supervision tree: hears when a part of the node breaks for good.
+struct Root {
+    broken: CancellationToken,
 }
 
-/// What `set` did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SetOutcome {
-    /// The settings that changed.
-    pub changed: Vec<String>,
-    /// What the scenario's hooks failed with: (setting, reason).
-    pub faults: Vec<(String, String)>,
+impl Actor for Root {
+    type Msg = ();
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<()>, (): ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<()>,
+        event: SupervisionEvent,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
+        if let SupervisionEvent::ActorFailed(_, why) = event {
+            tracing::error!("the controller broke, and this node ends: {why}");
+            self.broken.cancel();
+        }
+        Ok(())
+    }
 }
 
-/// What `user ID` tells.
-#[derive(Debug, Clone, Serialize)]
-pub struct UserView {
-    /// The id.
-    pub id: UserId,
-    /// `waiting`, `running`, `stopping`, `finished`, `stopped`, `failed`, `panicked`, `killed`, `cancelled`, `gone`.
-    pub state: &'static str,
-    /// How long it lives or lived.
-    pub age: Option<Duration>,
-    /// The node it is on.
-    pub node: String,
-    /// Why it ended, if it failed and that is still known.
-    pub failure: Option<String>,
-}
-
-/// A setting with its current value.
-#[derive(Debug, Clone)]
-pub struct SettingView {
-    /// Its declaration.
-    pub declaration: Declaration,
-    /// Its value and where that comes from.
-    pub value: Value,
-}
-
-/// A handle to a node. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Node;
-
-#[expect(clippy::unused_async, reason = "skeleton")]
 impl Node {
+    /// Starts a node.
+    ///
+    /// # Errors
+    /// `unavailable` if a part of it cannot be started.
+    pub async fn start(
+        settings: NodeSettings,
+        catalog: Catalog,
+        environment: Arc<dyn Environment>,
+    ) -> Result<Self, Refusal> {
+        let telemetry = Telemetry::default();
+        let throttles =
+            Throttles::spawn(telemetry.clone(), ThrottlesOptions::new(settings.throttle_tolerance))
+                .await
+                .map_err(|failure| unavailable(failure.reason()))?;
+        let coordinators = Coordinators::spawn(telemetry.clone())
+            .await
+            .map_err(|failure| unavailable(failure.reason()))?;
+        let limit = descriptors::raise_limit();
+        let options = ControllerOptions {
+            node: settings.node_name.as_str().into(),
+            catalog,
+            environment,
+            telemetry,
+            throttles,
+            coordinators,
+            supervisors: supervisors(&settings),
+            user_rate: settings.user_rate.clone(),
+            init_timeout: settings.init_timeout,
+            terminate_timeout: settings.terminate_timeout,
+            kill_grace: KILL_GRACE,
+            descriptor_limit: limit.filter(|_| settings.descriptor_check),
+        };
+        let ending = CancellationToken::new();
+        let broken = |why: ractor::SpawnErr| unavailable(&why.to_string());
+        let (root, _) =
+            Actor::spawn(None, Root { broken: ending.clone() }, ()).await.map_err(broken)?;
+        let (state, watched) = watch::channel(RunState::Idle);
+        let controller = Controller { options: options.clone(), state };
+        let (controller, _) = Actor::spawn_linked(None, controller, (), root.get_cell())
+            .await
+            .map_err(broken)?;
+        let node = Self {
+            inner: Arc::new(Inner {
+                settings,
+                options,
+                controller,
+                root,
+                state: watched,
+                health: Mutex::default(),
+                tasks: TaskTracker::new(),
+                ending,
+            }),
+        };
+        node.keep_time();
+        Ok(node)
+    }
+
+    /// The node's own settings.
+    pub fn node_settings(&self) -> &NodeSettings {
+        &self.inner.settings
+    }
+
+    /// The node's name.
+    pub fn name(&self) -> &str {
+        &self.inner.options.node
+    }
+
     /// The scenarios compiled in.
     pub fn catalog(&self) -> &Catalog {
-        unimplemented!()
+        &self.inner.options.catalog
     }
+
+    /// The throttles.
+    pub fn throttles(&self) -> &Throttles {
+        &self.inner.options.throttles
+    }
+
+    /// The coordinators.
+    pub fn coordinators(&self) -> &Coordinators {
+        &self.inner.options.coordinators
+    }
+
+    /// Where events go.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.inner.options.telemetry
+    }
+
+    /// What was measured in the current or last run; `None` when idle.
+    pub async fn measure(&self) -> Option<Measure> {
+        Some(self.account().await?.measure)
+    }
+
     /// `do`: answers when `init` is over.
+    ///
+    /// # Errors
+    /// The state, the scenario, the settings, the count, the machine's limits or `init` itself
+    /// may refuse; but for `init`, nothing has changed then.
     pub async fn start_run(
         &self,
-        _scenario: &str,
-        _users: u64,
-        _given: Vec<(String, String)>,
+        scenario: &str,
+        users: u64,
+        given: Vec<(String, String)>,
     ) -> Result<Added, Refusal> {
-        unimplemented!()
+        let scenario = scenario.to_owned();
+        self.ask(|reply| ControllerMessage::Do { scenario, users, given, reply }).await?
     }
+
     /// `add COUNT`.
-    pub async fn add(&self, _count: u64) -> Result<Added, Refusal> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// If the state, the count or the machine's limits refuse.
+    pub async fn add(&self, count: u64) -> Result<Added, Refusal> {
+        self.ask(|reply| ControllerMessage::Add { count, reply }).await?
     }
-    /// `add FROM..TO`.
-    pub async fn add_range(&self, _first: u64, _last: u64) -> Result<Added, Refusal> {
-        unimplemented!()
+
+    /// `add FROM..TO`, both ends included.
+    ///
+    /// # Errors
+    /// If the state, the range or the machine's limits refuse.
+    pub async fn add_range(&self, first: u64, last: u64) -> Result<Added, Refusal> {
+        self.ask(|reply| ControllerMessage::AddRange { first, last, reply }).await?
     }
+
     /// `remove COUNT [force]`: the number chosen.
-    pub async fn remove(&self, _count: u64, _force: bool) -> Result<u64, Refusal> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// If the state refuses, or the count is 0.
+    pub async fn remove(&self, count: u64, force: bool) -> Result<u64, Refusal> {
+        self.ask(|reply| ControllerMessage::Remove { count, force, reply }).await?
     }
-    /// `stop`: answers at once; the run is then terminating or finished.
+
+    /// `stop`: answers at once; [`Node::ended`] waits for the end.
+    ///
+    /// # Errors
+    /// If the state refuses.
     pub async fn stop(&self) -> Result<(), Refusal> {
-        unimplemented!()
+        self.ask(|reply| ControllerMessage::Stop { reply }).await?
     }
+
     /// `reset`.
+    ///
+    /// # Errors
+    /// If the state refuses.
     pub async fn reset(&self) -> Result<(), Refusal> {
-        unimplemented!()
+        self.ask(|reply| ControllerMessage::Reset { reply }).await?
     }
-    /// `set KEY=VALUE…`.
-    pub async fn set(&self, _given: Vec<(String, String)>) -> Result<SetOutcome, Refusal> {
-        unimplemented!()
+
+    /// `set KEY=VALUE…`: all or nothing.
+    ///
+    /// # Errors
+    /// If the state or any of the changes is refused; nothing has changed then.
+    pub async fn set(&self, given: Vec<(String, String)>) -> Result<SetOutcome, Refusal> {
+        self.ask(|reply| ControllerMessage::Set { given, reply }).await?
     }
+
     /// `status`.
-    pub async fn status(&self) -> Status {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// `unavailable` if the node has ended.
+    pub async fn status(&self) -> Result<Status, Refusal> {
+        self.ask(|reply| ControllerMessage::Status { reply }).await
     }
-    /// Waits until the run is idle, finished or failed.
-    pub async fn ended(&self) -> Status {
-        unimplemented!()
+
+    /// The state of the run, without asking the controller.
+    pub fn state(&self) -> RunState {
+        *self.inner.state.borrow()
     }
-    /// `settings`: those of the current or last run; empty when idle.
-    pub async fn settings(&self) -> Vec<SettingView> {
-        unimplemented!()
+
+    /// Waits until there is no run, or it is over.
+    pub async fn ended(&self) -> RunState {
+        let mut state = self.inner.state.clone();
+        let over = state.wait_for(|state| is_over(*state)).await.map(|state| *state);
+        // The sender is gone only when the controller is, and the run with it.
+        over.unwrap_or(RunState::Failed)
     }
-    /// `users [LIMIT]`.
-    pub async fn users(&self, _limit: usize) -> Vec<UserView> {
-        unimplemented!()
+
+    /// `settings`: those of the current or last run; none when idle.
+    ///
+    /// # Errors
+    /// `unavailable` if the node has ended.
+    pub async fn settings(&self) -> Result<Vec<SettingView>, Refusal> {
+        self.ask(|reply| ControllerMessage::Settings { reply }).await
     }
+
+    /// `users [LIMIT]`: running users, lowest ids first.
+    ///
+    /// # Errors
+    /// `unavailable` if the node has ended.
+    pub async fn users(&self, limit: usize) -> Result<Vec<UserView>, Refusal> {
+        self.ask(|reply| ControllerMessage::Users { limit, reply }).await
+    }
+
     /// `user ID`.
-    pub async fn user(&self, _id: UserId) -> Result<UserView, Refusal> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// `no-such-user` if that id was never given out.
+    pub async fn user(&self, id: UserId) -> Result<UserView, Refusal> {
+        self.ask(|reply| ControllerMessage::User { id, reply }).await?
     }
-    /// Throttles of the node.
-    pub fn throttles(&self) -> &Throttles {
-        unimplemented!()
+
+    /// All that is known of the current or last run; `None` when idle.
+    pub async fn account(&self) -> Option<Account> {
+        self.ask(|reply| ControllerMessage::Account { reply }).await.ok().flatten()
     }
-    /// Coordinators of the node.
-    pub fn coordinators(&self) -> &Coordinators {
-        unimplemented!()
+
+    /// The result of the current or last run, as of now; `None` when idle.
+    pub async fn report(&self, interrupted: bool) -> Option<RunReport> {
+        let account = self.account().await?;
+        Some(account::report(self, account, interrupted).await)
     }
-    /// Measurements of the current or last run.
-    pub fn measure(&self) -> Measure {
-        unimplemented!()
+
+    /// Resolves when the node has broken and can do nothing any more.
+    pub async fn broken(&self) {
+        self.inner.ending.cancelled().await;
     }
-    /// Events of the node.
-    pub fn telemetry(&self) -> &Telemetry {
-        unimplemented!()
-    }
-    /// Ends the run, if any, and the node: `terminate` runs once.
+
+    /// Ends the run, if there is one (`terminate` runs), and the node.
     pub async fn shutdown(&self) {
-        unimplemented!()
+        if !is_over(self.state()) {
+            // Refused only when the run is ending already.
+            let _ = self.stop().await;
+            self.ended().await;
+        }
+        self.inner.ending.cancel();
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+        self.inner.root.stop(None);
+        self.inner.controller.stop(None);
     }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        message: impl FnOnce(RpcReplyPort<T>) -> ControllerMessage,
+    ) -> Result<T, Refusal> {
+        match self.inner.controller.call(message, None).await {
+            Ok(CallResult::Success(answer)) => Ok(answer),
+            _ => Err(unavailable("the node has ended")),
+        }
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.inner.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Once a second: closes the interval of what is measured, and looks at the generator itself.
+    fn keep_time(&self) {
+        let node = self.clone();
+        let ending = self.inner.ending.clone();
+        let work = async move { account::keep_time(&node).await };
+        self.inner.tasks.spawn(async move {
+            let _ = ending.run_until_cancelled(work).await;
+        });
+    }
+}
+
+fn supervisors(settings: &NodeSettings) -> u64 {
+    match settings.user_supervisors {
+        0 => std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64),
+        given => given as u64,
+    }
+}
+
+fn unavailable(why: &str) -> Refusal {
+    Refusal::new(Code::Unavailable, why)
 }

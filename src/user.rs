@@ -1,7 +1,7 @@
 //! The virtual user: an actor with an identity, a mailbox, a supervisor, a soft stop it may act
 //! on and a kill it cannot refuse. It is one task, not a `ractor::Actor`; `docs/adr/0001` says why.
 
-use std::{fmt, future::Future, ops::Deref, time::Duration};
+use std::{fmt, future::Future, ops::Deref, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -15,8 +15,8 @@ pub(crate) mod task;
 use crate::{
     failure::{Failure, Stopped},
     scenario::{Run, Scenario},
+    throttle::{Permit, Throttle},
 };
-use std::sync::Arc;
 
 pub use self::{
     core::UserCore,
@@ -122,6 +122,19 @@ impl<S: Scenario> User<S> {
     /// Tells this user to stop, as `remove` does.
     pub fn stop(&self) {
         self.core.stop();
+    }
+
+    /// Waits until a throttle lets this user through.
+    ///
+    /// # Errors
+    /// If the throttle is stopped; and with [`Stopped`] when the user is told to stop, so that a
+    /// long queue holds nobody back from leaving.
+    pub async fn wait(&self, throttle: &Throttle) -> Result<Permit, Failure> {
+        tokio::select! {
+            biased;
+            () = self.core.stopped() => Err(Stopped.into()),
+            permit = throttle.wait() => Ok(permit?),
+        }
     }
 
     /// Sleeps.

@@ -40,6 +40,8 @@ pub trait Registered: fmt::Debug + Send + Sync {
 pub trait Running: fmt::Debug + Send + Sync {
     /// Starts a user as a task of its own.
     fn start(&self, core: Arc<UserCore>, exits: Arc<ExitBox>);
+    /// Whether settings can be made of these values.
+    fn check_values(&self, values: &Values) -> Result<(), Refusal>;
     /// Makes changed settings visible to users.
     fn set_values(&self, values: &Values) -> Result<(), Refusal>;
     /// Tells the scenario that a hooked setting changed.
@@ -109,8 +111,13 @@ impl<S: Scenario> Running for Live<S> {
         let scenario = self.scenario.clone();
         let user = User::<S>::new(core.clone(), self.run.clone());
         let life = async move { scenario.start(user).await };
-        let task = tokio::spawn(run_user(core.clone(), exits, life));
+        let measure = self.run.measure().clone();
+        let task = tokio::spawn(run_user(core.clone(), exits, measure, S::NAME, life));
         core.runs_as(task.abort_handle());
+    }
+
+    fn check_values(&self, values: &Values) -> Result<(), Refusal> {
+        S::Settings::from_values(values).map(drop)
     }
 
     fn set_values(&self, values: &Values) -> Result<(), Refusal> {

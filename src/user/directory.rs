@@ -44,6 +44,17 @@ impl Directory {
         self.users.remove(&id);
     }
 
+    /// Kills and removes the users whose ids `which` says yes to.
+    pub(crate) fn kill_and_forget(&self, which: impl Fn(UserId) -> bool) {
+        self.users.retain(|id, user| {
+            let goes = which(*id);
+            if goes {
+                user.kill();
+            }
+            !goes
+        });
+    }
+
     /// Gives back memory that a larger crowd needed.
     pub(crate) fn shrink(&self) {
         self.users.shrink_to_fit();

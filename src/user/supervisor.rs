@@ -1,1 +1,174 @@
-//! supervisor.
+//! The user supervisor: an actor that starts users and hears how they end. One per core, each in
+//! charge of the ids that are its index modulo their number.
+
+use std::sync::Arc;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use tokio::time::Instant;
+
+use super::{
+    core::UserCore,
+    directory::Directory,
+    id::{IdSet, UserId},
+    task::{Exit, ExitBox},
+};
+use crate::{
+    scenario::erased::Running,
+    telemetry::{Telemetry, event::UserStart},
+};
+
+/// How many users are started, stopped or killed before others get a turn.
+const TURN: usize = 512;
+
+/// What the controller tells a user supervisor.
+pub(crate) enum SupervisorMessage {
+    /// Start your share of these users; answered when they are started.
+    Start {
+        /// The scenario they run.
+        scenario: Arc<dyn Running>,
+        /// Its name.
+        name: &'static str,
+        /// All ids, also those of other supervisors.
+        ids: Arc<IdSet>,
+        /// Where users of this run are found.
+        directory: Directory,
+        /// Answered with the number started.
+        done: RpcReplyPort<u64>,
+    },
+    /// Tell your share of these users to stop.
+    Stop(Arc<IdSet>),
+    /// Kill those of your share that still run.
+    Kill(Arc<IdSet>),
+    /// There are exits to collect. Users send it, through their [`ExitBox`].
+    Collect,
+}
+
+impl std::fmt::Debug for SupervisorMessage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Start { .. } => "Start",
+            Self::Stop(_) => "Stop",
+            Self::Kill(_) => "Kill",
+            Self::Collect => "Collect",
+        })
+    }
+}
+
+/// Called with the ends of users, in the order in which they ended.
+pub(crate) type OnExits = Box<dyn Fn(Vec<Exit>) + Send + Sync>;
+
+/// One user supervisor.
+pub(crate) struct UserSupervisor {
+    /// Which of them it is.
+    pub(crate) index: u64,
+    /// How many there are.
+    pub(crate) of: u64,
+    /// Where events go.
+    pub(crate) telemetry: Telemetry,
+    /// Who is told of exits.
+    pub(crate) on_exits: OnExits,
+}
+
+/// What changes.
+pub(crate) struct SupervisorState {
+    exits: Arc<ExitBox>,
+    directory: Directory,
+    index: u64,
+    of: u64,
+}
+
+impl UserSupervisor {
+    fn share<'a>(&'a self, ids: &'a IdSet) -> impl Iterator<Item = UserId> + 'a {
+        ids.ranges().flat_map(move |range| {
+            let (first, last) = range.into_inner();
+            let offset = (self.index + self.of - first % self.of) % self.of;
+            (first.saturating_add(offset)..=last).step_by(self.of as usize).map(UserId)
+        })
+    }
+}
+
+impl Actor for UserSupervisor {
+    type Msg = SupervisorMessage;
+    type State = SupervisorState;
+    type Arguments = ();
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        (): (),
+    ) -> Result<Self::State, ActorProcessingErr> {
+        let exits = Arc::new(ExitBox::new(move || {
+            // Fails only when the supervisor is gone, and then its users are killed anyway.
+            let _ = myself.cast(SupervisorMessage::Collect);
+        }));
+        Ok(SupervisorState {
+            exits,
+            directory: Directory::default(),
+            index: self.index,
+            of: self.of,
+        })
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<Self::Msg>,
+        message: Self::Msg,
+        state: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            SupervisorMessage::Start { scenario, name, ids, directory, done } => {
+                state.directory = directory;
+                let mut started = 0;
+                for id in self.share(&ids) {
+                    let core = Arc::new(UserCore::new(id, Instant::now()));
+                    state.directory.insert(core.clone());
+                    self.telemetry.emit_with(1, || UserStart { scenario: name, user: id });
+                    scenario.start(core, state.exits.clone());
+                    started += 1;
+                    give_way(started).await;
+                }
+                // Whoever asked may have given up; the users run all the same.
+                let _ = done.send(started as u64);
+            }
+            SupervisorMessage::Stop(ids) => {
+                self.each(&ids, &state.directory, UserCore::stop).await;
+            }
+            SupervisorMessage::Kill(ids) => {
+                self.each(&ids, &state.directory, UserCore::kill).await;
+            }
+            SupervisorMessage::Collect => {
+                let exits = state.exits.take();
+                for exit in &exits {
+                    state.directory.remove(exit.user);
+                }
+                (self.on_exits)(exits);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl UserSupervisor {
+    async fn each(&self, ids: &IdSet, directory: &Directory, act: impl Fn(&UserCore)) {
+        for (turn, id) in self.share(ids).enumerate() {
+            if let Some(user) = directory.get(id) {
+                act(&user);
+            }
+            give_way(turn + 1).await;
+        }
+    }
+}
+
+impl Drop for SupervisorState {
+    /// A supervisor takes its users with it, however it ends.
+    fn drop(&mut self) {
+        let (index, of) = (self.index, self.of);
+        self.directory.kill_and_forget(|id| id.0 % of == index);
+    }
+}
+
+async fn give_way(done: usize) {
+    if done.is_multiple_of(TURN) {
+        tokio::task::yield_now().await;
+    }
+}

@@ -2,8 +2,12 @@
 
 use std::{
     any::Any,
-    fmt, mem,
+    cell::Cell,
+    fmt,
+    future::poll_fn,
+    mem,
     panic::AssertUnwindSafe,
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -12,7 +16,7 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use super::{core::UserCore, id::UserId};
-use crate::failure::Failure;
+use crate::{failure::Failure, measure::Measure};
 
 /// How a user ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,17 +79,45 @@ impl ExitBox {
     }
 }
 
+/// A poll of a user that takes longer than this holds up every user on its thread, and spoils what
+/// they measure.
+pub(crate) const STALL: Duration = Duration::from_millis(20);
+
+thread_local! {
+    static IN_USER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread runs a user's own code right now; its panics are counted by the runtime and
+/// need no shouting.
+pub fn in_user_code() -> bool {
+    IN_USER.get()
+}
+
 /// Runs a user to its end, whatever end that is.
 pub(crate) async fn run_user(
     core: Arc<UserCore>,
     exits: Arc<ExitBox>,
+    measure: Measure,
+    scenario: &'static str,
     life: impl Future<Output = Result<(), Failure>>,
 ) {
-    let last_word = LastWord { core, exits, ending: Ending::Killed };
-    // Moved in, so that the user's own things are dropped before its end becomes known, also when
-    // the task is aborted: locals are dropped in reverse order.
-    let mut last_word = last_word;
-    let outcome = AssertUnwindSafe(life).catch_unwind().await;
+    // Declared before the user's life is pinned: locals are dropped in reverse order, so that the
+    // user's own things are gone before its end becomes known, also when the task is aborted.
+    let mut last_word = LastWord { core, exits, ending: Ending::Killed };
+    let life = AssertUnwindSafe(life).catch_unwind();
+    let mut life = pin!(life);
+    let outcome = poll_fn(|cx| {
+        let began = std::time::Instant::now();
+        IN_USER.set(true);
+        let poll = life.as_mut().poll(cx);
+        IN_USER.set(false);
+        let took = began.elapsed();
+        if took > STALL {
+            measure.stalled(scenario, took);
+        }
+        poll
+    })
+    .await;
     let stopping = last_word.core.is_stopping();
     last_word.ending = match outcome {
         Ok(Ok(())) if stopping => Ending::Stopped,

@@ -1,0 +1,7 @@
+//! The messaging server, as clients meet it.
+
+mod client;
+mod connecting;
+mod leaving;
+mod nonsense;
+mod routing;

@@ -1,0 +1,132 @@
+//! Where requests go.
+
+use std::{fmt, net::SocketAddr};
+
+use crowd::failure::Failure;
+use http::{Uri, uri::PathAndQuery};
+
+/// A checked URL, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// Whether to speak TLS.
+    pub(crate) tls: bool,
+    /// The host's name or address, an IPv6 address without its brackets.
+    pub(crate) host: String,
+    /// The port.
+    pub(crate) port: u16,
+    /// What the `Host` header says.
+    pub(crate) authority: String,
+    /// What the request line says.
+    pub(crate) path: PathAndQuery,
+}
+
+impl Target {
+    /// The target from a URL.
+    ///
+    /// # Errors
+    /// If it is no `http://` or `https://` URL with a host.
+    pub(crate) fn parse(url: &str) -> Result<Self, String> {
+        let wrong = |why: &str| {
+            format!("'{url}' {why}; write http://HOST[:PORT]/PATH or https://HOST[:PORT]/PATH")
+        };
+        let uri: Uri =
+            url.trim().parse().map_err(|error| wrong(&format!("is no URL ({error})")))?;
+        let tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(wrong("is neither http:// nor https://")),
+        };
+        let authority = uri.authority().ok_or_else(|| wrong("names no host"))?;
+        if authority.as_str().contains('@') {
+            let why = "names a user; give an Authorization header instead";
+            return Err(wrong(why));
+        }
+        let host = authority.host();
+        if host.is_empty() {
+            return Err(wrong("names no host"));
+        }
+        let port_text = authority.as_str().strip_prefix(host).unwrap_or_default();
+        let port = match authority.port_u16() {
+            Some(0) => return Err(wrong("has port 0")),
+            Some(port) => port,
+            None if port_text.is_empty() => [80, 443][usize::from(tls)],
+            None => return Err(wrong("has a port that is no port number")),
+        };
+        Ok(Self {
+            tls,
+            host: host.trim_matches(['[', ']']).to_owned(),
+            port,
+            authority: authority.as_str().to_owned(),
+            path: uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")),
+        })
+    }
+
+    /// The addresses of the host, asked once for all users.
+    ///
+    /// # Errors
+    /// If the name is not known.
+    pub(crate) async fn resolve(&self) -> Result<Vec<SocketAddr>, Failure> {
+        let addresses: Vec<_> = tokio::net::lookup_host((self.host.as_str(), self.port))
+            .await
+            .map_err(|error| {
+                Failure::target(format!("the host '{}' is not known: {error}", self.host))
+            })?
+            .collect();
+        if addresses.is_empty() {
+            return Err(Failure::target(format!("the host '{}' has no address", self.host)));
+        }
+        Ok(addresses)
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority, self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(url: &str) -> (bool, String, u16, String, String) {
+        let Target { tls, host, port, authority, path } = Target::parse(url).unwrap();
+        (tls, host, port, authority, path.to_string())
+    }
+
+    #[test]
+    fn urls_are_taken_apart() {
+        assert_eq!(
+            parts("http://localhost"),
+            (false, "localhost".into(), 80, "localhost".into(), "/".into())
+        );
+        assert_eq!(
+            parts("https://a.example:8443/x?y=1#top"),
+            (true, "a.example".into(), 8443, "a.example:8443".into(), "/x?y=1".into())
+        );
+        assert_eq!(
+            parts("http://[::1]:8080/"),
+            (false, "::1".into(), 8080, "[::1]:8080".into(), "/".into())
+        );
+        assert_eq!(parts("https://[::1]").2, 443);
+    }
+
+    #[test]
+    fn what_is_no_url_is_refused_by_name() {
+        for (bad, why) in [
+            ("localhost:80", "is neither http:// nor https://"),
+            ("ftp://localhost/", "is neither http:// nor https://"),
+            ("/path", "is neither http:// nor https://"),
+            ("", "is no URL"),
+            ("http://", "is no URL"),
+            ("http://me:secret@host/", "names a user"),
+            ("http://host:0/", "has port 0"),
+            ("http://host:99999/", "has a port that is no port number"),
+            ("http://a b/", "is no URL"),
+        ] {
+            let fault = Target::parse(bad).unwrap_err();
+            assert!(fault.starts_with(&format!("'{bad}' {why}")), "{fault}");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Whole runs of the `http` scenario on a node, against servers of each test's own.
+
+mod bodies;
+mod closing;
+mod connecting;
+mod refusing;
+mod run;
+mod secure;
+mod sending;
+mod server;
+mod status;
+mod stopping;
+mod waiting;

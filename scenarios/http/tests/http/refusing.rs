@@ -1,0 +1,35 @@
+//! Settings that make no sense are refused, all at once.
+
+use super::run::{given, node};
+
+#[tokio::test]
+async fn every_fault_is_told() {
+    let node = node().await;
+    for (settings, faults) in [
+        (&[][..], &["url"][..]),
+        (
+            &[
+                ("url", "ftp://x/"),
+                ("method", "FETCH"),
+                ("headers", "nonsense"),
+                ("expected_status", "ok"),
+                ("requests", "0"),
+                ("timeout", "0s"),
+            ],
+            &[
+                "'ftp://x/' is neither http:// nor https://",
+                "FETCH",
+                "the header 'nonsense' has no colon",
+                "'ok' is no status",
+                "0 requests; write 1 or more",
+                "no time at all",
+            ],
+        ),
+    ] {
+        let refusal = node.start_run("http", 1, given(settings)).await.unwrap_err();
+        for fault in faults {
+            assert!(refusal.message.contains(fault), "{fault} is not in: {refusal}");
+        }
+    }
+    node.shutdown().await;
+}

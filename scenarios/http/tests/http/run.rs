@@ -1,0 +1,113 @@
+//! Runs of the scenario, and what was measured in them.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crowd::{
+    failure::Owner,
+    measure::{Source, window::Window},
+    node::{Node, UserCounts},
+    prelude::*,
+    scenario::catalog::Catalog,
+    settings::NodeSettings,
+};
+use crowd_http::Http;
+
+/// How long anything may take before a test gives up on it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A node that knows the scenario and admits users as fast as it can.
+pub async fn node() -> Node {
+    let mut settings = NodeSettings::default();
+    settings.user_rate = Rate::UNLIMITED;
+    let environment = Arc::new(BTreeMap::<String, String>::new());
+    Node::start(settings, Catalog::new().with::<Http>(), environment).await.unwrap()
+}
+
+pub fn given(settings: &[(&str, &str)]) -> Vec<(String, String)> {
+    settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+/// A run that goes on.
+pub struct Going {
+    pub node: Node,
+}
+
+/// A run that is over.
+#[derive(Debug)]
+pub struct Over {
+    pub users: UserCounts,
+    pub measured: Window,
+}
+
+/// Starts so many users.
+pub async fn start(users: u64, settings: &[(&str, &str)]) -> Going {
+    let node = node().await;
+    node.start_run("http", users, given(settings)).await.unwrap();
+    Going { node }
+}
+
+/// Runs so many users to their end.
+pub async fn run(users: u64, settings: &[(&str, &str)]) -> Over {
+    let going = start(users, settings).await;
+    going
+        .eventually("all users end", |over| over.users.finished + over.users.failed == users)
+        .await;
+    going.stop().await
+}
+
+impl Going {
+    pub async fn so_far(&self) -> Over {
+        let users = self.node.status().await.unwrap().users;
+        let measured = self.node.measure().await.unwrap().snapshot().total;
+        Over { users, measured }
+    }
+
+    /// Waits until `reached` holds.
+    pub async fn eventually(&self, what: &str, reached: impl Fn(&Over) -> bool) {
+        let began = Instant::now();
+        loop {
+            let so_far = self.so_far().await;
+            if reached(&so_far) {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "never happened: {what}; {so_far:#?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    pub async fn stop(self) -> Over {
+        // Refused if the run has ended of itself.
+        let _ = self.node.stop().await;
+        self.node.ended().await;
+        let over = self.so_far().await;
+        self.node.shutdown().await;
+        over
+    }
+}
+
+impl Over {
+    /// How often an action was done, and how often it failed.
+    pub fn action(&self, name: &str) -> (u64, u64) {
+        self.measured.actions.get(name).map_or((0, 0), |action| (action.count(), action.failed))
+    }
+
+    pub fn counter(&self, name: &str) -> u64 {
+        self.measured.counters.get(name).copied().unwrap_or_default()
+    }
+
+    /// Failures of an action: whose, why, how often.
+    pub fn failures(&self, action: &str) -> Vec<(Owner, String, u64)> {
+        self.measured
+            .failures
+            .iter()
+            .filter(|(key, _)| {
+                key.source == Source::Action && key.action.as_deref() == Some(action)
+            })
+            .map(|(key, count)| (key.owner, key.reason.to_string(), *count))
+            .collect()
+    }
+}

@@ -1,0 +1,327 @@
+//! Pure: the life of a run on one node. Verbs and happenings go in, commands come out; the
+//! controller actor performs them.
+
+use serde::Serialize;
+
+use super::population::{Count, Population, Removal};
+use crate::{
+    refusal::{Code, Refusal},
+    user::id::{IdSet, UserId},
+};
+
+/// The state of the run on this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    /// There is no run.
+    Idle,
+    /// `init` is under way.
+    Starting,
+    /// Users run, or may be added.
+    Running,
+    /// Users are being told to go, or `terminate` runs.
+    Terminating,
+    /// The run has ended.
+    Finished,
+    /// `init` failed, or the runtime broke.
+    Failed,
+    /// This node commands others and runs no users.
+    Disabled,
+}
+
+impl RunState {
+    /// The state as it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Terminating => "terminating",
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+impl std::fmt::Display for RunState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What the controller is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Run `init`.
+    Init,
+    /// Give `init` up.
+    AbortInit,
+    /// So many users wait for admission now.
+    Demand(u64),
+    /// Start these users.
+    Start(IdSet),
+    /// Tell these users to stop.
+    Stop(IdSet),
+    /// Kill those of these users that still run when the grace time is over.
+    KillAfterGrace(IdSet),
+    /// Run `terminate` and end everything the run started.
+    Terminate,
+    /// Forget the run.
+    Forget,
+}
+
+/// The run as the controller sees it.
+#[derive(Debug, Default)]
+pub struct Machine {
+    stage: Stage,
+    population: Population,
+}
+
+#[derive(Debug, Default)]
+enum Stage {
+    #[default]
+    Idle,
+    Starting,
+    Running,
+    /// Users are going.
+    Leaving { broken: Option<String> },
+    /// All are gone, `terminate` runs.
+    Ending { broken: Option<String> },
+    Finished,
+    Failed { reason: String },
+    Disabled,
+}
+
+impl Machine {
+    /// The state for others to see.
+    pub fn state(&self) -> RunState {
+        match self.stage {
+            Stage::Idle => RunState::Idle,
+            Stage::Starting => RunState::Starting,
+            Stage::Running => RunState::Running,
+            Stage::Leaving { .. } | Stage::Ending { .. } => RunState::Terminating,
+            Stage::Finished => RunState::Finished,
+            Stage::Failed { .. } => RunState::Failed,
+            Stage::Disabled => RunState::Disabled,
+        }
+    }
+
+    /// Why the run failed.
+    pub fn reason(&self) -> Option<&str> {
+        match &self.stage {
+            Stage::Failed { reason } => Some(reason),
+            Stage::Leaving { broken } | Stage::Ending { broken } => broken.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The users.
+    pub fn population(&self) -> &Population {
+        &self.population
+    }
+
+    /// `do`: begins a run.
+    ///
+    /// # Errors
+    /// `invalid-status` unless idle.
+    pub fn start(&mut self) -> Result<Vec<Command>, Refusal> {
+        self.expect("do", RunState::Idle)?;
+        self.population = Population::default();
+        self.stage = Stage::Starting;
+        Ok(vec![Command::Init])
+    }
+
+    /// `init` succeeded: the run takes users from now on.
+    pub fn initialised(&mut self) -> bool {
+        let starting = matches!(self.stage, Stage::Starting);
+        if starting {
+            self.stage = Stage::Running;
+        }
+        starting
+    }
+
+    /// `init` failed.
+    pub fn init_failed(&mut self, reason: String) {
+        if matches!(self.stage, Stage::Starting) {
+            self.stage = Stage::Failed { reason };
+        }
+    }
+
+    /// `add COUNT`.
+    ///
+    /// # Errors
+    /// `invalid-status` unless running; `invalid-range` for a count that makes no sense.
+    pub fn add(&mut self, count: u64) -> Result<(u64, u64, Vec<Command>), Refusal> {
+        self.expect("add", RunState::Running)?;
+        let ids = self.population.add(count)?;
+        Ok((*ids.start(), *ids.end(), self.demand()))
+    }
+
+    /// `add FROM..TO`.
+    ///
+    /// # Errors
+    /// `invalid-status` unless running; `invalid-range` for ids that cannot be used.
+    pub fn add_range(&mut self, first: u64, last: u64) -> Result<Vec<Command>, Refusal> {
+        self.expect("add", RunState::Running)?;
+        self.population.add_range(first, last)?;
+        Ok(self.demand())
+    }
+
+    /// The user rate lets `count` users in.
+    pub fn admit(&mut self, count: u64) -> Vec<Command> {
+        if !matches!(self.stage, Stage::Running) {
+            return Vec::new();
+        }
+        let ids = self.population.admit(count);
+        if ids.is_empty() { Vec::new() } else { vec![Command::Start(ids)] }
+    }
+
+    /// `remove COUNT [force]`: the number chosen.
+    ///
+    /// # Errors
+    /// `invalid-status` unless running; `invalid-range` for a count of 0.
+    pub fn remove(&mut self, count: u64, force: bool) -> Result<(u64, Vec<Command>), Refusal> {
+        self.expect("remove", RunState::Running)?;
+        if count == 0 {
+            return Err(Refusal::new(Code::InvalidRange, "0 users cannot be removed"));
+        }
+        let removal = self.population.remove(count);
+        let chosen = removal.len();
+        let mut commands = if removal.cancelled.is_empty() { Vec::new() } else { self.demand() };
+        // A forced removal is of the users chosen now: those told before keep their softer word.
+        commands.extend(farewell(removal, force));
+        Ok((chosen, commands))
+    }
+
+    /// `stop`: nobody waits on, everybody is removed by force.
+    ///
+    /// # Errors
+    /// `invalid-status` unless starting or running.
+    pub fn stop(&mut self) -> Result<Vec<Command>, Refusal> {
+        match self.stage {
+            Stage::Starting => {
+                self.stage = Stage::Failed { reason: "stopped while `init` ran".into() };
+                Ok(vec![Command::AbortInit])
+            }
+            Stage::Running => Ok(self.leave(None)),
+            _ => Err(self.refusal("stop", "starting or running")),
+        }
+    }
+
+    /// A part of the runtime broke and took its users with it: the run ends as failed.
+    pub fn broke(&mut self, reason: String, lost: impl Fn(UserId) -> bool) -> Vec<Command> {
+        let gone: Vec<_> = self.population.running_ids().filter(|id| lost(*id)).collect();
+        for id in gone {
+            self.population.ended(id, Count::Failed);
+        }
+        match &mut self.stage {
+            Stage::Running => self.leave(Some(reason)),
+            Stage::Leaving { broken } => {
+                broken.get_or_insert(reason);
+                self.terminate_when_empty()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// A user ended; says whether it was one of ours.
+    pub fn ended(&mut self, id: UserId, count: Count) -> bool {
+        self.population.ended(id, count)
+    }
+
+    /// To be asked after users ended: whether that was the last.
+    pub fn terminate_when_empty(&mut self) -> Vec<Command> {
+        match &mut self.stage {
+            Stage::Leaving { broken } if self.population.running() == 0 => {
+                self.stage = Stage::Ending { broken: broken.take() };
+                vec![Command::Terminate]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// `terminate` is over.
+    pub fn terminated(&mut self) {
+        if let Stage::Ending { broken } = &mut self.stage {
+            self.stage = match broken.take() {
+                Some(reason) => Stage::Failed { reason },
+                None => Stage::Finished,
+            };
+        }
+    }
+
+    /// `reset`: forgets an ended run.
+    ///
+    /// # Errors
+    /// `invalid-status` while there is one.
+    pub fn reset(&mut self) -> Result<Vec<Command>, Refusal> {
+        match self.stage {
+            Stage::Idle | Stage::Finished | Stage::Failed { .. } | Stage::Disabled => {
+                *self = Self::default();
+                Ok(vec![Command::Forget])
+            }
+            _ => Err(self.refusal("reset", "idle, finished or failed (`stop` first)")),
+        }
+    }
+
+    /// This node commands others from now on and runs no users itself.
+    ///
+    /// # Errors
+    /// `invalid-status` unless idle.
+    pub fn disable(&mut self) -> Result<(), Refusal> {
+        self.expect("disable", RunState::Idle)?;
+        self.stage = Stage::Disabled;
+        Ok(())
+    }
+
+    /// Refuses a verb that does not fit the state.
+    ///
+    /// # Errors
+    /// `invalid-status` if the state is another than `wanted`.
+    pub fn expect(&self, verb: &str, wanted: RunState) -> Result<(), Refusal> {
+        if self.state() == wanted { Ok(()) } else { Err(self.refusal(verb, wanted.as_str())) }
+    }
+
+    fn refusal(&self, verb: &str, wanted: &str) -> Refusal {
+        let state = self.state();
+        let hint = match (verb, state) {
+            ("do", RunState::Finished | RunState::Failed) => "; `reset` makes it idle",
+            ("do", RunState::Running) => "; `stop` and `reset` end it, `add` adds users to it",
+            ("add" | "remove" | "set", RunState::Idle) => "; `do` starts a run",
+            _ => "",
+        };
+        let message = format!("`{verb}` needs the run to be {wanted}, and it is {state}{hint}");
+        Refusal::new(Code::InvalidStatus, message)
+    }
+
+    fn leave(&mut self, broken: Option<String>) -> Vec<Command> {
+        let removal = self.population.remove(u64::MAX);
+        self.stage = Stage::Leaving { broken };
+        let mut commands = self.demand();
+        // Those told to stop before are killed too: nobody outlives the run.
+        let everybody = self.population.leaving().clone();
+        commands.extend(farewell(removal, false));
+        if !everybody.is_empty() {
+            commands.push(Command::KillAfterGrace(everybody));
+        }
+        commands.extend(self.terminate_when_empty());
+        commands
+    }
+
+    fn demand(&self) -> Vec<Command> {
+        vec![Command::Demand(self.population.waiting())]
+    }
+}
+
+fn farewell(removal: Removal, force: bool) -> Vec<Command> {
+    let chosen = removal.chosen;
+    if chosen.is_empty() {
+        return Vec::new();
+    }
+    let kill = force.then(|| Command::KillAfterGrace(chosen.clone()));
+    [Command::Stop(chosen)].into_iter().chain(kill).collect()
+}
+
+#[cfg(test)]
+mod tests;

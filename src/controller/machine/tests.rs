@@ -1,0 +1,231 @@
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Do,
+    InitDone(bool),
+    Add(u64),
+    Admit(u64),
+    Remove(u64, bool),
+    Stop,
+    /// The n-th of the running users ends.
+    End(usize),
+    Broke(u64),
+    Terminated,
+    Reset,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        2 => Just(Step::Do),
+        2 => prop::bool::weighted(0.9).prop_map(Step::InitDone),
+        4 => (0..30u64).prop_map(Step::Add),
+        6 => (0..30u64).prop_map(Step::Admit),
+        3 => (0..30u64, any::<bool>()).prop_map(|(n, force)| Step::Remove(n, force)),
+        1 => Just(Step::Stop),
+        12 => (0..30usize).prop_map(Step::End),
+        1 => (0..2u64).prop_map(Step::Broke),
+        2 => Just(Step::Terminated),
+        1 => Just(Step::Reset),
+    ]
+}
+
+/// What an outside observer of the commands has seen of the current run.
+#[derive(Default)]
+struct Seen {
+    started: BTreeSet<UserId>,
+    stopped: BTreeSet<UserId>,
+    terminated: u32,
+}
+
+impl Seen {
+    fn note(&mut self, commands: Vec<Command>) -> Result<(), TestCaseError> {
+        for command in commands {
+            match command {
+                Command::Init => *self = Self::default(),
+                Command::Start(ids) => {
+                    prop_assert_eq!(self.terminated, 0, "nobody starts after `terminate`");
+                    for id in ids.iter() {
+                        prop_assert!(self.started.insert(id), "user {} started twice", id);
+                    }
+                }
+                Command::Stop(ids) => {
+                    for id in ids.iter() {
+                        prop_assert!(self.started.contains(&id), "user {} never started", id);
+                        prop_assert!(self.stopped.insert(id), "user {} told twice", id);
+                    }
+                }
+                Command::KillAfterGrace(ids) => {
+                    let told = ids.iter().all(|id| self.stopped.contains(&id));
+                    prop_assert!(told, "nobody is killed without a soft stop first");
+                }
+                Command::Terminate => self.terminated += 1,
+                Command::AbortInit | Command::Demand(_) | Command::Forget => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_run_keeps_its_promises(steps in prop::collection::vec(step(), 0..200)) {
+        let mut machine = Machine::default();
+        let mut seen = Seen::default();
+        for step in steps {
+            let (state, counts) = (machine.state(), machine.population().counts());
+            let mut refused = false;
+            let mut take = |result: Result<Vec<Command>, Refusal>| {
+                refused = result.is_err();
+                result.unwrap_or_default()
+            };
+            let commands = match step {
+                Step::Do => take(machine.start()),
+                Step::InitDone(true) => { machine.initialised(); Vec::new() }
+                Step::InitDone(false) => { machine.init_failed("no".into()); Vec::new() }
+                Step::Add(n) => take(machine.add(n).map(|(_, _, commands)| commands)),
+                Step::Admit(n) => machine.admit(n),
+                Step::Remove(n, force) => take(machine.remove(n, force).map(|(_, commands)| commands)),
+                Step::Stop => take(machine.stop()),
+                Step::End(n) => {
+                    let id = machine.population().running_ids().nth(n);
+                    if let Some(id) = id {
+                        machine.ended(id, Count::Finished);
+                    }
+                    machine.terminate_when_empty()
+                }
+                Step::Broke(share) => machine.broke("broke".into(), |id| id.0 % 2 == share),
+                Step::Terminated => { machine.terminated(); Vec::new() }
+                Step::Reset => take(machine.reset()),
+            };
+            if refused {
+                prop_assert!(commands.is_empty());
+                prop_assert_eq!(machine.state(), state, "a refused verb changes nothing");
+                prop_assert_eq!(machine.population().counts(), counts);
+            }
+            seen.note(commands)?;
+            let counts = machine.population().counts();
+            let sum = counts.waiting + counts.running + counts.finished + counts.failed + counts.removed;
+            prop_assert_eq!(counts.asked, sum, "{:?}", counts);
+            // `terminate` runs exactly once for every run that began, after the last user.
+            prop_assert!(seen.terminated <= 1);
+            match machine.state() {
+                RunState::Finished => prop_assert_eq!(seen.terminated, 1),
+                RunState::Running | RunState::Starting => prop_assert_eq!(seen.terminated, 0),
+                RunState::Terminating => {
+                    prop_assert_eq!(counts.waiting, 0, "nobody waits on after a stop");
+                    prop_assert_eq!(seen.terminated == 1, counts.running == 0);
+                }
+                _ => {}
+            }
+            if seen.terminated == 1 {
+                prop_assert_eq!(counts.running, 0);
+            }
+        }
+    }
+}
+
+fn running(users: u64) -> Machine {
+    let mut machine = Machine::default();
+    machine.start().unwrap();
+    machine.initialised();
+    if users > 0 {
+        machine.add(users).unwrap();
+        machine.admit(users);
+    }
+    machine
+}
+
+fn code<T: std::fmt::Debug>(result: Result<T, Refusal>) -> Code {
+    result.unwrap_err().code
+}
+
+#[test]
+fn verbs_in_the_wrong_state_are_refused() {
+    let mut idle = Machine::default();
+    assert_eq!(code(idle.add(1)), Code::InvalidStatus);
+    assert_eq!(code(idle.add_range(1, 2)), Code::InvalidStatus);
+    assert_eq!(code(idle.remove(1, false)), Code::InvalidStatus);
+    assert_eq!(code(idle.stop()), Code::InvalidStatus);
+    let mut machine = running(1);
+    assert_eq!(code(machine.start()), Code::InvalidStatus);
+    assert_eq!(code(machine.reset()), Code::InvalidStatus);
+    assert_eq!(code(machine.disable()), Code::InvalidStatus);
+    let mut disabled = Machine::default();
+    disabled.disable().unwrap();
+    assert_eq!(disabled.state(), RunState::Disabled);
+    assert_eq!(code(disabled.start()), Code::InvalidStatus);
+}
+
+#[test]
+fn a_run_without_users_goes_on_until_it_is_stopped() {
+    let mut machine = running(3);
+    for id in 1..=3 {
+        machine.ended(UserId(id), Count::Finished);
+        assert_eq!(machine.terminate_when_empty(), []);
+    }
+    assert_eq!(machine.state(), RunState::Running);
+    assert!(machine.add(1).is_ok());
+}
+
+#[test]
+fn stop_with_nobody_up_terminates_at_once() {
+    let mut machine = running(0);
+    assert_eq!(machine.stop().unwrap(), [Command::Demand(0), Command::Terminate]);
+    assert_eq!(code(machine.stop()), Code::InvalidStatus);
+    machine.terminated();
+    assert_eq!(machine.state(), RunState::Finished);
+    assert!(machine.reset().is_ok());
+    assert!(machine.start().is_ok(), "a new run can begin on the same node");
+}
+
+/// W1 and W2: waiting users are cancelled by `stop`, and the count stays right.
+#[test]
+fn stop_cancels_those_who_wait() {
+    let mut machine = running(8);
+    machine.add(32).unwrap();
+    let commands = machine.stop().unwrap();
+    assert_eq!(commands[0], Command::Demand(0));
+    assert!(matches!(&commands[1], Command::Stop(ids) if ids.len() == 8));
+    assert!(matches!(&commands[2], Command::KillAfterGrace(ids) if ids.len() == 8));
+    assert!(machine.admit(32).is_empty());
+    let counts = machine.population().counts();
+    assert_eq!((counts.running, counts.waiting, counts.removed), (8, 0, 32));
+}
+
+/// W21: a second `remove` chooses others, and never counts anybody twice.
+#[test]
+fn removed_users_are_not_chosen_again() {
+    let mut machine = running(10);
+    assert_eq!(machine.remove(6, false).unwrap().0, 6);
+    assert_eq!(machine.remove(6, true).unwrap().0, 4);
+    assert_eq!(machine.remove(6, true).unwrap().0, 0);
+}
+
+/// Those told softly before are killed with the rest when the run is stopped.
+#[test]
+fn stop_kills_those_who_ignored_a_soft_removal() {
+    let mut machine = running(2);
+    machine.remove(2, false).unwrap();
+    let commands = machine.stop().unwrap();
+    assert!(matches!(&commands[1], Command::KillAfterGrace(ids) if ids.len() == 2));
+}
+
+#[test]
+fn a_broken_supervisor_fails_the_run_and_the_rest_leaves_in_order() {
+    let mut machine = running(10);
+    let commands = machine.broke("supervisor 0 broke".into(), |id| id.0 % 2 == 0);
+    assert!(commands.iter().any(|command| matches!(command, Command::Stop(ids) if ids.len() == 5)));
+    for id in [1, 3, 5, 7, 9] {
+        machine.ended(UserId(id), Count::Removed);
+    }
+    assert_eq!(machine.terminate_when_empty(), [Command::Terminate]);
+    machine.terminated();
+    assert_eq!(machine.state(), RunState::Failed);
+    assert_eq!(machine.reason(), Some("supervisor 0 broke"));
+    assert!(machine.reset().is_ok());
+}

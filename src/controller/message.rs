@@ -1,0 +1,198 @@
+//! Everything the controller is told and asked, and what it answers.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use ractor::RpcReplyPort;
+use serde::Serialize;
+use tokio::{sync::oneshot, time::Instant};
+
+use super::{
+    endings::EndingCounts,
+    machine::RunState,
+    population::UserCounts,
+    run::Ended,
+};
+use crate::{
+    coordinator::Coordinators,
+    failure::Failure,
+    measure::Measure,
+    refusal::Refusal,
+    scenario::{
+        catalog::Catalog,
+        erased::Running,
+        settings::{Declaration, Environment, Value},
+    },
+    telemetry::Telemetry,
+    throttle::Throttles,
+    user::{UserId, task::Exit},
+};
+
+/// What the controller needs from the node.
+#[derive(Clone)]
+pub(crate) struct ControllerOptions {
+    pub(crate) node: Arc<str>,
+    pub(crate) catalog: Catalog,
+    pub(crate) environment: Arc<dyn Environment>,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) throttles: Throttles,
+    pub(crate) coordinators: Coordinators,
+    /// How many user supervisors there are.
+    pub(crate) supervisors: u64,
+    /// The rate users are admitted at unless the run says otherwise.
+    pub(crate) user_rate: String,
+    /// How long `init` may take.
+    pub(crate) init_timeout: Duration,
+    /// How long `terminate` may take.
+    pub(crate) terminate_timeout: Duration,
+    /// From a forced stop to the kill.
+    pub(crate) kill_grace: Duration,
+    /// How many files may be open; `None`: not checked.
+    pub(crate) descriptor_limit: Option<u64>,
+}
+
+/// The ids an `add` gave out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Added {
+    /// The first id; 0 if no user was asked for.
+    pub first: u64,
+    /// The last id; 0 if no user was asked for.
+    pub last: u64,
+}
+
+impl Added {
+    /// No users were asked for.
+    pub const NOBODY: Self = Self { first: 0, last: 0 };
+
+    /// How many users were added.
+    pub fn count(self) -> u64 {
+        if self.first == 0 { 0 } else { self.last - self.first + 1 }
+    }
+}
+
+/// What `set` did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SetOutcome {
+    /// The settings that changed.
+    pub changed: Vec<String>,
+    /// What the scenario's hooks failed with: the setting and the reason.
+    pub faults: Vec<(String, String)>,
+}
+
+/// What `status` tells.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// This node's name.
+    pub node: String,
+    /// The state of the run.
+    pub state: RunState,
+    /// Why it failed.
+    pub reason: Option<String>,
+    /// The scenario of the run.
+    pub scenario: Option<String>,
+    /// Users by state.
+    pub users: UserCounts,
+    /// The highest user id given out.
+    pub highest_user_id: u64,
+    /// The rate users are admitted at, as people write it.
+    pub user_rate: Option<String>,
+    /// How long the run goes on, or took.
+    pub elapsed: Duration,
+}
+
+/// What `user ID` tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UserView {
+    /// The user.
+    pub id: UserId,
+    /// `waiting`, `running`, `stopping`, `failed`, `panicked`, `killed`, or `gone`.
+    pub state: &'static str,
+    /// How long it lives or lived.
+    pub age: Option<Duration>,
+    /// The node it is on.
+    pub node: String,
+    /// Why it ended, if it did not end well and that is still known.
+    pub failure: Option<String>,
+}
+
+/// A setting with its current value.
+#[derive(Debug, Clone)]
+pub struct SettingView {
+    /// Its declaration.
+    pub declaration: Declaration,
+    /// Its value and where that comes from.
+    pub value: Value,
+}
+
+/// All that a report tells of a run, but for what was measured in it.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Which run of this node it is, from 1.
+    pub number: u64,
+    /// The scenario.
+    pub scenario: &'static str,
+    /// The settings by name; `None` for one without a value.
+    pub settings: Vec<(String, Option<String>)>,
+    /// The state now.
+    pub state: RunState,
+    /// Why it failed.
+    pub reason: Option<String>,
+    /// When it was asked for.
+    pub started: std::time::SystemTime,
+    /// The same on the monotonic clock.
+    pub began: Instant,
+    /// How long it took, or takes so far.
+    pub elapsed: Duration,
+    /// Users by state.
+    pub users: UserCounts,
+    /// Users by how they ended.
+    pub endings: EndingCounts,
+    /// What was measured.
+    pub measure: Measure,
+    /// What the throttles and coordinators were like when the run ended; `None` while it goes on.
+    pub ended: Option<Ended>,
+}
+
+type Reply<T> = RpcReplyPort<Result<T, Refusal>>;
+
+/// Everything the controller is told. Verbs come from the node's handle; the rest as noted.
+pub(crate) enum ControllerMessage {
+    /// `do`; answered when `init` is over.
+    Do { scenario: String, users: u64, given: Vec<(String, String)>, reply: Reply<Added> },
+    /// From the task that ran `init`.
+    InitDone { run: u64, outcome: Result<Arc<dyn Running>, Failure> },
+    /// `add COUNT`.
+    Add { count: u64, reply: Reply<Added> },
+    /// `add FROM..TO`.
+    AddRange { first: u64, last: u64, reply: Reply<Added> },
+    /// `remove COUNT [force]`; answered with the number chosen.
+    Remove { count: u64, force: bool, reply: Reply<u64> },
+    /// `stop`; answered at once.
+    Stop { reply: Reply<()> },
+    /// `reset`.
+    Reset { reply: Reply<()> },
+    /// `set`; answered when the scenario's hooks are over.
+    Set { given: Vec<(String, String)>, reply: Reply<SetOutcome> },
+    /// From the admission task: the user rate lets so many in. Answered with one receiver a
+    /// supervisor, which hears when its share is started.
+    Admit { run: u64, count: u64, reply: RpcReplyPort<Vec<oneshot::Receiver<u64>>> },
+    /// From user supervisors: these users ended.
+    Exits(Vec<Exit>),
+    /// From the task that ran `terminate`.
+    Terminated { run: u64, ended: Ended },
+    /// `status`.
+    Status { reply: RpcReplyPort<Status> },
+    /// `users`.
+    Users { limit: usize, reply: RpcReplyPort<Vec<UserView>> },
+    /// `user ID`.
+    User { id: UserId, reply: Reply<UserView> },
+    /// `settings`.
+    Settings { reply: RpcReplyPort<Vec<SettingView>> },
+    /// For reports; `None` when idle.
+    Account { reply: RpcReplyPort<Option<Account>> },
+}
+
+impl fmt::Debug for ControllerMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ControllerMessage")
+    }
+}

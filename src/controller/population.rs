@@ -1,0 +1,216 @@
+//! Pure: which users are waiting, running, told to stop, and how those that are gone ended.
+//!
+//! The identity `asked = waiting + running + finished + failed + removed` holds after every step,
+//! because every id is in exactly one place: a set while it lives, a count once it is gone.
+
+use std::ops::RangeInclusive;
+
+use serde::Serialize;
+
+use crate::{
+    refusal::{Code, Refusal},
+    user::id::{IdSet, UserId},
+};
+
+/// The highest user id that may ever be given out; far beyond any run, far from overflow.
+pub const HIGHEST_ID: u64 = 1 << 53;
+
+/// How many users are in which state; asked = waiting + running + finished + failed + removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct UserCounts {
+    /// All that were ever added.
+    pub asked: u64,
+    /// All that were ever admitted.
+    pub started: u64,
+    /// Not admitted yet.
+    pub waiting: u64,
+    /// Running now; those that are told to stop and have not ended yet are among them.
+    pub running: u64,
+    /// Ended by themselves.
+    pub finished: u64,
+    /// Ended with a failure or a panic.
+    pub failed: u64,
+    /// Cancelled while they waited, stopped or killed.
+    pub removed: u64,
+    /// The most that ran at once.
+    pub peak: u64,
+}
+
+/// How a user's end is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// It ended by itself.
+    Finished,
+    /// It failed or panicked.
+    Failed,
+    /// It was stopped or killed.
+    Removed,
+}
+
+/// Whom a `remove` or `stop` hits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Removal {
+    /// Waiting users, which will never start.
+    pub cancelled: IdSet,
+    /// Running users, to be told to stop.
+    pub chosen: IdSet,
+}
+
+impl Removal {
+    /// How many users it hits.
+    pub fn len(&self) -> u64 {
+        self.cancelled.len() + self.chosen.len()
+    }
+
+    /// Whether it hits nobody.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The users of one run on one node.
+#[derive(Debug, Clone, Default)]
+pub struct Population {
+    highest: u64,
+    waiting: IdSet,
+    /// Running and not told to stop.
+    staying: IdSet,
+    /// Running and told to stop: never chosen a second time.
+    leaving: IdSet,
+    finished: u64,
+    failed: u64,
+    removed: u64,
+    asked: u64,
+    started: u64,
+    peak: u64,
+}
+
+impl Population {
+    /// Adds users with the next ids.
+    ///
+    /// # Errors
+    /// `invalid-range` for a count of 0, or one that runs out of ids.
+    pub fn add(&mut self, count: u64) -> Result<RangeInclusive<u64>, Refusal> {
+        if count == 0 {
+            return Err(Refusal::new(Code::InvalidRange, "0 users cannot be added; 1 is the least"));
+        }
+        let first = self.highest + 1;
+        self.add_range(first, self.highest.saturating_add(count))
+    }
+
+    /// Adds exactly these ids, all above those given out before.
+    ///
+    /// # Errors
+    /// `invalid-range` for an empty range, ids given out before, or ids beyond the highest.
+    pub fn add_range(&mut self, first: u64, last: u64) -> Result<RangeInclusive<u64>, Refusal> {
+        let refuse = |message| Err(Refusal::new(Code::InvalidRange, message));
+        if first > last {
+            return refuse(format!("{first}..{last} is no range: its first id is above its last"));
+        }
+        if first <= self.highest {
+            return refuse(format!(
+                "id {first} cannot be added: ids up to {} have been given out, and none is used \
+                 twice",
+                self.highest
+            ));
+        }
+        if last > HIGHEST_ID {
+            return refuse(format!("user id {last} is too high; {HIGHEST_ID} is the highest"));
+        }
+        self.waiting.insert(first..=last);
+        self.highest = last;
+        self.asked += last - first + 1;
+        Ok(first..=last)
+    }
+
+    /// Lets up to `count` waiting users in, lowest ids first.
+    pub fn admit(&mut self, count: u64) -> IdSet {
+        let admitted = self.waiting.take_lowest(count);
+        for range in admitted.ranges() {
+            self.staying.insert(range);
+        }
+        self.started += admitted.len();
+        self.peak = self.peak.max(self.running());
+        admitted
+    }
+
+    /// Removes up to `count` users, newest first: those that wait before those that run. Users
+    /// told to stop already are not chosen again.
+    pub fn remove(&mut self, count: u64) -> Removal {
+        let cancelled = self.waiting.take_highest(count);
+        self.removed += cancelled.len();
+        let chosen = self.staying.take_highest(count - cancelled.len());
+        for range in chosen.ranges() {
+            self.leaving.insert(range);
+        }
+        Removal { cancelled, chosen }
+    }
+
+    /// Counts the end of a running user; says whether there was such a user.
+    pub fn ended(&mut self, id: UserId, count: Count) -> bool {
+        if !self.staying.remove(id) && !self.leaving.remove(id) {
+            return false;
+        }
+        match count {
+            Count::Finished => self.finished += 1,
+            Count::Failed => self.failed += 1,
+            Count::Removed => self.removed += 1,
+        }
+        true
+    }
+
+    /// All running users that were told to stop.
+    pub fn leaving(&self) -> &IdSet {
+        &self.leaving
+    }
+
+    /// Running users, lowest ids first.
+    pub fn running_ids(&self) -> impl Iterator<Item = UserId> + '_ {
+        let (mut staying, mut leaving) =
+            (self.staying.iter().peekable(), self.leaving.iter().peekable());
+        std::iter::from_fn(move || match (staying.peek(), leaving.peek()) {
+            (Some(a), Some(b)) if a < b => staying.next(),
+            (_, Some(_)) => leaving.next(),
+            (_, None) => staying.next(),
+        })
+    }
+
+    /// How many run.
+    pub fn running(&self) -> u64 {
+        self.staying.len() + self.leaving.len()
+    }
+
+    /// How many wait.
+    pub fn waiting(&self) -> u64 {
+        self.waiting.len()
+    }
+
+    /// Where the user of that id is: `waiting`, `running`, `stopping`, or nowhere any more.
+    pub fn state_of(&self, id: UserId) -> Option<&'static str> {
+        [(&self.waiting, "waiting"), (&self.staying, "running"), (&self.leaving, "stopping")]
+            .into_iter()
+            .find_map(|(set, state)| set.contains(id).then_some(state))
+    }
+
+    /// The highest id given out.
+    pub fn highest_id(&self) -> u64 {
+        self.highest
+    }
+
+    /// The counts.
+    pub fn counts(&self) -> UserCounts {
+        UserCounts {
+            asked: self.asked,
+            started: self.started,
+            waiting: self.waiting(),
+            running: self.running(),
+            finished: self.finished,
+            failed: self.failed,
+            removed: self.removed,
+            peak: self.peak,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,440 @@
+//! One run on this node: what the controller keeps of it, and the tasks that run the scenario's
+//! own code for it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use ractor::{ActorRef, RpcReplyPort, rpc::CallResult};
+use tokio::{
+    sync::watch,
+    task::AbortHandle,
+    time::{Instant, timeout},
+};
+
+use super::{
+    State,
+    machine::RunState,
+    message::{
+        Account, Added, ControllerMessage, ControllerOptions, SetOutcome, SettingView, Status,
+    },
+};
+use crate::{
+    coordinator::CoordinatorInfo,
+    failure::Failure,
+    measure::Measure,
+    refusal::{Code, Refusal},
+    scenario::{
+        erased::{Registered, Running},
+        run::Services,
+        settings::{self, Change, Declarations, Faults, Values, user_rate_declaration},
+    },
+    telemetry::event::{
+        ConfigEnv, ConfigHook, ConfigUpdate, ConfigVerify, InitException, InitStart, InitStop, TerminateException,
+        TerminateStart, TerminateStop,
+    },
+    throttle::{Rate, ThrottleInfo, Throttles},
+};
+
+/// The name of the throttle that admits users, and of the setting that is its rate.
+pub(crate) const USER_RATE: &str = "user_rate";
+
+/// How many users are admitted at once, at the most: small enough that a `stop` is heard soon,
+/// large enough that the way to the supervisors and back does not count.
+const ADMITTED_AT_ONCE: u64 = 16_384;
+
+/// How long until a gate that is not there is looked for again.
+const GATE_MISSING: Duration = Duration::from_millis(250);
+
+/// What is left of a run's throttles and coordinators when it ends.
+#[derive(Debug, Clone, Default)]
+pub struct Ended {
+    /// The throttles as they were last.
+    pub throttles: Vec<ThrottleInfo>,
+    /// The coordinators as they were last.
+    pub coordinators: Vec<CoordinatorInfo>,
+}
+
+/// A run.
+pub(crate) struct ActiveRun {
+    number: u64,
+    registered: Arc<dyn Registered>,
+    declarations: Declarations,
+    values: Values,
+    services: Services,
+    running: Option<Arc<dyn Running>>,
+    demand: watch::Sender<u64>,
+    /// `init` first, admission later.
+    task: Option<AbortHandle>,
+    /// Who waits for the outcome of `init`, and for how many users they asked.
+    asked: Option<(u64, RpcReplyPort<Result<Added, Refusal>>)>,
+    users: u64,
+    started: SystemTime,
+    began: Instant,
+    ended: Option<(Instant, Ended)>,
+}
+
+impl ActiveRun {
+    /// A run with checked settings; nothing has happened yet.
+    pub(crate) fn new(
+        options: &ControllerOptions,
+        number: u64,
+        registered: Arc<dyn Registered>,
+        users: u64,
+        given: &[(String, String)],
+    ) -> Result<Self, Refusal> {
+        let declarations = full_declarations(&*registered, &options.user_rate);
+        let values = settings::resolve(&declarations, given, &*options.environment)
+            .map_err(|faults| refuse(faults, options))?;
+        let services = Services::new(
+            options.node.clone(),
+            options.throttles.clone(),
+            options.coordinators.clone(),
+            Measure::new(options.telemetry.clone()),
+            options.telemetry.clone(),
+        );
+        Ok(Self {
+            number,
+            registered,
+            declarations,
+            values,
+            services,
+            running: None,
+            demand: watch::Sender::new(0),
+            task: None,
+            asked: None,
+            users,
+            started: SystemTime::now(),
+            began: Instant::now(),
+            ended: None,
+        })
+    }
+
+    /// Remembers who is to hear of the outcome of `init`.
+    pub(crate) fn answering(mut self, reply: RpcReplyPort<Result<Added, Refusal>>) -> Self {
+        self.asked = Some((self.users, reply));
+        self
+    }
+
+    /// Who waits for the outcome of `init`, once.
+    pub(crate) fn take_answer(&mut self) -> (u64, Option<RpcReplyPort<Result<Added, Refusal>>>) {
+        self.asked.take().map_or((0, None), |(users, reply)| (users, Some(reply)))
+    }
+
+    /// Starts the user rate's throttle and `init`, in a task.
+    pub(crate) fn init(
+        mut self,
+        options: &ControllerOptions,
+        controller: ActorRef<ControllerMessage>,
+    ) -> Result<Self, Refusal> {
+        let work = self.registered.init(self.services.clone(), &self.values)?;
+        let rate = user_rate(&self.values)?;
+        let (options, services) = (options.clone(), self.services.clone());
+        let (run, scenario) = (self.number, self.scenario());
+        let task = tokio::spawn(async move {
+            let began = Instant::now();
+            options.telemetry.emit(&InitStart { scenario });
+            let outcome = async {
+                // An operator may have started it while the node was idle; the run's rate counts.
+                let _ = options.throttles.stop(USER_RATE).await;
+                options.throttles.start(USER_RATE, rate).await.map_err(Failure::from)?;
+                timeout(options.init_timeout, work).await.unwrap_or_else(|_| {
+                    let limit = humantime::format_duration(options.init_timeout);
+                    Err(Failure::scenario(format!("it did not end within {limit}")))
+                })
+            }
+            .await;
+            let duration = began.elapsed();
+            match &outcome {
+                Ok(_) => options.telemetry.emit(&InitStop { scenario, duration }),
+                Err(failure) => {
+                    let reason = failure.reason().to_owned();
+                    options.telemetry.emit(&InitException { scenario, duration, reason });
+                    end_services(&options, &services).await;
+                }
+            }
+            // Fails only when the node has ended.
+            let _ = controller.cast(ControllerMessage::InitDone { run, outcome });
+        });
+        self.task = Some(task.abort_handle());
+        Ok(self)
+    }
+
+    /// Gives `init` up, and ends what it has started so far.
+    pub(crate) fn abort_init(&mut self, options: &ControllerOptions) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+        self.ended = Some((Instant::now(), Ended::default()));
+        let (options, services) = (options.clone(), self.services.clone());
+        tokio::spawn(async move { end_services(&options, &services).await });
+    }
+
+    /// `init` succeeded: users are let in from now on, as fast as the user rate allows.
+    pub(crate) fn admit_users(
+        &mut self,
+        running: Arc<dyn Running>,
+        controller: ActorRef<ControllerMessage>,
+    ) {
+        self.running = Some(running);
+        let throttles = self.services.throttles.clone();
+        let admission = admit(self.number, throttles, self.demand.subscribe(), controller);
+        self.task = Some(tokio::spawn(admission).abort_handle());
+    }
+
+    /// So many users wait now.
+    pub(crate) fn demand(&self, waiting: u64) {
+        self.demand.send_replace(waiting);
+    }
+
+    /// Runs `terminate`, then ends everything the run has started, in a task.
+    pub(crate) fn terminate(
+        &mut self,
+        options: &ControllerOptions,
+        controller: ActorRef<ControllerMessage>,
+    ) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+        let Some(running) = self.running.take() else { return };
+        let (options, services) = (options.clone(), self.services.clone());
+        let (run, scenario) = (self.number, self.scenario());
+        tokio::spawn(async move {
+            let began = Instant::now();
+            options.telemetry.emit(&TerminateStart { scenario });
+            let work = timeout(options.terminate_timeout, running.terminate());
+            let outcome = work.await.unwrap_or_else(|_| {
+                let limit = humantime::format_duration(options.terminate_timeout);
+                Err(Failure::scenario(format!("it did not end within {limit}")))
+            });
+            let duration = began.elapsed();
+            match outcome {
+                Ok(()) => options.telemetry.emit(&TerminateStop { scenario, duration }),
+                Err(failure) => {
+                    let reason = failure.reason().to_owned();
+                    options.telemetry.emit(&TerminateException { scenario, duration, reason });
+                }
+            }
+            let ended = end_services(&options, &services).await;
+            // Fails only when the node has ended.
+            let _ = controller.cast(ControllerMessage::Terminated { run, ended });
+        });
+    }
+
+    /// The run is over.
+    pub(crate) fn finish(&mut self, ended: Ended) {
+        self.running = None;
+        self.services.directory.shrink();
+        self.ended = Some((Instant::now(), ended));
+    }
+
+    /// Checks changes of settings; a new user rate is tried on its throttle, which may refuse.
+    pub(crate) async fn change(
+        &self,
+        options: &ControllerOptions,
+        given: &[(String, String)],
+    ) -> Result<Change, Refusal> {
+        let change = settings::update(&self.declarations, &self.values, given)
+            .map_err(|faults| refuse(faults, options))?;
+        if let Some(running) = &self.running {
+            running.check_values(&change.values)?;
+        }
+        if change.changed.iter().any(|name| name == USER_RATE) {
+            let rate = user_rate(&change.values)?;
+            options.throttles.change_rate(USER_RATE, rate).await?;
+        }
+        Ok(change)
+    }
+
+    /// Makes changed settings visible, then runs the scenario's hooks one after the other, in a
+    /// task that answers.
+    pub(crate) fn apply(
+        &mut self,
+        options: &ControllerOptions,
+        change: Change,
+        reply: RpcReplyPort<Result<SetOutcome, Refusal>>,
+    ) {
+        let Some(running) = self.running.clone() else { return };
+        if let Err(refusal) = running.set_values(&change.values) {
+            return super::answer(reply, Err(refusal));
+        }
+        self.values = change.values;
+        let telemetry = options.telemetry.clone();
+        if !change.changed.is_empty() {
+            let text = |name: &String| self.values.get(name).unwrap_or_default().to_owned();
+            let changed = change.changed.iter().map(|name| (name.clone(), text(name))).collect();
+            telemetry.emit(&ConfigUpdate { changed });
+        }
+        let limit = options.init_timeout;
+        self.services.spawn_for_run(async move {
+            let mut outcome = SetOutcome { changed: change.changed, faults: Vec::new() };
+            for name in change.hooks.into_iter().filter(|name| name != USER_RATE) {
+                let hook = timeout(limit, running.updated(name.clone()));
+                let result = hook.await.unwrap_or_else(|_| {
+                    let limit = humantime::format_duration(limit);
+                    Err(Failure::scenario(format!("it did not end within {limit}")))
+                });
+                if let Err(failure) = result {
+                    let reason = failure.reason().to_owned();
+                    telemetry
+                        .emit(&ConfigHook { setting: name.clone(), reason: reason.clone() });
+                    outcome.faults.push((name, reason));
+                }
+            }
+            super::answer(reply, Ok(outcome));
+        });
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(crate) fn scenario(&self) -> &'static str {
+        self.registered.name()
+    }
+
+    pub(crate) fn descriptors_per_user(&self) -> u64 {
+        self.registered.descriptors_per_user()
+    }
+
+    pub(crate) fn running(&self) -> Option<Arc<dyn Running>> {
+        self.running.clone()
+    }
+
+    pub(crate) fn services(&self) -> &Services {
+        &self.services
+    }
+
+    pub(crate) fn settings(&self) -> Vec<SettingView> {
+        self.declarations
+            .all
+            .iter()
+            .filter_map(|declaration| {
+                let value = self.values.all.get(&declaration.name)?.clone();
+                Some(SettingView { declaration: declaration.clone(), value })
+            })
+            .collect()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.ended.as_ref().map_or_else(Instant::now, |(at, _)| *at) - self.began
+    }
+
+    /// Everything a report tells of the run but what was measured.
+    pub(crate) fn account(&self, state: &State) -> Account {
+        let texts = self.values.all.iter().map(|(name, value)| (name.clone(), value.text.clone()));
+        Account {
+            number: self.number,
+            scenario: self.scenario(),
+            settings: texts.collect(),
+            state: state.machine.state(),
+            reason: state.machine.reason().map(str::to_owned),
+            started: self.started,
+            began: self.began,
+            elapsed: self.elapsed(),
+            users: state.machine.population().counts(),
+            endings: state.endings.counts(),
+            measure: self.services.measure.clone(),
+            ended: self.ended.as_ref().map(|(_, ended)| ended.clone()),
+        }
+    }
+}
+
+impl State {
+    pub(super) fn status(&self, options: &ControllerOptions) -> Status {
+        let run = self.run.as_ref();
+        Status {
+            node: options.node.to_string(),
+            state: self.machine.state(),
+            reason: self.machine.reason().map(str::to_owned),
+            scenario: run.map(|run| run.scenario().to_owned()),
+            users: self.machine.population().counts(),
+            highest_user_id: self.machine.population().highest_id(),
+            user_rate: run.and_then(|run| run.values.get(USER_RATE).map(str::to_owned)),
+            elapsed: run.map(ActiveRun::elapsed).unwrap_or_default(),
+        }
+    }
+}
+
+/// A scenario's settings and the runtime's own.
+pub(crate) fn full_declarations(registered: &dyn Registered, user_rate: &str) -> Declarations {
+    registered.declarations().with(user_rate_declaration(user_rate))
+}
+
+/// Tells the faults as events, and makes a refusal of them.
+fn refuse(faults: Faults, options: &ControllerOptions) -> Refusal {
+    for fault in &faults.0 {
+        let reason = fault.to_string();
+        match fault.variable() {
+            Some(variable) => {
+                options.telemetry.emit(&ConfigEnv { variable: variable.to_owned(), reason });
+            }
+            None => {
+                options.telemetry.emit(&ConfigVerify { setting: fault.setting.clone(), reason });
+            }
+        }
+    }
+    faults.into()
+}
+
+fn user_rate(values: &Values) -> Result<Rate, Refusal> {
+    let text = values.get(USER_RATE).unwrap_or_default();
+    text.parse().map_err(|fault| {
+        Refusal::new(Code::InvalidThrottle, format!("{USER_RATE}={text}: {fault}"))
+    })
+}
+
+/// Lets users in as the gate allows, until the run ends.
+async fn admit(
+    run: u64,
+    throttles: Throttles,
+    mut demand: watch::Receiver<u64>,
+    controller: ActorRef<ControllerMessage>,
+) {
+    loop {
+        let waiting = *demand.borrow_and_update();
+        if waiting == 0 {
+            if demand.changed().await.is_err() {
+                return;
+            }
+            continue;
+        }
+        let count = match throttles.get(USER_RATE) {
+            Ok(gate) => gate.take(waiting.min(ADMITTED_AT_ONCE)).await.ok(),
+            Err(_) => None,
+        };
+        let Some(count) = count else {
+            // Without a gate nobody is let in; an operator may have stopped it and may start it.
+            tokio::time::sleep(GATE_MISSING).await;
+            continue;
+        };
+        let admit = |reply| ControllerMessage::Admit { run, count, reply };
+        let Ok(CallResult::Success(started)) = controller.call(admit, None).await else { return };
+        for share in started {
+            // An error means that the supervisor broke, which ends the run.
+            let _ = share.await;
+        }
+    }
+}
+
+/// Ends what a run has started beside its users, in the order in which one needs the other.
+async fn end_services(options: &ControllerOptions, services: &Services) -> Ended {
+    let ended = stop_parts(options).await;
+    services.end().await;
+    ended
+}
+
+/// Stops all coordinators, whose actions may still need throttles, and then the throttles.
+pub(crate) async fn stop_parts(options: &ControllerOptions) -> Ended {
+    let coordinators = options.coordinators.list();
+    for name in options.coordinators.stop_all_within(options.terminate_timeout).await {
+        tracing::warn!("coordinator `{name}` did not end in time and was killed");
+    }
+    Ended { throttles: options.throttles.stop_all().await, coordinators }
+}
+
+/// Whether a run in this state is over.
+pub(crate) fn is_over(state: RunState) -> bool {
+    matches!(state, RunState::Idle | RunState::Finished | RunState::Failed)
+}

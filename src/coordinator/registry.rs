@@ -1,0 +1,226 @@
+//! The coordinators of a node by name, and the actor that supervises them.
+
+use std::{
+    any::type_name,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use ractor::{Actor, ActorCell, ActorRef, rpc::CallResult};
+
+use super::{
+    Coordinator, CoordinatorData,
+    core::Core,
+    info::CoordinatorInfo,
+    instance::{AnyInstance, Instance},
+    plan::{Item, Plan, Timeout},
+    supervisor::{Beginning, Start, Supervisor, Table},
+    worker::Worker,
+};
+use crate::{
+    failure::Failure,
+    refusal::{Code, Refusal},
+    telemetry::Telemetry,
+};
+
+/// All coordinators of a node. Cheap to clone; all clones are one.
+///
+/// A coordinator gathers users of *its* node: `all` means all users of the node, and a group never
+/// spans nodes. The same scenario starts a coordinator of its own on each node.
+#[derive(Clone)]
+pub struct Coordinators {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    table: Arc<Table>,
+    supervisor: ActorRef<Start>,
+    telemetry: Telemetry,
+    next_id: AtomicU64,
+}
+
+/// The supervisor, and with it whatever coordinator still runs, ends with the last handle.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.supervisor.stop(None);
+    }
+}
+
+impl fmt::Debug for Coordinators {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Coordinators").finish_non_exhaustive()
+    }
+}
+
+impl Coordinators {
+    /// Starts the supervisor of a node's coordinators, none of which runs yet.
+    ///
+    /// # Errors
+    /// If the actor cannot be started.
+    pub async fn spawn(telemetry: Telemetry) -> Result<Self, Failure> {
+        let table = Arc::new(Table::default());
+        let (supervisor, _) = Actor::spawn(None, Supervisor, table.clone())
+            .await
+            .map_err(|error| Failure::generator(format!("no coordinators: {error}")))?;
+        let next_id = AtomicU64::new(0);
+        Ok(Self { inner: Arc::new(Inner { table, supervisor, telemetry, next_id }) })
+    }
+
+    /// Starts a coordinator. If one of that name runs, it is stopped first, and this waits until
+    /// its actions on the stop are over (but not in one of those actions). Its handles stay with
+    /// it: they take no more users.
+    ///
+    /// # Errors
+    /// `invalid-plan` for a plan or a timeout that makes no sense; a running coordinator of that
+    /// name then goes on.
+    pub async fn start<D: CoordinatorData>(
+        &self,
+        name: &str,
+        plan: Plan<D>,
+        timeout: Timeout,
+    ) -> Result<Coordinator<D>, Refusal> {
+        let invalid = |why: &dyn fmt::Display| {
+            Refusal::new(Code::InvalidPlan, format!("coordinator `{name}`: {why}"))
+        };
+        let items = plan.arrange().map_err(|error| invalid(&error))?;
+        if timeout == Timeout::After(Duration::ZERO) {
+            return Err(invalid(&"a timeout is more than 0s, or `Timeout::Never`"));
+        }
+        if let Some(old) = self.inner.table.find(name) {
+            old.begin_stop();
+            old.core().ended().await;
+        }
+        let instance = self.instance(name, timeout, &items);
+        let arguments = (instance.clone(), items);
+        let begin = move |supervisor: ActorCell| -> Beginning {
+            Box::pin(async move {
+                let spawned =
+                    Actor::spawn_linked(None, Worker::<D>::new(), arguments, supervisor).await;
+                spawned.map(|(worker, _)| worker.get_id()).map_err(|error| error.to_string())
+            })
+        };
+        let start = |reply| Start { instance: instance.clone(), begin: Box::new(begin), reply };
+        let why = match self.inner.supervisor.call(start, None).await {
+            Ok(CallResult::Success(Ok(()))) => return Ok(Coordinator { instance }),
+            Ok(CallResult::Success(Err(why))) => why,
+            Ok(_) | Err(_) => "the supervisor of coordinators has ended".to_owned(),
+        };
+        let message = format!("coordinator `{name}` cannot be started: {why}");
+        Err(Refusal::new(Code::Unavailable, message))
+    }
+
+    fn instance<D: CoordinatorData>(
+        &self,
+        name: &str,
+        timeout: Timeout,
+        items: &[Item<D>],
+    ) -> Arc<Instance<D>> {
+        let core = Core::new(
+            self.inner.next_id.fetch_add(1, Ordering::Relaxed),
+            name.into(),
+            self.inner.telemetry.clone(),
+            timeout,
+            items.iter().map(|item| (item.number, item.group)).collect(),
+        );
+        let keeps: Vec<bool> = items.iter().map(Item::keeps_members).collect();
+        Arc::new(Instance::new(core, &keeps))
+    }
+
+    /// A coordinator that was started with this type of data.
+    ///
+    /// # Errors
+    /// `no-coordinator` if none of that name runs, or if it runs with another type.
+    pub fn get<D: CoordinatorData>(&self, name: &str) -> Result<Coordinator<D>, Refusal> {
+        let found = self.running(name)?;
+        let data_type = found.data_type();
+        match found.into_any().downcast::<Instance<D>>() {
+            Ok(instance) => Ok(Coordinator { instance }),
+            Err(_) => Err(Refusal::new(
+                Code::NoCoordinator,
+                format!(
+                    "coordinator `{name}` was started with data of type `{data_type}`, not `{}`",
+                    type_name::<D>()
+                ),
+            )),
+        }
+    }
+
+    /// Gives every item of a coordinator a reset event with whoever waits in it, and begins anew.
+    /// Answers when the actions are over.
+    ///
+    /// # Errors
+    /// `no-coordinator` if none of that name runs.
+    pub async fn reset(&self, name: &str) -> Result<(), Refusal> {
+        self.running(name)?.reset_and_wait().await
+    }
+
+    /// Stops a coordinator: gives every item a stop event with whoever waits in it. Answers when
+    /// the actions are over.
+    ///
+    /// # Errors
+    /// `no-coordinator` if none of that name runs.
+    pub async fn stop(&self, name: &str) -> Result<(), Refusal> {
+        self.running(name)?.stop_and_wait().await
+    }
+
+    /// What is known of each, by name. One that is being stopped is in the list until its actions
+    /// are over; so for a while there may be two of one name, if an action has replaced its own
+    /// coordinator.
+    pub fn list(&self) -> Vec<CoordinatorInfo> {
+        self.inner.table.all().iter().filter_map(|instance| instance.info()).collect()
+    }
+
+    /// Stops all coordinators, as [`Coordinators::stop`] does, and waits for the actions of all.
+    /// Others can be started after that.
+    pub async fn stop_all(&self) {
+        let all = self.inner.table.all();
+        for instance in &all {
+            instance.begin_stop();
+        }
+        for instance in &all {
+            instance.core().ended().await;
+        }
+    }
+
+    /// As [`Coordinators::stop_all`], but gives actions only this long to end. Coordinators that
+    /// have not ended by then are killed, which is told as a fault of each. Answers with their
+    /// names.
+    pub async fn stop_all_within(&self, limit: Duration) -> Vec<String> {
+        let all = self.inner.table.all();
+        if tokio::time::timeout(limit, self.stop_all()).await.is_ok() {
+            return Vec::new();
+        }
+        let late = all.iter().filter(|instance| instance.info().is_some());
+        late.map(|instance| {
+            instance.kill();
+            instance.core().name.to_string()
+        })
+        .collect()
+    }
+
+    fn running(&self, name: &str) -> Result<Arc<dyn AnyInstance>, Refusal> {
+        self.inner.table.find(name).ok_or_else(|| {
+            let known: Vec<_> = self.list().into_iter().map(|info| info.name).collect();
+            Refusal::new(Code::NoCoordinator, not_found(name, &known))
+        })
+    }
+}
+
+/// The sentence for a name that nobody has.
+fn not_found(name: &str, known: &[String]) -> String {
+    if known.is_empty() {
+        return format!("no coordinator `{name}` is started; none is");
+    }
+    let near = known
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(candidate, name), candidate))
+        .filter(|(distance, _)| *distance <= 2)
+        .min()
+        .map(|(_, candidate)| format!("; did you mean `{candidate}`?"))
+        .unwrap_or_default();
+    format!("no coordinator `{name}` is started (there are: {}){near}", known.join(", "))
+}

@@ -1,0 +1,107 @@
+//! What the shards measured, brought together on the node.
+
+use std::{collections::BTreeMap, mem, sync::Arc, time::Duration};
+
+use super::{
+    names::{MAX_NAMES, MAX_REASONS, OTHER_NAMES, OTHER_REASONS},
+    series::{Activity, Series},
+    shard::Shard,
+    window::{StallNumbers, Window},
+};
+
+/// The run so far, its current and its last interval.
+#[derive(Debug, Default)]
+pub(crate) struct Collector {
+    total: Window,
+    current: Window,
+    last: Window,
+    /// When the current interval began, since the start of the run.
+    began: Duration,
+    series: Series,
+    /// Empty; takes the place of the shard that is collected next.
+    spare: Shard,
+    /// What was already said to have too many names.
+    told: [bool; 5],
+}
+
+impl Collector {
+    /// Collects one shard. Whoever records into it waits for no longer than the two are swapped.
+    pub(crate) fn collect(&mut self, swap: impl FnOnce(&mut Shard)) {
+        swap(&mut self.spare);
+        self.spare.drain(&mut [&mut self.total, &mut self.current]);
+    }
+
+    pub(crate) fn collect_stalls(&mut self, stalls: &StallNumbers) {
+        self.total.stalls.merge(stalls);
+        self.current.stalls.merge(stalls);
+    }
+
+    /// Ends the current interval at `now`, since the start of the run.
+    pub(crate) fn close_interval(&mut self, now: Duration, activity: Activity) {
+        self.current.span = now.saturating_sub(self.began);
+        self.began = now;
+        mem::swap(&mut self.current, &mut self.last);
+        self.current.reset();
+        self.series.push(now, activity, &self.last);
+    }
+
+    pub(crate) fn total(&self, now: Duration) -> Window {
+        Window { span: now, ..self.total.clone() }
+    }
+
+    pub(crate) fn last(&self) -> Window {
+        self.last.clone()
+    }
+
+    pub(crate) fn series(&self) -> Series {
+        self.series.clone()
+    }
+
+    /// What has too many names since this was last asked, as sentences.
+    pub(crate) fn overflows(&mut self) -> Vec<String> {
+        let total = &self.total;
+        let many = |what: &str| {
+            format!(
+                "more than {MAX_NAMES} names of {what}: the rest is counted as `{OTHER_NAMES}`; keep ids and times out of names"
+            )
+        };
+        let kinds = [
+            (total.actions.contains_key(OTHER_NAMES), many("actions")),
+            (total.counters.contains_key(OTHER_NAMES), many("counters")),
+            (total.gauges.contains_key(OTHER_NAMES), many("gauges")),
+            (total.checks.contains_key(OTHER_NAMES), many("checks")),
+            (
+                total.failures.keys().any(|key| &*key.reason == OTHER_REASONS),
+                format!(
+                    "more than {MAX_REASONS} different reasons of failure: the rest is counted as `{OTHER_REASONS}`; keep ids and times out of reasons"
+                ),
+            ),
+        ];
+        let mut news = Vec::new();
+        for (told, (overflows, sentence)) in self.told.iter_mut().zip(kinds) {
+            if overflows && !*told {
+                *told = true;
+                news.push(sentence);
+            }
+        }
+        news
+    }
+}
+
+impl Window {
+    /// Forgets everything but keeps the memory of distributions that nobody else looks at.
+    fn reset(&mut self) {
+        self.span = Duration::ZERO;
+        for action in self.actions.values_mut() {
+            match Arc::get_mut(action) {
+                Some(action) => action.reset(),
+                None => *action = Arc::default(),
+            }
+        }
+        self.counters.values_mut().for_each(|sum| *sum = 0);
+        self.gauges = BTreeMap::new();
+        self.checks = BTreeMap::new();
+        self.failures = BTreeMap::new();
+        self.stalls = StallNumbers::default();
+    }
+}

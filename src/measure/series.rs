@@ -1,0 +1,241 @@
+//! How a run went over time, in a bounded number of rows.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use super::window::{ActionNumbers, Window};
+
+/// How many rows are kept; one more and neighbours are merged.
+pub const MAX_ROWS: usize = 3_600;
+
+/// How many actions are followed: the first ones.
+pub const MAX_SERIES_ACTIONS: usize = 50;
+
+/// How many users there are at the end of an interval.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Activity {
+    /// Running now.
+    pub running: u64,
+    /// Started since the run began.
+    pub started: u64,
+    /// Ended since the run began, however.
+    pub ended: u64,
+}
+
+/// A run over time: a row for each interval at first; whenever there are more than [`MAX_ROWS`],
+/// each two neighbours become one row that stands for twice the time.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Series {
+    names: Vec<Arc<str>>,
+    index: HashMap<Arc<str>, usize>,
+    rows: Vec<Row>,
+    /// How many intervals a row stands for, as a power of two.
+    doublings: u32,
+    /// The row that is not complete, and how many intervals it stands for so far.
+    partial: Option<(Row, u64)>,
+    /// Users at the end of the last row.
+    before: Activity,
+}
+
+/// One row of a [`Series`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Row {
+    /// When it ends, since the start of the run.
+    pub end: Duration,
+    /// How much time it stands for.
+    pub span: Duration,
+    /// Users running at its end.
+    pub running: u64,
+    /// Users started in it.
+    pub started: u64,
+    /// Users ended in it.
+    pub ended: u64,
+    /// By action, in the order of [`Series::names`]; those that came later may be missing.
+    pub actions: Vec<Cell>,
+}
+
+/// An action in one row of a [`Series`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cell {
+    /// How often it was done.
+    pub count: u64,
+    /// How often it failed.
+    pub failed: u64,
+    micros: [u32; 3],
+}
+
+impl Cell {
+    /// Response time that half did not exceed. In a row made of several, this and the other
+    /// percentiles are the worst of theirs: percentiles cannot be averaged.
+    pub fn p50(&self) -> Duration {
+        Duration::from_micros(self.micros[0].into())
+    }
+
+    /// Response time that 95 % did not exceed.
+    pub fn p95(&self) -> Duration {
+        Duration::from_micros(self.micros[1].into())
+    }
+
+    /// Response time that 99 % did not exceed.
+    pub fn p99(&self) -> Duration {
+        Duration::from_micros(self.micros[2].into())
+    }
+
+    fn of(action: &ActionNumbers) -> Self {
+        let micros = action
+            .response
+            .quantiles([0.5, 0.95, 0.99])
+            .map(|time| u32::try_from(time.as_micros()).unwrap_or(u32::MAX));
+        Self { count: action.count(), failed: action.failed, micros }
+    }
+
+    fn merge(&mut self, later: &Self) {
+        self.count += later.count;
+        self.failed += later.failed;
+        for (mine, theirs) in self.micros.iter_mut().zip(later.micros) {
+            *mine = theirs.max(*mine);
+        }
+    }
+}
+
+impl Row {
+    fn merge(&mut self, later: Self) {
+        self.end = later.end;
+        self.span += later.span;
+        self.running = later.running;
+        self.started += later.started;
+        self.ended += later.ended;
+        if self.actions.len() < later.actions.len() {
+            self.actions.resize(later.actions.len(), Cell::default());
+        }
+        for (mine, theirs) in self.actions.iter_mut().zip(&later.actions) {
+            mine.merge(theirs);
+        }
+    }
+}
+
+impl Series {
+    /// The actions that are followed, in the order they were first seen.
+    pub fn names(&self) -> &[Arc<str>] {
+        &self.names
+    }
+
+    /// The rows, oldest first; the last one may stand for less time than the others.
+    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().chain(self.partial.iter().map(|(row, _)| row))
+    }
+
+    /// Adds an interval that ends at `now`.
+    pub(crate) fn push(&mut self, now: Duration, activity: Activity, window: &Window) {
+        let row = self.row(now, activity, window);
+        let (row, intervals) = match self.partial.take() {
+            Some((mut partial, intervals)) => {
+                partial.merge(row);
+                (partial, intervals + 1)
+            }
+            None => (row, 1),
+        };
+        if intervals < 1 << self.doublings {
+            self.partial = Some((row, intervals));
+            return;
+        }
+        self.rows.push(row);
+        if self.rows.len() > MAX_ROWS {
+            self.halve();
+        }
+    }
+
+    fn row(&mut self, now: Duration, activity: Activity, window: &Window) -> Row {
+        let before = std::mem::replace(&mut self.before, activity);
+        let mut actions = vec![Cell::default(); self.names.len()];
+        for (name, action) in &window.actions {
+            if action.count() == 0 {
+                continue;
+            }
+            let at = match self.index.get(name) {
+                Some(&at) => at,
+                None if self.names.len() < MAX_SERIES_ACTIONS => {
+                    self.names.push(name.clone());
+                    self.index.insert(name.clone(), self.names.len() - 1);
+                    actions.push(Cell::default());
+                    self.names.len() - 1
+                }
+                None => continue,
+            };
+            actions[at] = Cell::of(action);
+        }
+        Row {
+            end: now,
+            span: window.span,
+            running: activity.running,
+            started: activity.started.saturating_sub(before.started),
+            ended: activity.ended.saturating_sub(before.ended),
+            actions,
+        }
+    }
+
+    fn halve(&mut self) {
+        self.doublings += 1;
+        let rows = std::mem::take(&mut self.rows);
+        let mut rows = rows.into_iter();
+        while let Some(mut row) = rows.next() {
+            match rows.next() {
+                Some(later) => {
+                    row.merge(later);
+                    self.rows.push(row);
+                }
+                // The odd one out waits for the interval it still lacks.
+                None => self.partial = Some((row, 1 << (self.doublings - 1))),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn window(millis: u64) -> Window {
+        let mut window = Window { span: SECOND, ..Window::default() };
+        let action = window.action(&"get".into());
+        let time = Duration::from_millis(millis);
+        action.service.record(time);
+        action.response.record(time);
+        window
+    }
+
+    #[test]
+    fn a_long_run_keeps_every_count_in_bounded_rows() {
+        let mut series = Series::default();
+        let windows: Vec<_> = (0..10).map(window).collect();
+        let seconds = 3 * MAX_ROWS as u64 + 5;
+        for second in 1..=seconds {
+            let activity = Activity { running: 7, started: second * 2, ended: second * 2 - 1 };
+            series.push(SECOND * second as u32, activity, &windows[second as usize % 10]);
+        }
+        let rows: Vec<_> = series.rows().collect();
+        assert!(rows.len() <= MAX_ROWS + 1 && rows.len() > MAX_ROWS / 2, "{}", rows.len());
+        assert_eq!(rows.iter().map(|row| row.span).sum::<Duration>(), SECOND * seconds as u32);
+        assert_eq!(rows.iter().map(|row| row.started).sum::<u64>(), seconds * 2);
+        assert_eq!(rows.iter().map(|row| row.actions[0].count).sum::<u64>(), seconds);
+        // All rows but the last stand for the same time, and end where the next begins.
+        let (last, full) = rows.split_last().unwrap();
+        assert!(full.iter().all(|row| row.span == SECOND * 4), "{:?}", full[0]);
+        assert!(full.windows(2).all(|two| two[0].end + SECOND * 4 == two[1].end));
+        assert_eq!(last.end, SECOND * seconds as u32);
+    }
+
+    #[test]
+    fn a_row_of_two_shows_the_worse_percentile() {
+        let mut series = Series::default();
+        let windows = [window(2), window(1)];
+        for second in 1..=MAX_ROWS as u32 + 1 {
+            let window = &windows[second as usize % 2];
+            series.push(SECOND * second, Activity::default(), window);
+        }
+        let first = series.rows().next().unwrap();
+        assert_eq!(first.actions[0].p50(), Duration::from_millis(2));
+        assert_eq!(first.actions[0].count, 2);
+    }
+}

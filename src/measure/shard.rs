@@ -1,0 +1,182 @@
+//! What one worker thread measured since it was last asked.
+
+use std::{mem, sync::Arc, time::Duration};
+
+use super::{
+    Sample, Source,
+    names::{MAX_NAMES, MAX_REASONS, Named, OTHER_NAMES, OTHER_REASONS},
+    window::{ActionNumbers, CheckNumbers, FailureKey, GaugeNumbers, Window},
+};
+use crate::failure::{Failure, Owner};
+
+/// A worker's share of the measurements. Once drained it is empty but keeps its names and memory,
+/// so that it can take the place of the next one.
+#[derive(Debug)]
+pub(crate) struct Shard {
+    actions: Named<ActionCell>,
+    counters: Named<u64>,
+    gauges: Named<Option<GaugeNumbers>>,
+    checks: Named<CheckNumbers>,
+    /// By source, those that name no action.
+    failures: [Reasons; 3],
+    room: Room,
+}
+
+#[derive(Debug, Default)]
+struct ActionCell {
+    numbers: ActionNumbers,
+    reasons: Reasons,
+}
+
+/// How often it failed for which reason, by owner.
+#[derive(Debug, Default)]
+struct Reasons([Named<u64>; 3]);
+
+/// How many more names each table takes.
+#[derive(Debug)]
+struct Room {
+    actions: usize,
+    counters: usize,
+    gauges: usize,
+    checks: usize,
+    /// By source.
+    reasons: [usize; 3],
+}
+
+impl Default for Shard {
+    fn default() -> Self {
+        Self {
+            actions: Named::default(),
+            counters: Named::default(),
+            gauges: Named::default(),
+            checks: Named::default(),
+            failures: Default::default(),
+            room: Room {
+                actions: MAX_NAMES,
+                counters: MAX_NAMES,
+                gauges: MAX_NAMES,
+                checks: MAX_NAMES,
+                reasons: [MAX_REASONS; 3],
+            },
+        }
+    }
+}
+
+impl Shard {
+    pub(crate) fn record(&mut self, action: &str, sample: &Sample<'_>) {
+        let cell = self.actions.cell(action, &mut self.room.actions, OTHER_NAMES);
+        cell.numbers.service.record(sample.service);
+        cell.numbers.response.record(sample.response);
+        if let Some(failure) = sample.failure {
+            cell.numbers.failed += 1;
+            cell.reasons.add(failure, &mut self.room.reasons[Source::Action as usize]);
+        }
+    }
+
+    pub(crate) fn count(&mut self, name: &str, by: u64) {
+        let sum = self.counters.cell(name, &mut self.room.counters, OTHER_NAMES);
+        *sum = sum.saturating_add(by);
+    }
+
+    pub(crate) fn gauge(&mut self, name: &str, value: f64, at: Duration) {
+        let gauge = self.gauges.cell(name, &mut self.room.gauges, OTHER_NAMES);
+        match gauge {
+            Some(known) => {
+                (known.last, known.at) = (value, at);
+                known.min = known.min.min(value);
+                known.max = known.max.max(value);
+            }
+            None => *gauge = Some(GaugeNumbers::once(value, at)),
+        }
+    }
+
+    pub(crate) fn check(&mut self, name: &str, passed: bool) {
+        let check = self.checks.cell(name, &mut self.room.checks, OTHER_NAMES);
+        if passed {
+            check.passed += 1;
+        } else {
+            check.failed += 1;
+        }
+    }
+
+    pub(crate) fn failure(&mut self, source: Source, failure: &Failure) {
+        let at = source as usize;
+        self.failures[at].add(failure, &mut self.room.reasons[at]);
+    }
+
+    /// Adds everything to each of `windows` and forgets it.
+    pub(crate) fn drain(&mut self, windows: &mut [&mut Window]) {
+        for (name, cell) in self.actions.cells() {
+            cell.reasons.drain(Source::Action, Some(name), windows);
+            if cell.numbers.count() == 0 {
+                continue;
+            }
+            for window in windows.iter_mut() {
+                window.action(name).merge(&cell.numbers);
+            }
+            cell.numbers.reset();
+        }
+        for (name, sum) in self.counters.cells() {
+            let sum = mem::take(sum);
+            if sum > 0 {
+                for window in windows.iter_mut() {
+                    let total = window.counter(name);
+                    *total = total.saturating_add(sum);
+                }
+            }
+        }
+        for (name, gauge) in self.gauges.cells() {
+            if let Some(gauge) = gauge.take() {
+                windows.iter_mut().for_each(|window| window.set_gauge(name, &gauge));
+            }
+        }
+        for (name, check) in self.checks.cells() {
+            let check = mem::take(check);
+            if check != CheckNumbers::default() {
+                windows.iter_mut().for_each(|window| window.check(name).merge(check));
+            }
+        }
+        for source in Source::ALL {
+            self.failures[source as usize].drain(source, None, windows);
+        }
+    }
+}
+
+impl ActionNumbers {
+    /// Forgets everything but keeps the memory.
+    pub(crate) fn reset(&mut self) {
+        self.failed = 0;
+        self.service.reset();
+        self.response.reset();
+    }
+}
+
+const OWNERS: [Owner; 3] = [Owner::Target, Owner::Scenario, Owner::Generator];
+
+impl Reasons {
+    fn add(&mut self, failure: &Failure, room: &mut usize) {
+        let owner = match failure.owner() {
+            Owner::Target => 0,
+            Owner::Scenario => 1,
+            Owner::Generator => 2,
+        };
+        *self.0[owner].cell(failure.reason(), room, OTHER_REASONS) += 1;
+    }
+
+    fn drain(&mut self, source: Source, action: Option<&Arc<str>>, windows: &mut [&mut Window]) {
+        for (owner, reasons) in OWNERS.into_iter().zip(&mut self.0) {
+            for (reason, count) in reasons.cells() {
+                let count = mem::take(count);
+                if count == 0 {
+                    continue;
+                }
+                for window in windows.iter_mut() {
+                    // All reasons without room of their own are one row for each owner.
+                    let action = action.filter(|_| &**reason != OTHER_REASONS).cloned();
+                    let key = FailureKey { source, owner, action, reason: reason.clone() };
+                    window.add_failure(key, count);
+                }
+            }
+        }
+    }
+}

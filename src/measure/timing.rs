@@ -1,0 +1,186 @@
+//! How long something took, as a distribution.
+
+use std::{fmt, time::Duration};
+
+use hdrhistogram::Histogram;
+
+/// What every distribution can hold. Distributions merge exactly only if these are equal, so all
+/// nodes of a run share them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// The finest step, in microseconds.
+    pub lowest_us: u64,
+    /// The longest time kept, in microseconds; a longer one counts as this long.
+    pub highest_us: u64,
+    /// How many decimal digits of a time are kept.
+    pub digits: u8,
+}
+
+/// 1 µs to 1 h with three digits.
+pub const BOUNDS: Bounds = Bounds { lowest_us: 1, highest_us: 3_600_000_000, digits: 3 };
+
+impl fmt::Display for Bounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to {} µs with {} digits", self.lowest_us, self.highest_us, self.digits)
+    }
+}
+
+/// A distribution of durations: an HDR histogram of microseconds within [`BOUNDS`].
+///
+/// It starts at 16 KiB and grows by 8 KiB with each doubling of the longest time, to 184 KiB for
+/// an hour.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Timing {
+    histogram: Histogram<u64>,
+    clamped: u64,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        // Starts as small as a histogram can be, and grows by itself.
+        let mut histogram = Histogram::new(BOUNDS.digits)
+            .unwrap_or_else(|_| unreachable!("three digits are within the library's limits"));
+        histogram.auto(true);
+        Self { histogram, clamped: 0 }
+    }
+}
+
+impl Timing {
+    /// Counts one duration, to the nearest microsecond.
+    pub fn record(&mut self, duration: Duration) {
+        let value = self.fit(duration);
+        if self.histogram.record(value).is_err() {
+            self.clamped += 1;
+        }
+    }
+
+    /// Counts one late wake-up of something that should wake every `interval`, and with it the
+    /// wake-ups that did not happen meanwhile, each as late as it would have been. So the
+    /// percentiles are shares of the time and not of the wake-ups that did happen.
+    pub fn record_with_gaps(&mut self, late: Duration, interval: Duration) {
+        let value = self.fit(late);
+        if self.histogram.record_correct(value, to_micros(interval)).is_err() {
+            self.clamped += 1;
+        }
+    }
+
+    /// How many durations were counted.
+    pub fn count(&self) -> u64 {
+        self.histogram.len()
+    }
+
+    /// How many of them were longer than the bounds allow, and count as the longest.
+    pub fn clamped(&self) -> u64 {
+        self.clamped
+    }
+
+    /// The duration that a share `quantile` (0 to 1) of all does not exceed; zero if there are
+    /// none.
+    pub fn quantile(&self, quantile: f64) -> Duration {
+        Duration::from_micros(self.histogram.value_at_quantile(quantile))
+    }
+
+    /// The durations that these shares do not exceed, found in one pass; the shares in increasing
+    /// order.
+    pub fn quantiles<const N: usize>(&self, quantiles: [f64; N]) -> [Duration; N] {
+        quantiles.map(|quantile| self.quantile(quantile))
+    }
+
+    /// The shortest; zero if there are none.
+    pub fn min(&self) -> Duration {
+        Duration::from_micros(self.histogram.min())
+    }
+
+    /// The longest; zero if there are none.
+    pub fn max(&self) -> Duration {
+        Duration::from_micros(self.histogram.max())
+    }
+
+    /// The mean; zero if there are none.
+    pub fn mean(&self) -> Duration {
+        Duration::try_from_secs_f64(self.histogram.mean() / 1e6).unwrap_or_default()
+    }
+
+    /// Adds another distribution to this one, exactly.
+    pub fn merge(&mut self, other: &Self) {
+        self.clamped += other.clamped;
+        // Both keep the same digits and this one grows, so there is nothing to refuse; should the
+        // library think otherwise, the loss shows.
+        if self.histogram.add(&other.histogram).is_err() {
+            self.clamped += other.count();
+        }
+    }
+
+    /// Forgets everything but keeps the memory.
+    pub(crate) fn reset(&mut self) {
+        self.histogram.reset();
+        self.clamped = 0;
+    }
+
+    pub(crate) fn histogram(&self) -> &Histogram<u64> {
+        &self.histogram
+    }
+
+    pub(crate) fn from_histogram(mut histogram: Histogram<u64>) -> Self {
+        histogram.auto(true);
+        Self { histogram, clamped: 0 }
+    }
+
+    fn fit(&mut self, duration: Duration) -> u64 {
+        let value = to_micros(duration);
+        if value > BOUNDS.highest_us {
+            self.clamped += 1;
+            return BOUNDS.highest_us;
+        }
+        value
+    }
+}
+
+fn to_micros(duration: Duration) -> u64 {
+    u64::try_from((duration.as_nanos() + 500) / 1_000).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn longer_than_an_hour_counts_as_an_hour() {
+        let mut timing = Timing::default();
+        timing.record(Duration::from_secs(7_200));
+        timing.record(Duration::MAX);
+        assert_eq!((timing.count(), timing.clamped()), (2, 2));
+        let hour = Duration::from_secs(3_600);
+        assert!(timing.max() >= hour && timing.max() < hour * 1_001 / 1_000);
+    }
+
+    #[test]
+    fn times_are_rounded_to_microseconds() {
+        let mut timing = Timing::default();
+        timing.record(Duration::from_nanos(1_499));
+        timing.record(Duration::from_nanos(1_500));
+        assert_eq!(timing.min(), Duration::from_micros(1));
+        assert_eq!(timing.max(), Duration::from_micros(2));
+    }
+
+    #[test]
+    fn a_stall_weighs_as_much_as_it_lasted() {
+        let mut timing = Timing::default();
+        let every = Duration::from_millis(10);
+        for _ in 0..900 {
+            timing.record_with_gaps(Duration::from_micros(500), every);
+        }
+        // One second of ten is lost.
+        timing.record_with_gaps(Duration::from_secs(1), every);
+        assert!(timing.quantile(0.99) >= Duration::from_millis(850));
+        assert!(timing.quantile(0.90) < Duration::from_millis(20));
+    }
+
+    #[test]
+    fn nothing_recorded_is_all_zero() {
+        let timing = Timing::default();
+        assert_eq!(timing.quantiles([0.5, 0.99]), [Duration::ZERO; 2]);
+        assert_eq!(timing.mean(), Duration::ZERO);
+        assert_eq!(timing.min(), Duration::ZERO);
+    }
+}

@@ -1,0 +1,85 @@
+//! Dependencies go one way: a script over `use` lines keeps it so.
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+
+use std::{fs, path::Path};
+
+/// Modules that decide: no runtime, no actor, no clock in them.
+const PURE: &[&str] = &[
+    "controller/descriptors.rs",
+    "controller/endings.rs",
+    "controller/machine.rs",
+    "controller/population.rs",
+    "coordinator/batch.rs",
+    "control/command.rs",
+    "failure.rs",
+    "refusal.rs",
+    "throttle/bucket.rs",
+    "throttle/rate.rs",
+    "throttle/schedule.rs",
+    "user/id.rs",
+];
+
+/// Folder → words its files may not say.
+const ABSENT: &[(&str, &[&str])] = &[
+    ("user", &["crate::node", "crate::control::", "crate::report", "crate::controller"]),
+    ("scenario", &["crate::node", "crate::control::", "crate::report", "crate::controller"]),
+    ("throttle", &["crate::node", "crate::control", "crate::report", "crate::scenario::"]),
+    ("coordinator", &["crate::node", "crate::control", "crate::report", "crate::scenario::"]),
+    ("measure", &["crate::node", "crate::control", "crate::report", "crate::user"]),
+    ("controller", &["crate::node", "crate::control::", "crate::report"]),
+    ("report", &["crate::node", "crate::control::"]),
+];
+
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let text = text.split("#[cfg(test)]").next().unwrap();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+fn files(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn pure_modules_know_no_runtime_no_actor_and_no_clock() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for file in PURE {
+        let code = code(&src.join(file));
+        for word in ["tokio", "ractor", "Instant", "SystemTime", "std::fs", "std::net", "async "] {
+            assert!(!code.contains(word), "{file} is pure and must not say `{word}`");
+        }
+    }
+}
+
+#[test]
+fn parts_do_not_know_those_who_use_them() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for (folder, words) in ABSENT {
+        let mut found = vec![src.join(format!("{folder}.rs"))];
+        files(&src.join(folder), &mut found);
+        for file in found {
+            let code = code(&file);
+            for word in *words {
+                assert!(!code.contains(word), "{} must not say `{word}`", file.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_swappable_crate_is_named_in_few_files() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    files(&src, &mut found);
+    for (word, most) in [("reedline::", 4), ("procfs::", 1), ("rlimit::", 2), ("indicatif::", 1)] {
+        let users: Vec<_> = found.iter().filter(|file| code(file).contains(word)).collect();
+        assert!(users.len() <= most, "{word} is named in {users:?}");
+    }
+}

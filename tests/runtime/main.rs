@@ -1,0 +1,12 @@
+//! The runtime on one node, one module per behaviour.
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+
+mod admission;
+mod endings;
+mod init;
+mod mailbox;
+mod resources;
+mod stop;
+mod support;
+mod terminate;
+mod verbs;
