@@ -92,7 +92,7 @@ macro_rules! node_settings {
             fn read(layers: &Layers, faults: &mut SettingsFaults) -> Self {
                 let built_in = Self::default();
                 Self { $($name: {
-                    let checks: &[fn(&$type) -> Result<(), String>] = &[$($check)?];
+                    let checks: &[layers::Check<$type>] = &[$($check)?];
                     let check = checks.first().copied();
                     layers.value(stringify!($name), built_in.$name, check, faults)
                 },)* }
