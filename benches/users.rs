@@ -15,12 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crowd::{
-    node::Node,
-    prelude::*,
-    scenario::catalog::Catalog,
-    settings::NodeSettings,
-};
+use crowd::{node::Node, prelude::*, scenario::catalog::Catalog, settings::NodeSettings};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 #[global_allocator]

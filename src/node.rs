@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent, rpc::CallResult};
+use ractor::{
+    Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent, rpc::CallResult,
+};
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -34,8 +36,8 @@ mod account;
 use account::Health;
 
 pub use crate::controller::{
-    machine::RunState,
     endings::EndingCounts,
+    machine::RunState,
     message::{Account, Added, SetOutcome, SettingView, Status, UserView},
     population::UserCounts,
 };
@@ -133,9 +135,8 @@ impl Node {
             Actor::spawn(None, Root { broken: ending.clone() }, ()).await.map_err(broken)?;
         let (state, watched) = watch::channel(RunState::Idle);
         let controller = Controller { options: options.clone(), state };
-        let (controller, _) = Actor::spawn_linked(None, controller, (), root.get_cell())
-            .await
-            .map_err(broken)?;
+        let (controller, _) =
+            Actor::spawn_linked(None, controller, (), root.get_cell()).await.map_err(broken)?;
         let node = Self {
             inner: Arc::new(Inner {
                 settings,

@@ -2,8 +2,6 @@
 
 pub use std::time::Duration;
 
-pub use crowd_derive::{SettingValue, Settings};
-
 pub use crate::{
     coordinator::{Action, Coordinator, Event as CoordinatorEvent, Group, Member, Plan, Timeout},
     failure::{Failure, Owner, Stopped},

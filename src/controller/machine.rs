@@ -85,11 +85,17 @@ enum Stage {
     Starting,
     Running,
     /// Users are going.
-    Leaving { broken: Option<String> },
+    Leaving {
+        broken: Option<String>,
+    },
     /// All are gone, `terminate` runs.
-    Ending { broken: Option<String> },
+    Ending {
+        broken: Option<String>,
+    },
     Finished,
-    Failed { reason: String },
+    Failed {
+        reason: String,
+    },
     Disabled,
 }
 

@@ -6,12 +6,7 @@ use ractor::RpcReplyPort;
 use serde::Serialize;
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{
-    endings::EndingCounts,
-    machine::RunState,
-    population::UserCounts,
-    run::Ended,
-};
+use super::{endings::EndingCounts, machine::RunState, population::UserCounts, run::Ended};
 use crate::{
     coordinator::Coordinators,
     failure::Failure,

@@ -92,7 +92,10 @@ impl Population {
     /// `invalid-range` for a count of 0, or one that runs out of ids.
     pub fn add(&mut self, count: u64) -> Result<RangeInclusive<u64>, Refusal> {
         if count == 0 {
-            return Err(Refusal::new(Code::InvalidRange, "0 users cannot be added; 1 is the least"));
+            return Err(Refusal::new(
+                Code::InvalidRange,
+                "0 users cannot be added; 1 is the least",
+            ));
         }
         let first = self.highest + 1;
         self.add_range(first, self.highest.saturating_add(count))

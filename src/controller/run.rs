@@ -31,8 +31,8 @@ use crate::{
         settings::{self, Change, Declarations, Faults, USER_RATE, Values, user_rate_declaration},
     },
     telemetry::event::{
-        ConfigEnv, ConfigHook, ConfigUpdate, ConfigVerify, InitException, InitStart, InitStop, TerminateException,
-        TerminateStart, TerminateStop,
+        ConfigEnv, ConfigHook, ConfigUpdate, ConfigVerify, InitException, InitStart, InitStop,
+        TerminateException, TerminateStart, TerminateStop,
     },
     throttle::{Rate, ThrottleInfo, Throttles},
 };
@@ -280,8 +280,7 @@ impl ActiveRun {
                 });
                 if let Err(failure) = result {
                     let reason = failure.reason().to_owned();
-                    telemetry
-                        .emit(&ConfigHook { setting: name.clone(), reason: reason.clone() });
+                    telemetry.emit(&ConfigHook { setting: name.clone(), reason: reason.clone() });
                     outcome.faults.push((name, reason));
                 }
             }

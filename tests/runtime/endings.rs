@@ -1,6 +1,8 @@
 //! An end, an error, a panic, a stop and a kill are told apart, counted and kept with a reason.
 
-use crowd::{controller::machine::RunState, refusal::Code, scenario::catalog::Catalog, user::UserId};
+use crowd::{
+    controller::machine::RunState, refusal::Code, scenario::catalog::Catalog, user::UserId,
+};
 
 use super::support::*;
 

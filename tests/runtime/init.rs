@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use crowd::{
-    controller::machine::RunState, prelude::*, refusal::Code, scenario::catalog::Catalog,
-};
+use crowd::{controller::machine::RunState, prelude::*, refusal::Code, scenario::catalog::Catalog};
 
 use super::support::*;
 

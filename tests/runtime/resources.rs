@@ -1,8 +1,6 @@
 //! What the machine does not allow is said before it hurts.
 
-use crowd::{
-    controller::machine::RunState, prelude::*, refusal::Code, scenario::catalog::Catalog,
-};
+use crowd::{controller::machine::RunState, prelude::*, refusal::Code, scenario::catalog::Catalog};
 
 use super::support::*;
 

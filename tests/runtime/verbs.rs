@@ -1,7 +1,9 @@
 //! `do`, `add`, `remove`, `stop`, `reset`, `status`: the acceptance lists of the local API and of
 //! the controller.
 
-use crowd::{controller::machine::RunState, node::Added, refusal::Code, scenario::catalog::Catalog};
+use crowd::{
+    controller::machine::RunState, node::Added, refusal::Code, scenario::catalog::Catalog,
+};
 
 use super::support::*;
 
@@ -142,8 +144,7 @@ async fn bad_words_are_refused_and_change_nothing() {
 async fn a_run_goes_on_when_all_users_have_ended() {
     let node = node(catalog().with::<Endings>()).await;
     node.start_run("endings", 1, vec![]).await.unwrap();
-    eventually("user 1 ends", || async { (counts(&node).await.finished == 1).then_some(()) })
-        .await;
+    eventually("user 1 ends", || async { (counts(&node).await.finished == 1).then_some(()) }).await;
     assert_eq!(node.status().await.unwrap().state, RunState::Running);
     node.shutdown().await;
 }

@@ -30,8 +30,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// Invariant: asked = waiting + running + finished + failed + removed.
 fn accounts_add_up(population: &Population) -> Result<(), TestCaseError> {
     let counts = population.counts();
-    let sum =
-        counts.waiting + counts.running + counts.finished + counts.failed + counts.removed;
+    let sum = counts.waiting + counts.running + counts.finished + counts.failed + counts.removed;
     prop_assert_eq!(counts.asked, sum, "{:?}", counts);
     prop_assert!(counts.started >= counts.running + counts.finished + counts.failed);
     prop_assert!(counts.started + counts.waiting <= counts.asked);
