@@ -2,13 +2,14 @@
 
 pub use std::time::Duration;
 
-pub use crowd_derive::Settings;
-
 pub use crate::{
     coordinator::{Action, Coordinator, Event as CoordinatorEvent, Group, Member, Plan, Timeout},
     failure::{Failure, Owner, Stopped},
     refusal::Refusal,
-    scenario::{Run, Scenario},
+    scenario::{
+        Run, Scenario,
+        settings::{Declaration, Declarations, SettingValue, Settings},
+    },
     throttle::{Rate, Throttle},
     user::{Address, Mail, Received, User, UserId},
 };

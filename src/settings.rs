@@ -92,7 +92,7 @@ macro_rules! node_settings {
             fn read(layers: &Layers, faults: &mut SettingsFaults) -> Self {
                 let built_in = Self::default();
                 Self { $($name: {
-                    let checks: &[fn(&$type) -> Result<(), String>] = &[$($check)?];
+                    let checks: &[layers::Check<$type>] = &[$($check)?];
                     let check = checks.first().copied();
                     layers.value(stringify!($name), built_in.$name, check, faults)
                 },)* }
@@ -144,6 +144,8 @@ node_settings! {
     drain_timeout: Duration = Duration::from_secs(30);
     /// How late a throttle may use a slot before the slot is forfeited.
     throttle_tolerance: Duration = Duration::from_millis(5), check rules::longer_than_nothing;
+    /// Whether users are refused that need more open files than this process may have.
+    descriptor_check: bool = true;
     /// How many supervisors share the users; 0: one per core.
     user_supervisors: usize = 0, check rules::supervisors;
 }

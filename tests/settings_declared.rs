@@ -1,6 +1,6 @@
 //! What a scenario declares: order, properties, groups, replacements, and what does not go
 //! together. After amoc's config_attributes and config_scenario suites.
-
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 #![expect(dead_code, reason = "fields are declared here, not read")]
 
 use std::{net::SocketAddr, time::Duration};

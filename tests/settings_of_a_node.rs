@@ -1,4 +1,5 @@
 //! The settings of a node: which layer wins, and what is wrong, all at once.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::{fs, path::Path, time::Duration};
 

@@ -1,4 +1,5 @@
 //! Settings that change while a scenario runs: all or nothing. After amoc's config_scenario suite.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::{
     collections::BTreeMap,

@@ -1,6 +1,8 @@
 //! Derive macros for the settings of scenarios. They are documented where they are used, in
 //! `crowd::scenario::settings`.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
 

@@ -119,7 +119,8 @@ fn setting_parts(field: &Field, ident: &Ident, said: &Said) -> Result<Parts> {
     if let Some(update) = &said.update {
         declare.extend(quote! { .update(::crowd::scenario::settings::Update::#update) });
     }
-    Ok(Parts { declare: quote! { .with(#declare) }, read: quote! { #ident: values.read(#name)? } })
+    let read = quote_spanned! { ty.span() => values.read::<#ty>(#name)? };
+    Ok(Parts { declare: quote! { .with(#declare) }, read: quote! { #ident: #read } })
 }
 
 fn group_parts(field: &Field, ident: &Ident, said: &Said, group: &Ident) -> Result<Parts> {

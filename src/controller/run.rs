@@ -28,7 +28,7 @@ use crate::{
     scenario::{
         erased::{Registered, Running},
         run::Services,
-        settings::{self, Change, Declarations, Faults, Values, user_rate_declaration},
+        settings::{self, Change, Declarations, Faults, USER_RATE, Values, user_rate_declaration},
     },
     telemetry::event::{
         ConfigEnv, ConfigHook, ConfigUpdate, ConfigVerify, InitException, InitStart, InitStop,
@@ -36,9 +36,6 @@ use crate::{
     },
     throttle::{Rate, ThrottleInfo, Throttles},
 };
-
-/// The name of the throttle that admits users, and of the setting that is its rate.
-pub(crate) const USER_RATE: &str = "user_rate";
 
 /// How many users are admitted at once, at the most: small enough that a `stop` is heard soon,
 /// large enough that the way to the supervisors and back does not count.
@@ -262,8 +259,14 @@ impl ActiveRun {
         self.values = change.values;
         let telemetry = options.telemetry.clone();
         if !change.changed.is_empty() {
-            let text = |name: &String| self.values.get(name).unwrap_or_default().to_owned();
-            let changed = change.changed.iter().map(|name| (name.clone(), text(name))).collect();
+            let views = self.settings().into_iter();
+            let changed = views
+                .filter(|view| change.changed.contains(&view.declaration.name))
+                .map(|view| {
+                    let shown = view.declaration.shown(&view.value).to_owned();
+                    (view.declaration.name, shown)
+                })
+                .collect();
             telemetry.emit(&ConfigUpdate { changed });
         }
         let limit = options.init_timeout;
@@ -322,7 +325,10 @@ impl ActiveRun {
 
     /// Everything a report tells of the run but what was measured.
     pub(crate) fn account(&self, state: &State) -> Account {
-        let texts = self.values.all.iter().map(|(name, value)| (name.clone(), value.text.clone()));
+        let texts = self.settings().into_iter().map(|SettingView { declaration, value }| {
+            let shown = value.text.as_ref().map(|_| declaration.shown(&value).to_owned());
+            (declaration.name, shown)
+        });
         Account {
             number: self.number,
             scenario: self.scenario(),

@@ -204,7 +204,8 @@ impl Coordinators {
 
     fn running(&self, name: &str) -> Result<Arc<dyn AnyInstance>, Refusal> {
         self.inner.table.find(name).ok_or_else(|| {
-            let known: Vec<_> = self.list().into_iter().map(|info| info.name).collect();
+            let mut known: Vec<_> = self.list().into_iter().map(|info| info.name).collect();
+            known.dedup();
             Refusal::new(Code::NoCoordinator, not_found(name, &known))
         })
     }

@@ -168,3 +168,6 @@ impl Table {
         rows.by_worker.drain().map(|(_, instance)| instance).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,7 @@ use crate::{
             UserTotals,
         },
     },
+    scenario::settings::USER_RATE,
     throttle::ThrottleInfo,
 };
 
@@ -83,7 +84,7 @@ async fn gather(node: &Node, account: &Account) {
 }
 
 fn lateness(throttles: &[ThrottleInfo]) -> Lateness {
-    let admission = throttles.iter().find(|info| info.name == crate::controller::run::USER_RATE);
+    let admission = throttles.iter().find(|info| info.name == USER_RATE);
     Lateness {
         admission_lag: Duration::from_micros(admission.map_or(0, |info| info.lateness.p99_us)),
         slots_granted: throttles.iter().map(|info| info.granted).sum(),
@@ -116,7 +117,7 @@ pub(super) async fn report(node: &Node, account: Account, interrupted: bool) -> 
         run: RunFacts {
             id: run_id(node, &account),
             scenario: account.scenario.to_owned(),
-            user_rate: setting(&account, crate::controller::run::USER_RATE),
+            user_rate: setting(&account, USER_RATE),
             settings: account.settings,
             nodes: vec![node.name().to_owned()],
             start: account.started,

@@ -13,6 +13,9 @@ use super::{
     value::{SettingValue, Shape, join_list},
 };
 
+/// Says what would be right, if a value is not.
+pub(super) type Check<T> = fn(&T) -> Result<(), String>;
+
 /// Where a text was found. Later ones win.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Layer {
@@ -107,7 +110,7 @@ impl Layers {
         &self,
         name: &str,
         default: T,
-        check: Option<fn(&T) -> Result<(), String>>,
+        check: Option<Check<T>>,
         faults: &mut SettingsFaults,
     ) -> T {
         let Some((_, text)) = self.found.get(name) else { return default };

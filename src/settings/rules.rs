@@ -10,6 +10,7 @@ use crate::throttle::Rate;
 /// More supervisors than this cannot be meant: one per core is plenty.
 const MOST_SUPERVISORS: usize = 1024;
 
+#[expect(clippy::ptr_arg, reason = "a check takes a reference to the type of its setting")]
 pub(super) fn name(name: &String) -> Result<(), String> {
     part_of_name(name, "-._")
 }
@@ -44,6 +45,7 @@ pub(super) fn supervisors(count: &usize) -> Result<(), String> {
 }
 
 /// The text of a rate stays text here: the throttle that is made of it reads it again.
+#[expect(clippy::ptr_arg, reason = "a check takes a reference to the type of its setting")]
 pub(super) fn rate(text: &String) -> Result<(), String> {
     text.parse::<Rate>().map(drop).map_err(|error| error.to_string())
 }

@@ -36,6 +36,11 @@ pub enum Shape {
 /// assert_eq!(Mode::Plain.render(), "plain");
 /// assert_eq!(Mode::parse("ssl").unwrap_err(), "not one of `plain`, `tls`");
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the type of a setting",
+    note = "derive `SettingValue` for an enum of your own; mark a struct of settings with \
+            `#[setting(group)]`"
+)]
 pub trait SettingValue: Sized + 'static {
     /// How many values it holds.
     const SHAPE: Shape = Shape::One;

@@ -1,0 +1,7 @@
+//! Coordinators as scenarios see them, one module for each behaviour.
+
+mod faults;
+mod groups;
+mod lifecycle;
+mod log;
+mod timeouts;
