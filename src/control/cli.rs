@@ -16,7 +16,6 @@ use super::{
     command::{self, Pair},
     console,
     exit::Exit,
-    logging::Logs,
     operations::Operations,
     reply::Reply,
     run::{self, RunOptions},
@@ -25,7 +24,7 @@ use super::{
     table::wants_colour,
     view::ScenarioView,
 };
-use crate::scenario::catalog::Catalog;
+use crate::{scenario::catalog::Catalog, settings::NodeSettings};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -182,10 +181,13 @@ impl RunFlags {
 }
 
 fn scenarios(catalog: &Catalog, name: Option<&str>) -> Exit {
+    let rate = NodeSettings::default().user_rate;
     let reply = match name {
-        None => Reply::Scenarios(catalog.iter().map(|all| ScenarioView::from(&**all)).collect()),
+        None => {
+            Reply::Scenarios(catalog.iter().map(|all| ScenarioView::of(&**all, &rate)).collect())
+        }
         Some(name) => match catalog.get(name) {
-            Ok(scenario) => Reply::Scenario(ScenarioView::from(&*scenario)),
+            Ok(scenario) => Reply::Scenario(ScenarioView::of(&*scenario, &rate)),
             Err(refusal) => {
                 eprintln!("{refusal}");
                 return Exit::of_refusal(&refusal);

@@ -22,7 +22,11 @@ use super::{
     signals::{EndSignal, EndSignals},
     table::wants_colour,
 };
-use crate::{node::RunState, refusal::Refusal, scenario::settings::Update};
+use crate::{
+    node::RunState,
+    refusal::Refusal,
+    scenario::settings::{USER_RATE, Update},
+};
 
 pub mod completion;
 mod editor;
@@ -119,7 +123,7 @@ impl<N: Operations> Console<N> {
     async fn carry_out(&mut self, command: Command) -> Next {
         let waits = matches!(command, Command::Wait { .. });
         let starts = matches!(command, Command::Do { .. });
-        let shown = command.to_string();
+        let shown = title(&command);
         let node = self.node.clone();
         let mut task =
             AbortOnDropHandle::new(tokio::spawn(async move { execute(&node, command).await }));
@@ -161,11 +165,8 @@ impl<N: Operations> Console<N> {
         let node = &self.node;
         let mut fresh = Known::default();
         for scenario in node.catalog().iter() {
-            let mut settings: Vec<_> =
-                scenario.declarations().all.into_iter().map(|all| all.name).collect();
-            if !settings.iter().any(|name| name == USER_RATE) {
-                settings.push(USER_RATE.to_owned());
-            }
+            let declared = scenario.declarations().all.into_iter().map(|all| all.name);
+            let settings = declared.chain([USER_RATE.to_owned()]).collect();
             fresh.scenarios.push((scenario.name().to_owned(), settings));
         }
         let settings = node.settings().await.unwrap_or_default();
@@ -181,9 +182,6 @@ impl<N: Operations> Console<N> {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
     }
 }
-
-/// The setting every run has.
-const USER_RATE: &str = "user_rate";
 
 /// Carries out one command a line and prints the answers, the refusals to `faults`; goes on after
 /// a refusal. Ends at the end of input or with `quit`, and then ends the run and the node.
@@ -240,6 +238,15 @@ async fn script(
         answers.flush()?;
     }
     Ok(exit)
+}
+
+/// The command without the values that were given with it: they may be secrets.
+fn title(command: &Command) -> String {
+    match command {
+        Command::Do { scenario, .. } => format!("do {scenario}"),
+        Command::Set { .. } => "set".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 fn text(outcome: Result<Reply, Refusal>) -> String {

@@ -54,10 +54,12 @@ pub async fn execute(node: &impl Operations, command: Command) -> Result<Reply, 
             Reply::Settings(node.settings().await?.into_iter().map(Into::into).collect())
         }
         Command::Scenarios { name: None } => {
-            Reply::Scenarios(node.catalog().iter().map(|all| ScenarioView::from(&**all)).collect())
+            let rate = node.user_rate();
+            let views = node.catalog().iter().map(|all| ScenarioView::of(&**all, &rate));
+            Reply::Scenarios(views.collect())
         }
         Command::Scenarios { name: Some(name) } => {
-            Reply::Scenario(ScenarioView::from(&*node.catalog().get(&name)?))
+            Reply::Scenario(ScenarioView::of(&*node.catalog().get(&name)?, &node.user_rate()))
         }
         Command::Nodes => Reply::Nodes(node.nodes().await?),
         Command::Join { address } => {

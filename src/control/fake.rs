@@ -119,6 +119,10 @@ impl Operations for Fake {
         &self.catalog
     }
 
+    fn user_rate(&self) -> String {
+        "1200/min".to_owned()
+    }
+
     async fn nodes(&self) -> Result<Vec<NodeView>, Refusal> {
         Ok(self.with(|inside| {
             vec![NodeView {

@@ -32,6 +32,10 @@ impl Operations for Node {
         Node::catalog(self)
     }
 
+    fn user_rate(&self) -> String {
+        self.node_settings().user_rate.clone()
+    }
+
     async fn nodes(&self) -> Result<Vec<NodeView>, Refusal> {
         let status = Node::status(self).await?;
         Ok(vec![NodeView {

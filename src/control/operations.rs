@@ -40,6 +40,9 @@ pub trait Operations: Clone + Send + Sync + 'static {
     /// The scenarios compiled in.
     fn catalog(&self) -> &Catalog;
 
+    /// The rate users are admitted at unless a run says otherwise.
+    fn user_rate(&self) -> String;
+
     /// The nodes there are, this one first.
     fn nodes(&self) -> impl Future<Output = Result<Vec<NodeView>, Refusal>> + Send;
 

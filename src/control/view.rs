@@ -8,8 +8,9 @@ use crate::{
     node::{RunState, SettingView},
     scenario::{
         erased::Registered,
-        settings::{Declaration, Origin, Update},
+        settings::{Declaration, Origin, Update, user_rate_declaration},
     },
+    settings::secret::MASK,
 };
 
 /// A node, as `nodes` shows it.
@@ -95,9 +96,11 @@ pub struct SettingLine {
 
 impl From<SettingView> for SettingLine {
     fn from(view: SettingView) -> Self {
+        let value =
+            view.value.text.is_some().then(|| view.declaration.shown(&view.value).to_owned());
         Self {
             name: view.declaration.name,
-            value: view.value.text,
+            value,
             origin: match view.value.origin {
                 Origin::Default => "default".to_owned(),
                 Origin::Environment(variable) => variable,
@@ -142,13 +145,16 @@ pub struct DeclarationView {
     pub description: String,
 }
 
-impl From<&dyn Registered> for ScenarioView {
-    fn from(scenario: &dyn Registered) -> Self {
+impl ScenarioView {
+    /// Describes a scenario on a node that admits users at `user_rate` unless a run says otherwise.
+    pub fn of(scenario: &dyn Registered, user_rate: &str) -> Self {
+        let own = scenario.declarations().all.into_iter();
+        let settings = own.chain([user_rate_declaration(user_rate)]).map(Into::into).collect();
         Self {
             name: scenario.name().to_owned(),
             about: scenario.about().trim().to_owned(),
             descriptors_per_user: scenario.descriptors_per_user(),
-            settings: scenario.declarations().all.into_iter().map(Into::into).collect(),
+            settings,
         }
     }
 }
@@ -159,7 +165,9 @@ impl From<Declaration> for DeclarationView {
             required: declaration.default.is_none() && !declaration.optional,
             name: declaration.name,
             r#type: declaration.type_name,
-            default: declaration.default,
+            default: declaration
+                .default
+                .map(|text| if declaration.secret { MASK.to_owned() } else { text }),
             allowed: declaration.allowed,
             changes: match declaration.update {
                 Update::ReadOnly => "no",
