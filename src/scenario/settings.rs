@@ -1,135 +1,101 @@
-//! A scenario's declared settings.
-use std::{collections::BTreeMap, sync::Arc};
+//! A scenario's declared settings: what they are, where their values come from, how they change.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use crowd::prelude::*;
+//! use crowd::scenario::settings::{SettingValue, Settings as _, resolve};
+//!
+//! #[derive(SettingValue, Debug, Clone, PartialEq)]
+//! enum Mode {
+//!     Polite,
+//!     Rude,
+//! }
+//!
+//! /// Shared by several scenarios: their settings stand beside those of the scenario.
+//! #[derive(Settings, Debug, Clone)]
+//! struct Target {
+//!     /// The server's host.
+//!     #[setting(default = "localhost")]
+//!     host: String,
+//!     /// The server's port.
+//!     #[setting(default = 80, check = unprivileged)]
+//!     port: u16,
+//! }
+//!
+//! fn unprivileged(port: u16) -> Result<u16, String> {
+//!     if port == 80 || port > 1023 { Ok(port) } else { Err("not above 1023".into()) }
+//! }
+//!
+//! #[derive(Settings, Debug, Clone)]
+//! struct Greeting {
+//!     #[setting(group, override(host(default = "example.org")))]
+//!     target: Target,
+//!     /// How long a user waits between greetings.
+//!     #[setting(default = "1m30s", update = free)]
+//!     pause: Duration,
+//!     /// How to greet.
+//!     mode: Mode,
+//!     /// A second line.
+//!     second: Option<String>,
+//! }
+//!
+//! let given = [("mode".to_owned(), "rude".to_owned())];
+//! let environment = BTreeMap::from([("CROWD_PORT".to_owned(), "8080".to_owned())]);
+//! let values = resolve(&Greeting::declarations(), &given, &environment)?;
+//! let greeting = Greeting::from_values(&values)?;
+//! assert_eq!(greeting.target.host, "example.org");
+//! assert_eq!(greeting.target.port, 8080);
+//! assert_eq!(greeting.mode, Mode::Rude);
+//! assert_eq!(greeting.second, None);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use crate::refusal::Refusal;
+
+mod builder;
+mod declaration;
+mod declarations;
+mod fault;
+mod resolve;
+mod update;
+mod user_rate;
+mod values;
+
+pub use crowd_derive::{SettingValue, Settings};
+
+pub use crate::settings::{
+    env::{Environment, ProcessEnvironment},
+    value::{SettingValue, Shape, not_one_of},
+};
+pub use builder::DeclarationBuilder;
+pub use declaration::{Check, Declaration, Update};
+pub use declarations::{Declarations, RUNTIME};
+pub use fault::{Fault, FaultKind, Faults};
+pub use resolve::resolve;
+pub use update::{Change, update};
+pub use user_rate::{USER_RATE, user_rate_declaration};
+pub use values::{Origin, Value, Values};
 
 /// Settings of a scenario, declared once by a struct with `#[derive(Settings)]`.
 pub trait Settings: Clone + Send + Sync + 'static {
     /// What is declared.
     fn declarations() -> Declarations;
+
     /// The typed settings from checked values.
     ///
     /// # Errors
-    /// If a value is missing or is not of its type.
+    /// If a value is missing or is not of its type: the values were not resolved from these
+    /// declarations.
     fn from_values(values: &Values) -> Result<Self, Refusal>;
 }
+
+/// No settings.
 impl Settings for () {
     fn declarations() -> Declarations {
         Declarations::default()
     }
+
     fn from_values(_: &Values) -> Result<Self, Refusal> {
         Ok(())
     }
-}
-/// When a setting may change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Update {
-    /// Never during a run.
-    ReadOnly,
-    /// At any time; users see it when they ask.
-    Free,
-    /// At any time; the scenario's `updated` is called.
-    Hook,
-}
-/// Parses, checks and perhaps rewrites a text; answers with the canonical text.
-pub type Check = Arc<dyn Fn(&str) -> Result<String, String> + Send + Sync>;
-/// One declared setting.
-#[derive(Clone)]
-pub struct Declaration {
-    /// Name.
-    pub name: String,
-    /// Type as people read it.
-    pub type_name: String,
-    /// What it means.
-    pub description: String,
-    /// Default as text; `None`: none.
-    pub default: Option<String>,
-    /// May be absent (its type is an Option).
-    pub optional: bool,
-    /// Allowed values as texts; empty: any.
-    pub allowed: Vec<String>,
-    /// When it may change.
-    pub update: Update,
-    /// Who declares it: a scenario's or a group's struct name.
-    pub owner: String,
-    /// The check.
-    pub check: Check,
-}
-impl std::fmt::Debug for Declaration {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Declaration").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-/// Declared settings in order.
-#[derive(Debug, Clone, Default)]
-pub struct Declarations {
-    /// In order of declaration.
-    pub all: Vec<Declaration>,
-}
-/// Where a value comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    /// Default.
-    Default,
-    /// An environment variable.
-    Environment(String),
-    /// The arguments of `do` or `run`.
-    Argument,
-    /// `set`.
-    Set,
-    /// Absent.
-    Unset,
-}
-/// A checked value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Value {
-    /// Canonical text; `None`: unset.
-    pub text: Option<String>,
-    /// Where it comes from.
-    pub origin: Origin,
-}
-/// Checked values by name.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Values {
-    /// By name.
-    pub all: BTreeMap<String, Value>,
-}
-/// What an update changes.
-#[derive(Debug, Clone)]
-pub struct Change {
-    /// All values after it.
-    pub values: Values,
-    /// Names that really changed, in order of declaration.
-    pub changed: Vec<String>,
-    /// Those of them with a hook.
-    pub hooks: Vec<String>,
-}
-/// The environment as one source (a map in tests).
-pub trait Environment: Send + Sync {
-    /// The variable's value.
-    fn get(&self, variable: &str) -> Option<String>;
-}
-/// Resolves all values: default < environment < given.
-///
-/// # Errors
-/// With every fault at once.
-pub fn resolve(
-    declarations: &Declarations,
-    given: &[(String, String)],
-    environment: &dyn Environment,
-) -> Result<Values, Refusal> {
-    let _ = (declarations, given, environment);
-    unimplemented!()
-}
-/// Changes values during a run: all or nothing.
-///
-/// # Errors
-/// With every fault at once; nothing changes then.
-pub fn update(
-    declarations: &Declarations,
-    values: &Values,
-    given: &[(String, String)],
-) -> Result<Change, Refusal> {
-    let _ = (declarations, values, given);
-    unimplemented!()
 }

@@ -1,0 +1,71 @@
+//! Lists: items separated by commas.
+
+use super::{SettingValue, Shape};
+
+/// Splits a text at its commas; a backslash before a comma or a backslash takes away its meaning.
+/// White space around items does not count; an empty text has no items.
+pub fn split_list(text: &str) -> Vec<String> {
+    if text.trim().is_empty() {
+        return Vec::new();
+    }
+    let (mut items, mut item) = (Vec::new(), String::new());
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' if matches!(letters.peek(), Some(',' | '\\')) => item.extend(letters.next()),
+            ',' => items.push(std::mem::take(&mut item).trim().to_owned()),
+            other => item.push(other),
+        }
+    }
+    items.push(item.trim().to_owned());
+    items
+}
+
+/// Writes items so that [`split_list`] finds them again.
+pub fn join_list(items: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let escaped: Vec<_> = items
+        .into_iter()
+        .map(|item| item.as_ref().replace('\\', r"\\").replace(',', r"\,"))
+        .collect();
+    escaped.join(",")
+}
+
+impl<T: SettingValue> SettingValue for Vec<T> {
+    const SHAPE: Shape = Shape::List;
+    const SECRET: bool = T::SECRET;
+
+    fn type_name() -> String {
+        format!("list of {}", T::type_name())
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let items = split_list(text);
+        let read = |(index, item): (usize, &String)| {
+            let place = index + 1;
+            if item.is_empty() {
+                return Err(format!("item {place} is empty"));
+            }
+            T::parse(item).map_err(|reason| match T::SECRET {
+                true => format!("item {place}: {reason}"),
+                false => format!("item {place}, `{item}`: {reason}"),
+            })
+        };
+        items.iter().enumerate().map(read).collect()
+    }
+
+    fn render(&self) -> String {
+        join_list(self.iter().map(T::render))
+    }
+
+    fn choices() -> Vec<String> {
+        T::choices()
+    }
+
+    fn canonical_choice(text: &str) -> Result<String, String> {
+        T::canonical_choice(text)
+    }
+
+    fn is_among(&self, allowed: &[String]) -> bool {
+        self.iter().all(|item| item.is_among(allowed))
+    }
+}
