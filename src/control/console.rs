@@ -116,6 +116,10 @@ impl<N: Operations> Console<N> {
             while self.late.try_join_next().is_some() {}
         };
         editor.close();
+        if !matches!(exit, Ok(Exit::Passed)) {
+            // Half a line may stand there.
+            self.printer.print("");
+        }
         exit
     }
 
@@ -192,11 +196,20 @@ impl<N: Operations> Console<N> {
 /// If the answers cannot be written.
 pub async fn scripted(
     node: impl Operations,
+    lines: impl AsyncBufRead + Unpin,
+    answers: impl Write,
+    faults: impl Write,
+) -> io::Result<Exit> {
+    scripted_until(EndSignals::listen()?, node, lines, answers, faults).await
+}
+
+async fn scripted_until(
+    mut signals: EndSignals,
+    node: impl Operations,
     mut lines: impl AsyncBufRead + Unpin,
     mut answers: impl Write,
     mut faults: impl Write,
 ) -> io::Result<Exit> {
-    let mut signals = EndSignals::listen()?;
     let work = script(&node, &mut lines, &mut answers, &mut faults);
     let exit = tokio::select! {
         exit = work => exit?,

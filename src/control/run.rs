@@ -58,13 +58,24 @@ pub async fn run(
     answers: &mut impl Write,
     colour: bool,
 ) -> io::Result<Exit> {
+    run_until(EndSignals::listen()?, node, options, logs, answers, colour).await
+}
+
+async fn run_until(
+    signals: EndSignals,
+    node: impl Operations,
+    options: RunOptions,
+    logs: &Logs,
+    answers: &mut impl Write,
+    colour: bool,
+) -> io::Result<Exit> {
     if let Some(fault) = options.json.as_deref().and_then(unwritable) {
         eprintln!("{fault}");
         return Ok(Exit::BadUsage);
     }
     let mut work = Work {
         node,
-        signals: EndSignals::listen()?,
+        signals,
         ending: Ending::new(options.duration),
         progress: Progress::new(logs),
     };

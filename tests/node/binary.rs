@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The binary with a clean environment and a state folder of its own.
-pub fn crowd(state: &Path) -> Command {
+pub(crate) fn crowd(state: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crowd"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("CROWD_") {
@@ -19,7 +19,7 @@ pub fn crowd(state: &Path) -> Command {
 }
 
 /// Runs it to its end with this standard input.
-pub fn finish(mut command: Command, input: &str) -> Output {
+pub(crate) fn finish(mut command: Command, input: &str) -> Output {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // It may end before it has read everything.
@@ -28,11 +28,11 @@ pub fn finish(mut command: Command, input: &str) -> Output {
 }
 
 /// What it printed.
-pub fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
 /// What it complained of.
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }

@@ -1,8 +1,6 @@
 //! The console without a terminal: commands from a pipe.
 
-mod binary;
-
-use binary::{crowd, finish, stderr, stdout};
+use crate::binary::{crowd, finish, stderr, stdout};
 use tempfile::TempDir;
 
 #[test]

@@ -1,12 +1,9 @@
 //! The console as a person uses it: the real binary in a terminal.
 
-mod binary;
-mod terminal;
-
 use std::process::Command;
 
+use crate::terminal::Terminal;
 use tempfile::TempDir;
-use terminal::Terminal;
 
 const UP: &str = "\x1b[A";
 const CTRL_C: &str = "\x03";

@@ -1,8 +1,5 @@
 //! `crowd run` and `crowd start` as processes: summary, document, signals, exit codes.
 
-mod binary;
-mod terminal;
-
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -11,10 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use binary::{crowd, finish, stderr, stdout};
+use crate::binary::{crowd, finish, stderr, stdout};
+use crate::terminal::Terminal;
 use serde_json::Value;
 use tempfile::TempDir;
-use terminal::Terminal;
 
 fn run(state: &TempDir, arguments: &[&str]) -> std::process::Output {
     let mut command = crowd(state.path());
@@ -150,7 +147,7 @@ fn interrupts_by_signal_without_a_terminal() {
         let (child, _) = started(
             &state,
             &["run", "idle", "--users", "5", "--user-rate", "unlimited", "--log", "crowd=info"],
-            "Running",
+            "to=\"running\"",
         );
         for name in signals {
             signal(&child, name);

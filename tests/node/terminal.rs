@@ -3,6 +3,7 @@
 
 use std::{
     io::Write,
+    num::NonZero,
     path::Path,
     process::Command,
     time::{Duration, Instant},
@@ -17,8 +18,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What programs ask to learn where the cursor is.
 const WHERE: &[u8] = b"\x1b[6n";
 
-/// A terminal of 120 columns and 50 rows.
-pub struct Terminal {
+const COLUMNS: u16 = 120;
+const ROWS: u16 = 50;
+
+/// A terminal of that size.
+pub(crate) struct Terminal {
     session: OsSession,
     emulator: vt100::Parser,
     pending: Vec<u8>,
@@ -26,29 +30,31 @@ pub struct Terminal {
 
 impl Terminal {
     /// Starts the program in a new terminal.
-    pub fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         command.env("TERM", "xterm-256color").env_remove("NO_COLOR");
         let mut session = OsSession::spawn(command).unwrap();
-        session.get_process_mut().set_window_size(120, 50).unwrap();
-        Self { session, emulator: vt100::Parser::new(50, 120, 0), pending: Vec::new() }
+        session.get_process_mut().set_window_size(COLUMNS, ROWS).unwrap();
+        let [rows, columns] = [ROWS, COLUMNS].map(|size| NonZero::new(size).unwrap());
+        let emulator = vt100::Parser::new(rows, columns, 0);
+        Self { session, emulator, pending: Vec::new() }
     }
 
     /// Starts the binary with these arguments.
-    pub fn crowd(state: &Path, arguments: &[&str]) -> Self {
-        let mut command = super::binary::crowd(state);
+    pub(crate) fn crowd(state: &Path, arguments: &[&str]) -> Self {
+        let mut command = crate::binary::crowd(state);
         command.args(arguments);
         Self::start(command)
     }
 
     /// Presses keys.
-    pub fn keys(&mut self, keys: &str) {
+    pub(crate) fn keys(&mut self, keys: &str) {
         self.session.write_all(keys.as_bytes()).unwrap();
         self.session.flush().unwrap();
     }
 
     /// Types a command at the prompt, and waits for the prompt to be back and for `wanted` to
     /// stand on the screen.
-    pub fn command(&mut self, line: &str, wanted: &str) {
+    pub(crate) fn command(&mut self, line: &str, wanted: &str) {
         self.prompt();
         self.keys(line);
         self.until("what was typed", |screen| screen.cursor.starts_with(&format!("crowd> {line}")));
@@ -59,13 +65,13 @@ impl Terminal {
     }
 
     /// Waits for an empty prompt.
-    pub fn prompt(&mut self) {
+    pub(crate) fn prompt(&mut self) {
         self.until("the prompt", |screen| screen.cursor == "crowd>");
     }
 
     /// Waits until the screen is as wanted.
     #[track_caller]
-    pub fn until(&mut self, what: &str, wanted: impl Fn(&Screen) -> bool) -> Screen {
+    pub(crate) fn until(&mut self, what: &str, wanted: impl Fn(&Screen) -> bool) -> Screen {
         let began = Instant::now();
         loop {
             self.read();
@@ -79,23 +85,24 @@ impl Terminal {
     }
 
     /// Waits for the program to end; answers with its exit code and what stands on the screen.
-    pub fn end(mut self) -> (i32, String) {
+    pub(crate) fn end(mut self) -> (i32, String) {
         let began = Instant::now();
-        while self.session.get_process().is_alive().unwrap() {
+        loop {
+            let status = self.session.get_process().status().unwrap();
             self.read();
-            assert!(began.elapsed() < PATIENCE, "it does not end:\n{}", self.screen().text);
+            let text = self.screen().text;
+            match status {
+                WaitStatus::StillAlive => {}
+                WaitStatus::Exited(_, code) => return (code, text),
+                other => panic!("it did not end by itself: {other:?}\n{text}"),
+            }
+            assert!(began.elapsed() < PATIENCE, "it does not end:\n{text}");
             std::thread::sleep(Duration::from_millis(10));
-        }
-        self.read();
-        let text = self.screen().text;
-        match self.session.get_process().wait() {
-            Ok(WaitStatus::Exited(_, code)) => (code, text),
-            other => panic!("it did not end by itself: {other:?}\n{text}"),
         }
     }
 
     /// The id of the process.
-    pub fn pid(&self) -> String {
+    pub(crate) fn pid(&self) -> String {
         self.session.get_process().pid().to_string()
     }
 
@@ -125,23 +132,23 @@ impl Terminal {
 
     fn screen(&self) -> Screen {
         let screen = self.emulator.screen();
-        let rows: Vec<_> = screen.rows(0, 120).map(|row| row.trim_end().to_owned()).collect();
+        let rows: Vec<_> = screen.rows(0, COLUMNS).map(|row| row.trim_end().to_owned()).collect();
         let cursor = rows[usize::from(screen.cursor_position().0)].clone();
         Screen { cursor, text: rows.join("\n").trim_end().to_owned() }
     }
 }
 
 /// What stands on the screen.
-pub struct Screen {
+pub(crate) struct Screen {
     /// The row of the cursor.
-    pub cursor: String,
+    pub(crate) cursor: String,
     /// All rows.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 impl Screen {
     /// What stands behind the last occurrence of `text`; nothing if there is none.
-    pub fn after(&self, text: &str) -> &str {
+    pub(crate) fn after(&self, text: &str) -> &str {
         self.text.rfind(text).map_or("", |at| &self.text[at + text.len()..])
     }
 }

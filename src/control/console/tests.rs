@@ -3,7 +3,10 @@ use crate::control::fake::Fake;
 
 async fn script(node: &Fake, lines: &str) -> (Exit, String, String) {
     let (mut answers, mut faults) = (Vec::new(), Vec::new());
-    let exit = scripted(node.clone(), lines.as_bytes(), &mut answers, &mut faults).await.unwrap();
+    let (_nobody, signals) = EndSignals::of_test();
+    let exit = scripted_until(signals, node.clone(), lines.as_bytes(), &mut answers, &mut faults)
+        .await
+        .unwrap();
     (exit, String::from_utf8(answers).unwrap(), String::from_utf8(faults).unwrap())
 }
 
@@ -51,7 +54,24 @@ async fn what_is_no_text_is_refused_and_not_the_end() {
     let node = Fake::new();
     let (mut answers, mut faults) = (Vec::new(), Vec::new());
     let lines = &b"\xff\xfe\nnodes\n"[..];
-    let exit = scripted(node, lines, &mut answers, &mut faults).await.unwrap();
+    let (_nobody, signals) = EndSignals::of_test();
+    let exit = scripted_until(signals, node, lines, &mut answers, &mut faults).await.unwrap();
     assert_eq!(exit, Exit::Failed);
     assert!(answers.starts_with(b"NODE"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signal_ends_a_script_and_its_run() {
+    let node = Fake::new();
+    let (sender, signals) = EndSignals::of_test();
+    let interrupt = async {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        sender.send(EndSignal::Interrupt).unwrap();
+    };
+    let (mut answers, mut faults) = (Vec::new(), Vec::new());
+    let script = &b"do idle 2\nwait\nstatus\n"[..];
+    let work = scripted_until(signals, node.clone(), script, &mut answers, &mut faults);
+    let (exit, ()) = tokio::join!(work, interrupt);
+    assert_eq!(exit.unwrap(), Exit::Interrupted);
+    assert_eq!(node.with(|inside| inside.log.clone()), ["do idle 2", "stop", "shutdown"]);
 }

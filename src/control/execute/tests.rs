@@ -120,7 +120,8 @@ async fn lists_as_a_person_sees_them() {
       They show what users cost.
       A user holds 1 file descriptor open.
 
-    It has no settings.
+    SETTING    TYPE  DEFAULT   ALLOWED  CHANGES    MEANING
+    user_rate  rate  1200/min  any      yes, hook  How fast users are admitted, over the whole cluster.
     > settings
     no settings: there is no run, or its scenario declares none
     > nodes
@@ -238,6 +239,6 @@ async fn replies_are_documents_for_programs() {
     "#);
     let reply = execute(&node, parse("stop").unwrap()).await.unwrap();
     insta::assert_snapshot!(serde_json::to_string(&reply).unwrap(), @r#"
-    {"reply":"stopped","data":{"node":"here","state":"finished","reason":null,"scenario":"idle","users":{"asked":5,"waiting":0,"running":0,"finished":0,"failed":0,"removed":5,"peak":0},"highest_user_id":5,"user_rate":"1200/min","elapsed":{"secs":75,"nanos":0}}}
+    {"reply":"stopped","data":{"node":"here","state":"finished","reason":null,"scenario":"idle","users":{"asked":5,"started":0,"waiting":0,"running":0,"finished":0,"failed":0,"removed":5,"peak":0},"highest_user_id":5,"user_rate":"1200/min","elapsed":{"secs":75,"nanos":0}}}
     "#);
 }

@@ -1,13 +1,20 @@
 use super::*;
-use crate::control::fake::Fake;
+use crate::control::{fake::Fake, signals::EndSignal};
 
 fn options(duration: Option<Duration>) -> RunOptions {
     RunOptions { scenario: "idle".to_owned(), users: 3, settings: Vec::new(), duration, json: None }
 }
 
 async fn run_it(node: &Fake, options: RunOptions) -> (Exit, String) {
+    let (_nobody, signals) = EndSignals::of_test();
+    run_with(signals, node, options).await
+}
+
+async fn run_with(signals: EndSignals, node: &Fake, options: RunOptions) -> (Exit, String) {
     let mut answers = Vec::new();
-    let exit = run(node.clone(), options, &Logs::default(), &mut answers, false).await.unwrap();
+    let exit = run_until(signals, node.clone(), options, &Logs::default(), &mut answers, false)
+        .await
+        .unwrap();
     (exit, String::from_utf8(answers).unwrap())
 }
 
@@ -70,4 +77,44 @@ async fn a_refusal_tells_bad_usage_from_bad_luck() {
     node.with(|inside| inside.state = RunState::Failed);
     assert_eq!(run_it(&node, options(None)).await.0, Exit::Failed);
     assert_eq!(node.with(|inside| inside.log.clone()), ["shutdown", "shutdown"]);
+}
+
+/// Interrupts a run of stubborn users so often, five seconds apart, and once it drains.
+async fn interrupted(times: usize, stubborn: bool) -> (Exit, String, Vec<String>) {
+    let node = Fake::new();
+    node.with(|inside| inside.stubborn = stubborn);
+    let (sender, signals) = EndSignals::of_test();
+    let interrupts = async {
+        for _ in 0..times {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            sender.send(EndSignal::Interrupt).unwrap();
+        }
+    };
+    let ((exit, answers), ()) = tokio::join!(run_with(signals, &node, options(None)), interrupts);
+    (exit, answers, node.with(|inside| inside.log.clone()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupt_tells_users_to_stop_and_ends_when_they_have() {
+    let (exit, answers, log) = interrupted(1, false).await;
+    assert_eq!((exit, answers.as_str()), (Exit::Interrupted, "summary: 3 removed\n"));
+    assert_eq!(log, ["do idle 3", "remove 3", "stop", "shutdown"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_interrupt_forces_users_that_do_not_stop() {
+    let (exit, answers, log) = interrupted(2, true).await;
+    assert_eq!((exit, answers.as_str()), (Exit::Interrupted, "summary: 3 removed\n"));
+    assert_eq!(log, ["do idle 3", "remove 3", "stop", "shutdown"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupt_while_init_runs_ends_it() {
+    let node = Fake::new();
+    node.with(|inside| inside.init = Duration::from_secs(3600));
+    let (sender, signals) = EndSignals::of_test();
+    sender.send(EndSignal::Terminate).unwrap();
+    let (exit, answers) = run_with(signals, &node, options(None)).await;
+    assert_eq!((exit, answers.as_str()), (Exit::Interrupted, ""));
+    assert_eq!(node.with(|inside| inside.log.clone()), ["shutdown"]);
 }
