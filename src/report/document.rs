@@ -1,0 +1,295 @@
+//! The document a run leaves behind. `docs/measuring.md` lists its fields for those who read it
+//! with other programs.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    input::{Arrivals, CoordinatorRow, ThrottleRow, UserTotals},
+    verdict::Verdict,
+};
+use crate::{
+    failure::Owner,
+    measure::{
+        Source,
+        health::Trust,
+        timing::Timing,
+        window::{ActionNumbers, Window, per_second},
+    },
+};
+
+/// The name and version of the document's shape.
+pub const SCHEMA: &str = "crowd.run/1";
+
+/// The result of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Which run.
+    pub run: RunInfo,
+    /// Its users.
+    pub users: UserTotals,
+    /// Arrivals of an open run; all zero in a closed one.
+    pub arrivals: Arrivals,
+    /// Timed actions.
+    pub actions: BTreeMap<String, ActionReport>,
+    /// Counters.
+    pub counters: BTreeMap<String, CounterReport>,
+    /// Gauges.
+    pub gauges: BTreeMap<String, GaugeReport>,
+    /// Checks.
+    pub checks: BTreeMap<String, CheckReport>,
+    /// What failed and why, the most frequent first.
+    pub failures: Vec<FailureRow>,
+    /// Throttles.
+    pub throttles: Vec<ThrottleRow>,
+    /// Coordinators.
+    pub coordinators: Vec<CoordinatorRow>,
+    /// Thresholds, as asked for.
+    pub thresholds: Vec<ThresholdRow>,
+    /// Whether the generator kept up.
+    pub generator: GeneratorReport,
+    /// What is said of the run.
+    pub verdict: Verdict,
+    /// Why it did not pass, the deciding reason first.
+    pub reasons: Vec<String>,
+    /// The exit code of `crowd run`.
+    pub exit_code: u8,
+}
+
+/// Which run it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// Unique among runs.
+    pub id: String,
+    /// The scenario.
+    pub scenario: String,
+    /// Its settings; null for one without a value.
+    pub settings: BTreeMap<String, Option<String>>,
+    /// The nodes that took part.
+    pub nodes: Vec<String>,
+    /// The rate users were admitted at.
+    pub user_rate: Option<String>,
+    /// When it started: RFC 3339 in UTC.
+    pub start: String,
+    /// When it ended: RFC 3339 in UTC.
+    pub end: String,
+    /// How long it took, in milliseconds.
+    pub duration_ms: f64,
+    /// The stages of its load profile; none without one.
+    pub stages: Vec<StageRow>,
+}
+
+/// A stage of a load profile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageRow {
+    /// Its kind.
+    pub kind: String,
+    /// How long it took, in milliseconds.
+    pub duration_ms: f64,
+}
+
+/// A timed action.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActionReport {
+    /// How often it was done, failed or not.
+    pub count: u64,
+    /// How often it failed.
+    pub failed: u64,
+    /// How many times were longer than the hour that is kept, and count as an hour.
+    pub clamped: u64,
+    /// How often per second.
+    pub rate: f64,
+    /// From send to answer.
+    pub service: Distribution,
+    /// From when it should have started to answer.
+    pub response: Distribution,
+}
+
+/// A distribution of durations, in milliseconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// The shortest.
+    pub min: f64,
+    /// The mean.
+    pub mean: f64,
+    /// Half were not longer.
+    pub p50: f64,
+    /// 90 % were not longer.
+    pub p90: f64,
+    /// 95 % were not longer.
+    pub p95: f64,
+    /// 99 % were not longer.
+    pub p99: f64,
+    /// 99.9 % were not longer.
+    pub p999: f64,
+    /// The longest.
+    pub max: f64,
+    /// All of it, in microseconds: HdrHistogram's deflated V2 format in base64.
+    pub histogram: Option<String>,
+}
+
+/// A counter.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CounterReport {
+    /// The sum.
+    pub count: u64,
+    /// The sum per second.
+    pub rate: f64,
+}
+
+/// A gauge.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct GaugeReport {
+    /// Set last.
+    pub last: f64,
+    /// The lowest.
+    pub min: f64,
+    /// The highest.
+    pub max: f64,
+}
+
+/// A check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckReport {
+    /// How often it held.
+    pub passed: u64,
+    /// How often it did not.
+    pub failed: u64,
+}
+
+/// Failures with one owner, source, action and reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureRow {
+    /// Whose failure it is.
+    pub owner: Owner,
+    /// What failed.
+    pub source: Source,
+    /// The action that failed; null for users and noted failures.
+    pub action: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// A threshold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ThresholdRow {
+    /// What was asked for.
+    pub expression: String,
+    /// What it was; null if nothing was measured.
+    pub actual: Option<f64>,
+    /// Whether that is as asked for.
+    pub passed: bool,
+}
+
+/// Whether the generator kept up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GeneratorReport {
+    /// How far it can be trusted.
+    pub verdict: Trust,
+    /// Why no further, the worst reason first.
+    pub reasons: Vec<String>,
+    /// How often the process was looked at.
+    pub samples: u64,
+    /// How many cores it could use.
+    pub cores: usize,
+    /// CPU used, as a share of all cores, on average.
+    pub cpu_mean: f64,
+    /// The same in the busiest sample.
+    pub cpu_max: f64,
+    /// The most memory resident.
+    pub memory_max_bytes: u64,
+    /// The machine's memory; 0 if unknown.
+    pub memory_limit_bytes: u64,
+    /// The most file descriptors open at once.
+    pub descriptors_max: u64,
+    /// How many could be open; 0 if unknown.
+    pub descriptors_limit: u64,
+    /// How late the event loop was for half of the time.
+    pub loop_lag_p50_ms: f64,
+    /// How late it was for a hundredth of the time.
+    pub loop_lag_p99_ms: f64,
+    /// The latest it was.
+    pub loop_lag_max_ms: f64,
+    /// How late users were admitted, in the worst hundredth of the samples.
+    pub admission_lag_p99_ms: f64,
+    /// Throttle slots used.
+    pub slots_granted: u64,
+    /// Throttle slots that passed because the generator was late.
+    pub slots_forfeited: u64,
+    /// Failures owned by the generator.
+    pub own_failures: u64,
+    /// User code that held up the event loop.
+    pub stalls: StallReport,
+}
+
+/// User code that held up the event loop.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StallReport {
+    /// How often.
+    pub count: u64,
+    /// The longest.
+    pub worst_ms: f64,
+    /// Where that was; empty if there was none.
+    pub worst_name: String,
+}
+
+impl ActionReport {
+    /// What an action took over `span`, without the whole histograms.
+    pub fn of(action: &ActionNumbers, span: Duration) -> Self {
+        Self {
+            count: action.count(),
+            failed: action.failed,
+            clamped: action.clamped(),
+            rate: per_second(action.count(), span),
+            service: Distribution::of(&action.service),
+            response: Distribution::of(&action.response),
+        }
+    }
+}
+
+impl Distribution {
+    /// The numbers of a distribution, without the whole histogram.
+    pub fn of(timing: &Timing) -> Self {
+        let [p50, p90, p95, p99, p999] =
+            timing.quantiles([0.5, 0.9, 0.95, 0.99, 0.999]).map(millis);
+        Self {
+            min: millis(timing.min()),
+            mean: millis(timing.mean()),
+            p50,
+            p90,
+            p95,
+            p99,
+            p999,
+            max: millis(timing.max()),
+            histogram: None,
+        }
+    }
+}
+
+/// The failures of a window, the most frequent first.
+pub(crate) fn failures_of(window: &Window) -> Vec<FailureRow> {
+    let mut rows: Vec<_> = window
+        .failures
+        .iter()
+        .map(|(key, count)| FailureRow {
+            owner: key.owner,
+            source: key.source,
+            action: key.action.as_deref().map(str::to_owned),
+            reason: key.reason.to_string(),
+            count: *count,
+        })
+        .collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.count));
+    rows
+}
+
+/// Milliseconds with their fraction.
+pub(crate) fn millis(duration: Duration) -> f64 {
+    // By microseconds, so that 1.005 ms does not become 1.0049999999.
+    duration.as_nanos() as f64 / 1e6
+}

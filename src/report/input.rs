@@ -1,0 +1,149 @@
+//! What the node knows at the end of a run, in plain fields.
+
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use crate::measure::{health::HealthSummary, window::Window};
+
+/// Everything a report is built from.
+#[derive(Debug, Clone)]
+pub struct ReportInput {
+    /// Which run.
+    pub run: RunFacts,
+    /// How it came to its end.
+    pub outcome: Outcome,
+    /// Its users.
+    pub users: UserTotals,
+    /// Arrivals of an open run; all zero in a closed one.
+    pub arrivals: Arrivals,
+    /// What was measured over the whole run.
+    pub measured: Window,
+    /// The throttles there were.
+    pub throttles: Vec<ThrottleRow>,
+    /// The coordinators there were.
+    pub coordinators: Vec<CoordinatorRow>,
+    /// How the generator fared.
+    pub health: HealthSummary,
+}
+
+/// Which run it was.
+#[derive(Debug, Clone)]
+pub struct RunFacts {
+    /// Unique among runs.
+    pub id: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// Its settings as texts; `None` for one without a value.
+    pub settings: Vec<(String, Option<String>)>,
+    /// The nodes that took part.
+    pub nodes: Vec<String>,
+    /// The rate users were admitted at, as people write it.
+    pub user_rate: Option<String>,
+    /// When it started, by the calendar.
+    pub start: SystemTime,
+    /// When it ended, by the calendar.
+    pub end: SystemTime,
+    /// How long it took, by a clock that never jumps. Rates are per second of it.
+    pub duration: Duration,
+}
+
+/// How a run came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// As it should: users were done, time was up, or somebody stopped it.
+    Ended,
+    /// The run itself failed: `init`, or the runtime; with the reason.
+    Failed(String),
+    /// A threshold ended it early; with the reason.
+    Aborted(String),
+    /// A signal ended it early.
+    Interrupted,
+}
+
+/// Users of a run; asked = waiting + running + finished + failed + removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserTotals {
+    /// All that were ever added.
+    pub asked: u64,
+    /// Those that were admitted.
+    pub started: u64,
+    /// Not admitted when the run ended.
+    pub waiting: u64,
+    /// Still running when the run ended.
+    pub running: u64,
+    /// Ended by themselves.
+    pub finished: u64,
+    /// Ended with a failure or a panic.
+    pub failed: u64,
+    /// Cancelled while waiting, stopped or killed.
+    pub removed: u64,
+    /// The most that ran at once.
+    pub peak: u64,
+    /// How they ended.
+    pub endings: Endings,
+}
+
+/// How users ended, by kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endings {
+    /// Returned of themselves.
+    pub finished: u64,
+    /// Returned after they had been told to stop.
+    pub stopped: u64,
+    /// Returned a failure.
+    pub failed: u64,
+    /// Panicked.
+    pub panicked: u64,
+    /// Were killed.
+    pub killed: u64,
+    /// Were cancelled before they started.
+    pub cancelled: u64,
+}
+
+/// Arrivals of an open run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrivals {
+    /// Due by the schedule.
+    pub scheduled: u64,
+    /// Let in.
+    pub started: u64,
+    /// Lost because nothing was free to serve them.
+    pub dropped: u64,
+}
+
+/// A throttle over a run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ThrottleRow {
+    /// Its name.
+    pub name: String,
+    /// The rate it had at the end, as people write it.
+    pub rate: String,
+    /// How often something asked to be let through.
+    pub requested: u64,
+    /// How often something was.
+    pub granted: u64,
+    /// Slots that passed because the generator was late.
+    pub forfeited: u64,
+    /// Requests per second.
+    pub asked_per_second: f64,
+    /// Grants per second.
+    pub given_per_second: f64,
+    /// How late the latest hundredth of the grants was, in milliseconds.
+    pub lateness_p99_ms: f64,
+}
+
+/// A coordinator over a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoordinatorRow {
+    /// Its name.
+    pub name: String,
+    /// Users handed to it.
+    pub added: u64,
+    /// Groups whose actions were run.
+    pub groups: u64,
+    /// How often nobody came for as long as its timeout.
+    pub timeouts: u64,
+    /// Actions that failed or panicked.
+    pub faults: u64,
+}

@@ -1,0 +1,131 @@
+//! What a terminal shows while a run goes on.
+
+use std::time::Duration;
+
+use super::{
+    table::{Accent, Colour, Table, cut, one_line},
+    units,
+};
+use crate::measure::{health::Trust, window::Window};
+
+/// How many actions are shown: those done most often.
+const MOST_ACTIONS: usize = 10;
+
+/// A run that goes on, as a terminal shows it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LiveView {
+    /// The scenario.
+    pub scenario: String,
+    /// Since the start.
+    pub elapsed: Duration,
+    /// Until the end, if that is known.
+    pub remaining: Option<Duration>,
+    /// Users running now.
+    pub running: u64,
+    /// Users not admitted yet.
+    pub waiting: u64,
+    /// Users that ended by themselves.
+    pub finished: u64,
+    /// Users that failed.
+    pub failed: u64,
+    /// What was done in the last interval.
+    pub actions: Vec<LiveAction>,
+    /// How far the generator can be trusted so far.
+    pub generator: Trust,
+}
+
+/// An action in the last interval.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LiveAction {
+    /// Its name.
+    pub name: String,
+    /// Done per second.
+    pub rate: f64,
+    /// Failed per second.
+    pub failing: f64,
+    /// Response time that half did not exceed.
+    pub p50: Duration,
+    /// Response time that 95 % did not exceed.
+    pub p95: Duration,
+    /// Response time that 99 % did not exceed.
+    pub p99: Duration,
+}
+
+impl LiveAction {
+    /// The actions of an interval, in the order of their names.
+    pub fn of(interval: &Window) -> Vec<Self> {
+        let actions = interval.actions.iter();
+        actions
+            .map(|(name, action)| {
+                let [p50, p95, p99] = action.response.quantiles([0.5, 0.95, 0.99]);
+                Self {
+                    name: name.to_string(),
+                    rate: interval.rate(action.count()),
+                    failing: interval.rate(action.failed),
+                    p50,
+                    p95,
+                    p99,
+                }
+            })
+            .collect()
+    }
+}
+
+/// The block of lines that stands for a run now: one of state, one for each action. No line is
+/// wider than `width`, since a terminal that wraps lines cannot redraw them.
+pub fn render(view: &LiveView, colour: Colour, width: usize) -> String {
+    let mut lines = vec![state(view, colour, width)];
+    lines.extend(actions(view).lines(colour, width.saturating_sub(2)).into_iter().map(indent));
+    let hidden = view.actions.len().saturating_sub(MOST_ACTIONS);
+    if hidden > 0 {
+        lines.push(cut(&format!("  and {hidden} more"), width));
+    }
+    lines.join("\n")
+}
+
+fn state(view: &LiveView, colour: Colour, width: usize) -> String {
+    let time = match view.remaining {
+        Some(remaining) => format!(
+            "{} of {}",
+            units::clock(view.elapsed),
+            units::clock(view.elapsed.saturating_add(remaining))
+        ),
+        None => units::clock(view.elapsed),
+    };
+    let mut parts =
+        vec![one_line(&view.scenario), time, format!("{} running", units::exact(view.running))];
+    let rare = [(view.waiting, "waiting"), (view.finished, "finished"), (view.failed, "failed")];
+    let rare = rare.into_iter().filter(|(count, _)| *count > 0);
+    parts.extend(rare.map(|(count, what)| format!("{} {what}", units::exact(count))));
+    let line = parts.join("  ");
+    let accent = match view.generator {
+        Trust::Valid => return cut(&line, width),
+        Trust::Degraded => Accent::Warning,
+        Trust::Invalid => Accent::Bad,
+    };
+    // A generator in trouble is told even where the line is too long.
+    let verdict = format!("generator {}", view.generator);
+    let room = width.saturating_sub(verdict.len() + 2);
+    format!("{}  {}", cut(&line, room), colour.paint(accent, &cut(&verdict, width)))
+}
+
+fn actions(view: &LiveView) -> Table {
+    let heads = [("", "rate/s"), ("", "failed/s"), ("", "p50"), ("", "p95"), ("", "p99 ms")];
+    let mut table = Table::new("actions", &heads);
+    let mut busiest: Vec<_> = view.actions.iter().collect();
+    // Those done most often, but in a steady order: lines that jump cannot be read.
+    busiest.sort_by(|a, b| b.rate.total_cmp(&a.rate));
+    busiest.truncate(MOST_ACTIONS);
+    busiest.sort_by(|a, b| a.name.cmp(&b.name));
+    for action in busiest {
+        let times = [action.p50, action.p95, action.p99];
+        let times = times.map(|time| units::ms(time.as_secs_f64() * 1e3));
+        let rates = [action.rate, action.failing].map(units::rate);
+        table.row(std::iter::once(action.name.clone()).chain(rates).chain(times));
+    }
+    table
+}
+
+fn indent(line: String) -> String {
+    format!("  {line}")
+}

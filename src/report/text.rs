@@ -1,0 +1,212 @@
+//! The summary of a run that a person reads at a glance.
+
+use std::time::Duration;
+
+use super::{
+    document::{GeneratorReport, RunReport},
+    input::UserTotals,
+    table::{Accent, Colour, Table, WIDTH, one_line, wrap},
+    tables, units,
+    verdict::Verdict,
+};
+use crate::measure::health::Trust;
+
+/// How many reasons of failure are shown; the document has them all.
+const MOST_FAILURES: usize = 15;
+
+/// The summary: the verdict first, then what it rests on; sections without content are left out.
+/// No line is wider than 100 columns.
+pub fn summary(report: &RunReport, colour: Colour) -> String {
+    let mut blocks = vec![headline(report, colour), users(&report.users, colour)];
+    let tables = [
+        thresholds(report),
+        tables::failures(&report.failures, MOST_FAILURES),
+        tables::actions(report.actions.iter().map(|(name, action)| (name.as_str(), action))),
+        tables::counters(report.counters.iter().map(|(name, counter)| (name.as_str(), *counter))),
+        tables::gauges(report.gauges.iter().map(|(name, gauge)| (name.as_str(), *gauge))),
+        tables::checks(report.checks.iter().map(|(name, check)| (name.as_str(), *check))),
+        throttles(report),
+        coordinators(report),
+    ];
+    blocks.extend(tables.iter().map(|table| table.lines(colour, WIDTH)));
+    blocks.push(generator(&report.generator, colour));
+    let blocks = blocks.into_iter().filter(|block| !block.is_empty());
+    let mut text = blocks.map(|block| block.join("\n")).collect::<Vec<_>>().join("\n\n");
+    text.push('\n');
+    text
+}
+
+fn headline(report: &RunReport, colour: Colour) -> Vec<String> {
+    let accent = match report.verdict {
+        Verdict::Passed if report.generator.verdict == Trust::Valid => Accent::Good,
+        Verdict::Passed | Verdict::Interrupted => Accent::Warning,
+        Verdict::Failed | Verdict::Invalid | Verdict::Aborted => Accent::Bad,
+    };
+    let run = &report.run;
+    let took = Duration::try_from_secs_f64(run.duration_ms / 1e3).unwrap_or_default();
+    let mut lines = vec![format!(
+        "{}  {}: {} in {}",
+        colour.paint(accent, &report.verdict.to_string()),
+        one_line(&run.scenario),
+        plural(report.users.asked, "user"),
+        units::span(took),
+    )];
+    for reason in &report.reasons {
+        lines.extend(indented("- ", reason));
+    }
+    let nodes =
+        if run.nodes.is_empty() { String::new() } else { format!(" on {}", run.nodes.join(", ")) };
+    lines.extend(indented("", &format!("run {}, from {}{nodes}", run.id, run.start)));
+    lines
+}
+
+fn users(users: &UserTotals, colour: Colour) -> Vec<String> {
+    let mut states = vec![("asked", users.asked), ("started", users.started)];
+    let rare = [
+        ("waiting", users.waiting),
+        ("running", users.running),
+        ("finished", users.finished),
+        ("failed", users.failed),
+        ("removed", users.removed),
+        ("peak", users.peak),
+    ];
+    states.extend(rare.into_iter().filter(|(_, count)| *count > 0));
+    let endings = &users.endings;
+    let kinds = [
+        ("stopped", endings.stopped),
+        ("failed", endings.failed),
+        ("panicked", endings.panicked),
+        ("killed", endings.killed),
+        ("cancelled", endings.cancelled),
+    ];
+    let kinds: Vec<_> = kinds.into_iter().filter(|(_, count)| *count > 0).collect();
+    let mut lines = facts("users", &states, colour);
+    if !kinds.is_empty() {
+        lines.extend(facts("ended", &kinds, colour));
+    }
+    lines
+}
+
+/// A title and what belongs to it, in one line if it fits.
+fn facts(title: &str, facts: &[(&str, u64)], colour: Colour) -> Vec<String> {
+    let facts: Vec<_> =
+        facts.iter().map(|(name, count)| format!("{name} {}", units::exact(*count))).collect();
+    titled(title, &facts.join(", "), colour)
+}
+
+fn thresholds(report: &RunReport) -> Table {
+    let mut table = Table::new("thresholds", &[("", "actual"), ("", "")]);
+    for row in &report.thresholds {
+        let actual = row.actual.map_or("-".to_owned(), units::number);
+        let passed = if row.passed { "passed" } else { "FAILED" };
+        table.row([row.expression.clone(), actual, passed.to_owned()]);
+    }
+    table
+}
+
+fn throttles(report: &RunReport) -> Table {
+    let heads = [
+        ("", "rate"),
+        ("", "asked/s"),
+        ("", "given/s"),
+        ("", "given"),
+        ("", "forfeited"),
+        ("", "late p99 ms"),
+    ];
+    let mut table = Table::new("throttles", &heads);
+    for row in &report.throttles {
+        table.row([
+            row.name.clone(),
+            row.rate.clone(),
+            units::rate(row.asked_per_second),
+            units::rate(row.given_per_second),
+            units::count(row.granted),
+            units::count(row.forfeited),
+            units::ms(row.lateness_p99_ms),
+        ]);
+    }
+    table
+}
+
+fn coordinators(report: &RunReport) -> Table {
+    let heads = [("", "users"), ("", "groups"), ("", "timeouts"), ("", "faults")];
+    let mut table = Table::new("coordinators", &heads);
+    for row in &report.coordinators {
+        let counts = [row.added, row.groups, row.timeouts, row.faults].map(units::count);
+        table.row(std::iter::once(row.name.clone()).chain(counts));
+    }
+    table
+}
+
+fn generator(generator: &GeneratorReport, colour: Colour) -> Vec<String> {
+    let accent = match generator.verdict {
+        Trust::Valid => Accent::Good,
+        Trust::Degraded => Accent::Warning,
+        Trust::Invalid => Accent::Bad,
+    };
+    let mut facts = Vec::new();
+    if generator.samples > 0 {
+        facts.push(format!(
+            "CPU {} of {} (at most {})",
+            units::percent(generator.cpu_mean),
+            plural(generator.cores as u64, "core"),
+            units::percent(generator.cpu_max),
+        ));
+    }
+    if generator.memory_max_bytes > 0 {
+        facts.push(format!("memory {}", units::bytes(generator.memory_max_bytes)));
+    }
+    if generator.descriptors_max > 0 {
+        facts.push(format!(
+            "{} of {} descriptors",
+            units::exact(generator.descriptors_max),
+            units::exact(generator.descriptors_limit),
+        ));
+    }
+    facts.push(format!(
+        "event loop late by {} ms (p99), {} ms (max)",
+        units::ms(generator.loop_lag_p99_ms),
+        units::ms(generator.loop_lag_max_ms),
+    ));
+    if generator.stalls.count > 0 {
+        facts.push(format!("{} of user code", plural(generator.stalls.count, "stall")));
+    }
+    let mut shown = vec![format!(
+        "{}  {}",
+        colour.paint(Accent::Title, "generator"),
+        colour.paint(accent, &generator.verdict.to_string())
+    )];
+    shown.extend(indented("", &facts.join(", ")));
+    for reason in &generator.reasons {
+        shown.extend(indented("- ", reason));
+    }
+    shown
+}
+
+/// Columns kept for the titles of sections that are no tables.
+const TITLE: usize = 8;
+
+fn titled(title: &str, text: &str, colour: Colour) -> Vec<String> {
+    let mut lines = wrap(text, WIDTH - TITLE);
+    for (at, line) in lines.iter_mut().enumerate() {
+        let title = if at == 0 { title } else { "" };
+        let title = format!("{title:<TITLE$}");
+        *line = format!("{}{line}", colour.paint(Accent::Title, &title));
+    }
+    lines
+}
+
+/// A sentence, indented, with `mark` before its first line.
+fn indented(mark: &str, text: &str) -> Vec<String> {
+    let lines = wrap(text, WIDTH - 2 - mark.len()).into_iter().enumerate();
+    lines
+        .map(|(at, line)| {
+            let mark = if at == 0 { mark.to_owned() } else { " ".repeat(mark.len()) };
+            format!("  {mark}{line}")
+        })
+        .collect()
+}
+
+fn plural(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", units::exact(count), if count == 1 { "" } else { "s" })
+}
