@@ -31,8 +31,9 @@ impl Scenario for Chat {
     const NAME: &'static str = "chat";
     const ABOUT: &'static str = "\
 Users talk to those around them through a messaging server, and answer what they are told.
-Actions: connect, round-trip (from a message to its answer). Counters: messages_sent,
-messages_received, answers, undelivered (the other was not there), unanswered.
+Actions: connect, round-trip (from a message to its answer). Counters: messages_sent, and what
+became of them: answers, undelivered (the other was not there), unanswered (nobody answered before
+the user left); messages_received, undelivered_answers (who asked had left).
 Without a host, the scenario starts a server of its own on this machine.";
     type Settings = ChatSettings;
     type Message = ();

@@ -144,9 +144,13 @@ impl<'a> Talk<'a> {
                 self.user.count("messages_received", 1);
                 self.send(from, &msg, Some(msg_id)).await?;
             }
-            Frame::Undelivered { msg_id, .. } => {
+            Frame::Undelivered { msg_id, resp_to: None, .. } => {
                 self.user.count("undelivered", 1);
                 self.open.remove(&msg_id);
+            }
+            // Who asked has left.
+            Frame::Undelivered { resp_to: Some(_), .. } => {
+                self.user.count("undelivered_answers", 1);
             }
             Frame::Error { reason } | Frame::Rejected { reason } => {
                 return Err(Failure::target(format!("the server objects: {reason}")));

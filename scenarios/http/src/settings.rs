@@ -46,16 +46,17 @@ fn url(url: String) -> Result<String, String> {
     Target::parse(&url).map(|target| target.to_string())
 }
 
-fn headers(text: String) -> Result<String, String> {
-    header_list::parse(&text).map(|_| text)
+fn headers(text: Option<String>) -> Result<Option<String>, String> {
+    text.as_deref().map_or(Ok(()), |text| header_list::parse(text).map(drop))?;
+    Ok(text)
 }
 
 fn expected_status(text: String) -> Result<String, String> {
     StatusSet::parse(&text).map(|_| text)
 }
 
-fn at_least_one(requests: u64) -> Result<u64, String> {
-    if requests == 0 { Err("0 requests; write 1 or more".into()) } else { Ok(requests) }
+fn at_least_one(requests: Option<u64>) -> Result<Option<u64>, String> {
+    if requests == Some(0) { Err("0 requests; write 1 or more".into()) } else { Ok(requests) }
 }
 
 fn some_time(timeout: Duration) -> Result<Duration, String> {

@@ -1,0 +1,130 @@
+//! The `http` scenario of the real binary against a real nginx: both count the same requests.
+
+use std::{
+    ffi::OsString,
+    fs,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long nginx may take to answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An nginx with one worker, as the current user, on a free port.
+struct Nginx {
+    program: PathBuf,
+    directory: TempDir,
+    port: u16,
+    process: Child,
+}
+
+impl Nginx {
+    fn start() -> Self {
+        let program = program();
+        let directory = TempDir::new().unwrap();
+        // Free a moment ago; nginx takes no port 0.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let configuration = include_str!("../../benches/http/nginx.conf")
+            .replace("@DIRECTORY@", directory.path().to_str().unwrap())
+            .replace("@PORT@", &port.to_string());
+        fs::write(directory.path().join("nginx.conf"), configuration).unwrap();
+        let process = Command::new(&program)
+            .args(arguments(&directory))
+            .stderr(fs::File::create(directory.path().join("stderr")).unwrap())
+            .spawn()
+            .unwrap();
+        let nginx = Self { program, directory, port, process };
+        let began = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let complaints = fs::read_to_string(nginx.directory.path().join("stderr")).unwrap();
+            assert!(began.elapsed() < PATIENCE, "nginx does not answer: {complaints}");
+            thread::sleep(Duration::from_millis(10));
+        }
+        nginx
+    }
+
+    /// How many requests it has taken; asking is one of them.
+    fn requests(&self) -> u64 {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.write_all(b"GET /status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let mut lines = answer.lines().skip_while(|line| !line.starts_with("server accepts"));
+        let numbers = lines.nth(1).unwrap_or_else(|| panic!("no counters in {answer}"));
+        numbers.split_whitespace().nth(2).unwrap().parse().unwrap()
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // Told rather than killed, so that its worker goes with it.
+        let told = Command::new(&self.program)
+            .args(arguments(&self.directory))
+            .args(["-s", "stop"])
+            .status();
+        if !told.is_ok_and(|status| status.success()) {
+            let _ = self.process.kill();
+        }
+        let _ = self.process.wait();
+    }
+}
+
+fn arguments(directory: &TempDir) -> [OsString; 6] {
+    let path = directory.path();
+    let word = |word: &str| OsString::from(word);
+    [
+        word("-p"),
+        path.into(),
+        word("-e"),
+        path.join("error.log").into(),
+        word("-c"),
+        path.join("nginx.conf").into(),
+    ]
+}
+
+/// Where nginx is: system directories are often not in a user's path.
+fn program() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))
+        .map(|folder| folder.join("nginx"))
+        .find(|program| program.is_file())
+        .expect("this test needs nginx: install it (on Debian: apt-get install nginx-light)")
+}
+
+#[test]
+fn nginx_and_the_report_count_the_same_requests() {
+    let nginx = Nginx::start();
+    let report = nginx.directory.path().join("report.json");
+    let before = nginx.requests();
+    let output = Command::new(env!("CARGO_BIN_EXE_crowd"))
+        .args(["run", "http", "--users", "20", "--user-rate", "unlimited"])
+        .arg(format!("url=http://127.0.0.1:{}/", nginx.port))
+        .arg("requests=50")
+        .arg("--json")
+        .arg(&report)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {told}{complaints}", output.status);
+    let counted = nginx.requests() - before - 1;
+
+    let document: Value = serde_json::from_slice(&fs::read(&report).unwrap()).unwrap();
+    let action = |name: &str| {
+        let action = &document["actions"][name];
+        (action["count"].as_u64(), action["failed"].as_u64())
+    };
+    assert_eq!(counted, 1000);
+    assert_eq!(action("request"), (Some(counted), Some(0)), "{document:#}");
+    assert_eq!(action("connect"), (Some(20), Some(0)), "{document:#}");
+    assert_eq!(document["counters"]["bytes_received"].as_u64(), Some(1000 * 13), "{document:#}");
+}
