@@ -4,6 +4,10 @@ use std::{any::Any, error::Error, fmt, io};
 
 use serde::{Deserialize, Serialize};
 
+use crate::{
+    coordinator::CoordinatorStopped, refusal::Refusal, throttle::ThrottleStopped, user::SendError,
+};
+
 /// Whose failure it is. A load test that cannot tell these apart measures nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -30,8 +34,9 @@ impl fmt::Display for Owner {
 ///
 /// Any [`std::error::Error`] becomes one with `?`. The owner is then the generator if somewhere in
 /// the chain of sources is an I/O error that says this machine ran out of descriptors, ports,
-/// buffers or memory; otherwise it is the target. Say [`Failure::scenario`] where the scenario
-/// itself is wrong.
+/// buffers or memory; the scenario if the runtime refused it something (a throttle that was
+/// stopped, a user that is gone); otherwise it is the target. Say [`Failure::scenario`] where the
+/// scenario itself is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     owner: Owner,
@@ -86,10 +91,26 @@ impl fmt::Display for Failure {
 
 impl<E: Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        let owner = if generator_is_at_fault(&error) { Owner::Generator } else { Owner::Target };
-        let stopped = (&error as &dyn Any).is::<Stopped>();
+        let any = &error as &dyn Any;
+        let owner = if generator_is_at_fault(&error) {
+            Owner::Generator
+        } else if says_the_runtime(any) {
+            Owner::Scenario
+        } else {
+            Owner::Target
+        };
+        let stopped = any.is::<Stopped>();
         Self { owner, reason: chain(&error), stopped }
     }
+}
+
+/// Whether the runtime refused something: a name that nobody started, a user that is gone. The
+/// target has no part in it.
+fn says_the_runtime(error: &dyn Any) -> bool {
+    error.is::<Refusal>()
+        || error.is::<ThrottleStopped>()
+        || error.is::<CoordinatorStopped>()
+        || error.is::<SendError>()
 }
 
 /// The messages of an error and its sources, without saying the same words twice.
@@ -132,6 +153,12 @@ mod tests {
     fn running_out_of_descriptors_is_the_generators_failure() {
         let failure = Failure::from(io::Error::from_raw_os_error(24));
         assert_eq!(failure.owner(), Owner::Generator);
+    }
+
+    #[test]
+    fn what_the_runtime_refuses_is_the_scenarios_failure() {
+        let gone = SendError::NoSuchUser(crate::user::UserId(7));
+        assert_eq!(Failure::from(gone).owner(), Owner::Scenario);
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::{
     scenario::{catalog::Catalog, settings::Environment},
     settings::NodeSettings,
     telemetry::Telemetry,
-    throttle::{Throttles, ThrottlesOptions},
+    throttle::{ThrottleOptions, Throttles},
     user::UserId,
 };
 
@@ -107,10 +107,10 @@ impl Node {
         environment: Arc<dyn Environment>,
     ) -> Result<Self, Refusal> {
         let telemetry = Telemetry::default();
-        let throttles =
-            Throttles::spawn(telemetry.clone(), ThrottlesOptions::new(settings.throttle_tolerance))
-                .await
-                .map_err(|failure| unavailable(failure.reason()))?;
+        let pacing = ThrottleOptions { tolerance: settings.throttle_tolerance };
+        let throttles = Throttles::spawn_with(telemetry.clone(), pacing)
+            .await
+            .map_err(|failure| unavailable(failure.reason()))?;
         let coordinators = Coordinators::spawn(telemetry.clone())
             .await
             .map_err(|failure| unavailable(failure.reason()))?;

@@ -1,105 +1,216 @@
-//! Throttles.
-use std::time::Duration;
+//! Throttles: how often something may happen, or how much of it at once, over all users.
+//!
+//! A throttle is started by name with a [`Rate`], and lets users through at that rate in the
+//! order they asked: a wait that is granted, a message that is sent, work that is run. The rate
+//! can be changed at any time, at once or gradually, and paused and resumed.
+//!
+//! What it guarantees, how it counts and what it refuses is told in `docs/throttles.md`.
+//!
+//! Pure parts, which know no clock and no task: `rate`, `ramp`, `exact`, `schedule`, `bucket`.
+//! Around them: `queue` (who waits), `gate` (the lock around bucket and queue), `outbox` (what
+//! follows from letting through), `actor` (control and pacing), `registry` (names, supervision).
 
-use tokio::time::Instant;
+use std::{sync::Arc, time::Duration};
 
-use crate::{failure::Failure, refusal::Refusal, telemetry::Telemetry};
+use ractor::{Actor, ActorRef, RpcReplyPort, rpc::CallResult};
 
-/// A rate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate;
-impl std::str::FromStr for Rate {
-    type Err = String;
-    fn from_str(_: &str) -> Result<Self, String> {
-        unimplemented!()
-    }
-}
-impl std::fmt::Display for Rate {
-    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        unimplemented!()
-    }
-}
-/// A gradual change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ramp;
+mod actor;
+mod bucket;
+mod exact;
+mod gate;
+mod handle;
+mod info;
+mod outbox;
+mod permit;
+mod queue;
+mod ramp;
+mod rate;
+mod registry;
+mod running;
+mod schedule;
+mod tally;
+
+use self::registry::{Registration, Registry, Table};
+pub use self::{
+    handle::{Throttle, ThrottleStopped},
+    info::{Lateness, ThrottleInfo, ThrottleState},
+    permit::Permit,
+    ramp::{Ramp, RampError},
+    rate::{Rate, RateError},
+    running::{RunError, Running},
+};
+use crate::{
+    failure::Failure,
+    refusal::{Code, Refusal},
+    telemetry::Telemetry,
+};
+
 /// Whether `start` started it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Started {
-    /// New.
+    /// It is new.
     New,
     /// It ran already at this rate.
     Already,
 }
-/// What is known of a throttle.
+
+/// What all throttles of a node have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ThrottleOptions {
+    /// How late a slot may be given. What is missed by more is forfeited, not caught up. 5 ms,
+    /// because timers here are late by about 2 ms at the 99th percentile.
+    pub tolerance: Duration,
+}
+
+impl Default for ThrottleOptions {
+    fn default() -> Self {
+        Self { tolerance: Duration::from_millis(5) }
+    }
+}
+
+/// All throttles of a node. Cheap to clone; all clones are one. When the last is dropped, they
+/// are stopped.
 #[derive(Debug, Clone)]
-pub struct ThrottleInfo;
-/// Let through.
+pub struct Throttles {
+    owner: Arc<Owner>,
+}
+
 #[derive(Debug)]
-pub struct Permit;
-impl Permit {
-    /// When the slot was due.
-    pub fn due(&self) -> Instant {
-        unimplemented!()
+struct Owner {
+    registry: ActorRef<Registration>,
+    table: Arc<Table>,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.registry.stop(None);
     }
 }
-/// Why a wait ended without a permit.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("throttle `{0}` was stopped")]
-pub struct ThrottleStopped(pub String);
-/// All throttles of a node.
-#[derive(Debug, Clone)]
-pub struct Throttles;
-#[expect(clippy::unused_async, missing_docs, reason = "skeleton")]
+
 impl Throttles {
-    pub async fn spawn(_: Telemetry) -> Result<Self, Failure> {
-        unimplemented!()
+    /// Starts the registry, with no throttles.
+    ///
+    /// # Errors
+    /// If its actor cannot be started.
+    pub async fn spawn(telemetry: Telemetry) -> Result<Self, Failure> {
+        Self::spawn_with(telemetry, ThrottleOptions::default()).await
     }
-    pub async fn start(&self, _: &str, _: Rate) -> Result<Started, Refusal> {
-        unimplemented!()
+
+    /// As [`Throttles::spawn`], with options.
+    ///
+    /// # Errors
+    /// If its actor cannot be started.
+    pub async fn spawn_with(
+        telemetry: Telemetry,
+        options: ThrottleOptions,
+    ) -> Result<Self, Failure> {
+        let table = Arc::new(Table::default());
+        let (registry, _task) = Actor::spawn(None, Registry, (table.clone(), telemetry, options))
+            .await
+            .map_err(|error| Failure::generator(format!("cannot start throttles: {error}")))?;
+        Ok(Self { owner: Arc::new(Owner { registry, table }) })
     }
-    pub fn get(&self, _: &str) -> Result<Throttle, Refusal> {
-        unimplemented!()
+
+    /// Starts a throttle, or finds it running at the same rate. The first one to ask a fresh
+    /// throttle is let through at once.
+    ///
+    /// # Errors
+    /// `wrong-reconfiguration` if it runs at another rate; `invalid-throttle` without a name.
+    pub async fn start(&self, name: &str, rate: Rate) -> Result<Started, Refusal> {
+        self.call(|reply| Registration::Start(name.into(), rate, reply)).await?
     }
-    pub async fn change_rate(&self, _: &str, _: Rate) -> Result<(), Refusal> {
-        unimplemented!()
+
+    /// The throttle of that name.
+    ///
+    /// # Errors
+    /// `no-throttle` if none is started by that name.
+    pub fn get(&self, name: &str) -> Result<Throttle, Refusal> {
+        self.owner.table.get(name)
     }
-    pub async fn ramp(&self, _: &str, _: Ramp) -> Result<(), Refusal> {
-        unimplemented!()
+
+    /// Changes the rate at once, paused or not. Who waits keeps its place and is let through at
+    /// the new rate; the part of a slot that has passed is kept. The rate it has already: nothing
+    /// happens, even on a ramp.
+    ///
+    /// # Errors
+    /// `cannot-change-rate` on a ramp; `no-throttle`.
+    pub async fn change_rate(&self, name: &str, rate: Rate) -> Result<(), Refusal> {
+        self.get(name)?.change_rate(rate).await
     }
-    pub async fn pause(&self, _: &str) -> Result<(), Refusal> {
-        unimplemented!()
+
+    /// Changes the rate gradually. The ramp starts at its `from`, whatever the rate is now, and
+    /// its `to` stays. A pause does not stop it.
+    ///
+    /// # Errors
+    /// `cannot-change-rate` on a ramp; `no-throttle`.
+    pub async fn ramp(&self, name: &str, ramp: Ramp) -> Result<(), Refusal> {
+        self.get(name)?.ramp(ramp).await
     }
-    pub async fn resume(&self, _: &str) -> Result<(), Refusal> {
-        unimplemented!()
+
+    /// Lets nothing through until it is resumed. A paused one stays paused.
+    ///
+    /// # Errors
+    /// `no-throttle`.
+    pub async fn pause(&self, name: &str) -> Result<(), Refusal> {
+        self.get(name)?.pause().await
     }
-    pub async fn unlock(&self, _: &str) -> Result<(), Refusal> {
-        unimplemented!()
+
+    /// Goes on after a pause, where it stood: nothing is caught up. A running one runs on.
+    ///
+    /// # Errors
+    /// `no-throttle`.
+    pub async fn resume(&self, name: &str) -> Result<(), Refusal> {
+        self.get(name)?.resume().await
     }
-    pub async fn stop(&self, _: &str) -> Result<(), Refusal> {
-        unimplemented!()
+
+    /// Makes it unlimited; the same as changing the rate to [`Rate::UNLIMITED`].
+    ///
+    /// # Errors
+    /// `cannot-change-rate` on a ramp; `no-throttle`.
+    pub async fn unlock(&self, name: &str) -> Result<(), Refusal> {
+        self.get(name)?.unlock().await
     }
-    pub async fn info(&self, _: &str) -> Result<ThrottleInfo, Refusal> {
-        unimplemented!()
+
+    /// Stops it, on a ramp too: who waits is answered with an error, and what it runs is dropped.
+    ///
+    /// # Errors
+    /// `no-throttle`.
+    pub async fn stop(&self, name: &str) -> Result<(), Refusal> {
+        self.call(|reply| Registration::Stop(name.into(), None, reply)).await?
     }
+
+    /// What is known of one.
+    ///
+    /// # Errors
+    /// `no-throttle`.
+    #[expect(clippy::unused_async, reason = "in a cluster another node is asked")]
+    pub async fn info(&self, name: &str) -> Result<ThrottleInfo, Refusal> {
+        Ok(self.get(name)?.info())
+    }
+
+    /// What is known of all, by name.
+    #[expect(clippy::unused_async, reason = "in a cluster another node is asked")]
     pub async fn list(&self) -> Vec<ThrottleInfo> {
-        unimplemented!()
+        self.owner.table.all().iter().map(Throttle::info).collect()
     }
-    pub async fn shutdown(&self) -> Vec<ThrottleInfo> {
-        unimplemented!()
+
+    /// Stops all: who waits is answered with an error, and what they run is dropped. Tells what
+    /// is known of them at their end. New ones can be started afterwards.
+    pub async fn stop_all(&self) -> Vec<ThrottleInfo> {
+        // Without a registry there are no throttles.
+        self.call(Registration::StopAll).await.unwrap_or_default()
+    }
+
+    async fn call<T: Send + 'static>(
+        &self,
+        registration: impl FnOnce(RpcReplyPort<T>) -> Registration,
+    ) -> Result<T, Refusal> {
+        match self.owner.registry.call(registration, None).await {
+            Ok(CallResult::Success(answer)) => Ok(answer),
+            _ => Err(Refusal::new(Code::Unavailable, "the registry of throttles has ended")),
+        }
     }
 }
-/// One throttle.
-#[derive(Debug, Clone)]
-pub struct Throttle;
-#[expect(clippy::unused_async, missing_docs, reason = "skeleton")]
-impl Throttle {
-    pub async fn wait(&self) -> Result<Permit, ThrottleStopped> {
-        unimplemented!()
-    }
-    pub async fn take(&self, _max: u64) -> Result<u64, ThrottleStopped> {
-        unimplemented!()
-    }
-    pub fn wait_limit(&self) -> Duration {
-        unimplemented!()
-    }
-}
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ pub mod directory;
 pub mod id;
 pub mod mailbox;
 pub mod supervisor;
-pub(crate) mod task;
+pub mod task;
 
 use crate::{
     failure::{Failure, Stopped},

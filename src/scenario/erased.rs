@@ -29,12 +29,11 @@ pub trait Registered: fmt::Debug + Send + Sync {
     /// How many file descriptors a user holds open.
     fn descriptors_per_user(&self) -> u64;
     /// Runs `init`.
-    fn init(
-        &self,
-        services: Services,
-        values: &Values,
-    ) -> Result<BoxFuture<'static, Result<Arc<dyn Running>, Failure>>, Refusal>;
+    fn init(&self, services: Services, values: &Values) -> Result<Starting, Refusal>;
 }
+
+/// An `init` under way.
+pub type Starting = BoxFuture<'static, Result<Arc<dyn Running>, Failure>>;
 
 /// A scenario whose `init` succeeded.
 pub trait Running: fmt::Debug + Send + Sync {
@@ -82,11 +81,7 @@ impl<S: Scenario> Registered for Entry<S> {
         S::DESCRIPTORS_PER_USER
     }
 
-    fn init(
-        &self,
-        services: Services,
-        values: &Values,
-    ) -> Result<BoxFuture<'static, Result<Arc<dyn Running>, Failure>>, Refusal> {
+    fn init(&self, services: Services, values: &Values) -> Result<Starting, Refusal> {
         let run = Run::<S>::new(services, S::Settings::from_values(values)?);
         Ok(Box::pin(async move {
             let scenario = Arc::new(guarded(S::init(&run)).await??);

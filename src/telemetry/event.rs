@@ -191,7 +191,7 @@ events! {
     CoordinatorFault = "crowd.coordinator.fault" at WARN {
         /// The coordinator.
         name: Arc<str>,
-        /// Which item of the plan, from 1.
+        /// Which item of the plan, from 1; 0 if the coordinator itself died.
         item: usize,
         /// Why.
         reason: String };

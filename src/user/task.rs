@@ -87,10 +87,17 @@ thread_local! {
     static IN_USER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread runs a user's own code right now; its panics are counted by the runtime and
-/// need no shouting.
-pub fn in_user_code() -> bool {
-    IN_USER.get()
+/// Sends panics to the log instead of standard error, where they would garble a console. Those of
+/// users are counted and told by the runtime, and a crowd of them is no news: they are logged at
+/// `debug`. To be called once, by a program that logs.
+pub fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        if IN_USER.get() {
+            tracing::debug!(target: "crowd", "a user panicked: {panic}");
+        } else {
+            tracing::error!(target: "crowd", "{panic}");
+        }
+    }));
 }
 
 /// Runs a user to its end, whatever end that is.

@@ -6,6 +6,7 @@ use crate::log::{Log, add, coordinators, eventually};
 use crowd::{
     coordinator::{Action, Group, Plan, Timeout},
     refusal::Code,
+    telemetry::event::{CoordinatorExecute, Kind},
     user::UserId,
 };
 use insta::assert_snapshot;
@@ -163,4 +164,27 @@ async fn a_plan_that_makes_no_sense_starts_nothing_and_changes_nothing() {
     let refusal = coordinators.start("meeting", Plan::<u64>::new(), zero).await.unwrap_err();
     assert_snapshot!(refusal, @"coordinator `meeting`: a timeout is more than 0s, or `Timeout::Never` [invalid-plan]");
     add(&running, [1]);
+}
+
+#[tokio::test]
+async fn what_is_executed_is_told_with_its_size() {
+    let (coordinators, telemetry, ..) = coordinators().await;
+    let log = Log::default();
+    let told = log.clone();
+    let _subscription = telemetry.subscribe(move |occurrence| {
+        if let Some(execute) = occurrence.event.downcast_ref::<CoordinatorExecute>() {
+            let CoordinatorExecute { name, event, configured, members } = execute;
+            told.push(format!("{name}: {event} {members} of {configured}"));
+        }
+    });
+    let plan = Plan::<u64>::new().all([]).group(Group::size(2), []);
+    let coordinator = coordinators.start("meeting", plan, Timeout::Never).await.unwrap();
+    add(&coordinator, 1..=3);
+    coordinator.stop().await.unwrap();
+    assert_snapshot!(log.text(), @"
+    meeting: coordinate 2 of 2
+    meeting: stop 1 of 2
+    meeting: stop 3 of all
+    ");
+    assert_eq!(telemetry.count(Kind::CoordinatorExecute), 6);
 }

@@ -1,5 +1,5 @@
 //! The runtime on one node, one module per behaviour.
-#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, reason = "tests")]
 
 mod admission;
 mod endings;

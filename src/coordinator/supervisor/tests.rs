@@ -7,7 +7,6 @@ use std::{
 
 use ractor::{ActorRef, ActorStatus};
 
-use super::*;
 use crate::{
     coordinator::{Action, Coordinator, Coordinators, Group, Plan, Timeout, worker::Wake},
     refusal::Code,
