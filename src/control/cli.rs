@@ -2,7 +2,8 @@
 
 use std::{
     ffi::OsString,
-    io::{self, IsTerminal},
+    fmt,
+    io::{self, IsTerminal, Write},
     path::PathBuf,
     process::ExitCode,
     time::Duration,
@@ -194,7 +195,7 @@ fn scenarios(catalog: &Catalog, name: Option<&str>) -> Exit {
             }
         },
     };
-    println!("{reply}");
+    say(&reply);
     Exit::Passed
 }
 
@@ -202,7 +203,7 @@ fn new(flags: NewFlags) -> Exit {
     let NewFlags { name, path, crowd } = flags;
     match scaffold::write(&ScaffoldOptions { name, folder: path, crowd }) {
         Ok(next_steps) => {
-            println!("{next_steps}");
+            say(&next_steps);
             Exit::Passed
         }
         Err(fault) => {
@@ -210,6 +211,11 @@ fn new(flags: NewFlags) -> Exit {
             fault.exit()
         }
     }
+}
+
+/// Prints a text. Whoever closes the pipe early wants no more of it.
+fn say(text: &dyn fmt::Display) {
+    let _ = writeln!(io::stdout(), "{text}");
 }
 
 /// What a node is started for.
@@ -263,7 +269,7 @@ fn on_node(catalog: Catalog, options: BootOptions, work: Work) -> Exit {
 async fn start(node: impl Operations) -> io::Result<Exit> {
     let mut signals = EndSignals::listen()?;
     let status = node.status().await.map_err(io::Error::other)?;
-    println!("crowd node {} is ready", status.node);
+    say(&format_args!("crowd node {} is ready", status.node));
     tokio::select! {
         _ = signals.next() => {}
         () = node.broken() => return Ok(Exit::Failed),

@@ -98,11 +98,12 @@ impl fmt::Display for Reply {
                 }
                 Ok(())
             }
-            Self::Stopped(status) => match status.state {
-                RunState::Terminating => {
-                    write!(f, "the run is ending; {} still running", people(status.users.running))
+            Self::Stopped(status) => match (status.state, status.users.running) {
+                (RunState::Terminating, 0) => f.write_str("the run is ending"),
+                (RunState::Terminating, running) => {
+                    write!(f, "the run is ending; {} still running", people(running))
                 }
-                state => write!(f, "the run is {}", state_name(state)),
+                (state, _) => write!(f, "the run is {}", state_name(state)),
             },
             Self::Reset => f.write_str("the node is idle again"),
             Self::Set(outcome) => text::outcome(f, outcome),

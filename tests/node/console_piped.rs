@@ -7,7 +7,7 @@ use tempfile::TempDir;
 fn a_script_prints_its_answers_and_passes() {
     let state = TempDir::new().unwrap();
     let script = "# a run\ndo idle 3 user_rate=unlimited lifetime=200ms\nwait 30s\n\
-                  status\nstop\nreset\n";
+                  status\nstop\nwait 30s\nreset\n";
     let output = finish(crowd(state.path()), script);
     let answers = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{answers}{}", stderr(&output));

@@ -1,4 +1,5 @@
 //! The binary as its operators use it: console, scripts, runs.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod binary;
 mod console_piped;

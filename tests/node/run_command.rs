@@ -5,7 +5,6 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
 };
 
 use crate::binary::{crowd, finish, stderr, stdout};
@@ -109,42 +108,26 @@ fn one_interrupt_stops_all_users_and_still_tells() {
     assert_eq!(document["exit_code"], 5);
 }
 
-/// Starts a run whose users have been admitted when its `json` line is asked for; waits for a log
-/// line that says so.
-fn started(state: &TempDir, arguments: &[&str], wanted: &str) -> (Child, Vec<String>) {
+/// Starts a process and waits until it says `wanted` on standard error.
+fn started(state: &TempDir, arguments: &[&str], wanted: &str) -> Child {
     let mut command = crowd(state.path());
     command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null());
     let mut child = command.spawn().unwrap();
-    let mut seen = Vec::new();
-    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let (tell, told) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        for line in lines.map_while(Result::ok) {
-            if tell.send(line).is_err() {
-                break;
-            }
-        }
-    });
-    let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(30) {
-        if let Ok(line) = told.recv_timeout(Duration::from_millis(100)) {
-            seen.push(line);
-            if seen.last().is_some_and(|line| line.contains(wanted)) {
-                // The rest is read and thrown away, so that the pipe stays open.
-                std::thread::spawn(move || told.into_iter().for_each(drop));
-                return (child, seen);
-            }
-        }
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    // Without what is wanted the process ends, or the test runner ends the test.
+    if lines.by_ref().map_while(Result::ok).any(|line| line.contains(wanted)) {
+        // The rest is read and thrown away, so that the pipe stays open.
+        std::thread::spawn(move || lines.for_each(drop));
+        return child;
     }
-    let _ = child.kill();
-    panic!("no `{wanted}` in {seen:?}");
+    panic!("no `{wanted}`, and it ended: {:?}", child.wait());
 }
 
 #[test]
 fn interrupts_by_signal_without_a_terminal() {
     for signals in [&["-INT"][..], &["-INT", "-INT"], &["-TERM"]] {
         let state = TempDir::new().unwrap();
-        let (child, _) = started(
+        let child = started(
             &state,
             &["run", "idle", "--users", "5", "--user-rate", "unlimited", "--log", "crowd=info"],
             "to=\"running\"",

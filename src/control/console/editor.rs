@@ -17,7 +17,7 @@ use std::{
 };
 
 use reedline::{
-    ColumnarMenu, Completer, CompletionResult, DefaultHinter, EditCommand, Emacs, ExternalPrinter,
+    ColumnarMenu, Completer, CompletionResult, DefaultHinter, Emacs, ExternalPrinter,
     FileBackedHistory, KeyCode, KeyModifiers, MenuBuilder, Prompt, PromptEditMode,
     PromptHistorySearch, Reedline, ReedlineEvent, ReedlineMenu, Signal, Span, Suggestion,
     default_emacs_keybindings,
@@ -99,13 +99,12 @@ impl Editor {
         Ok((Self { requests: Some(requests), typed, end, thread: Some(thread) }, printer))
     }
 
-    /// Shows the prompt and reads a line. May be dropped and called again without a second
-    /// prompt: see [`Editor::ask`].
+    /// What was typed after [`Editor::ask`]. Nothing is lost if it is dropped.
     pub(super) async fn line(&mut self) -> Typed {
         self.typed.recv().await.unwrap_or(Typed::End)
     }
 
-    /// Shows the prompt; [`Editor::line`] then tells what was typed.
+    /// Shows the prompt and lets a person type.
     pub(super) fn ask(&self) {
         if let Some(requests) = &self.requests {
             // Fails only if the thread has ended; `line` then says so.
@@ -138,15 +137,7 @@ fn line_editor(
             ReedlineEvent::MenuNext,
         ]),
     );
-    keys.add_binding(
-        KeyModifiers::SHIFT,
-        KeyCode::BackTab,
-        ReedlineEvent::Multiple(vec![
-            ReedlineEvent::MenuPrevious,
-            // Without a menu nothing happens.
-            ReedlineEvent::Edit(Vec::<EditCommand>::new()),
-        ]),
-    );
+    keys.add_binding(KeyModifiers::SHIFT, KeyCode::BackTab, ReedlineEvent::MenuPrevious);
     let menu = ColumnarMenu::default().with_name(MENU).with_marker(MARK);
     let mut editor = Reedline::create()
         .with_completer(Box::new(Names { known }))

@@ -1,5 +1,9 @@
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use tokio::{sync::mpsc::UnboundedSender, time::Instant};
+
 use super::*;
-use crate::control::fake::Fake;
+use crate::control::{command::parse, fake::Fake};
 
 async fn script(node: &Fake, lines: &str) -> (Exit, String, String) {
     let (mut answers, mut faults) = (Vec::new(), Vec::new());
@@ -74,4 +78,70 @@ async fn a_signal_ends_a_script_and_its_run() {
     let (exit, ()) = tokio::join!(work, interrupt);
     assert_eq!(exit.unwrap(), Exit::Interrupted);
     assert_eq!(node.with(|inside| inside.log.clone()), ["do idle 2", "stop", "shutdown"]);
+}
+
+/// A console whose texts can be read, and the way to send it signals.
+fn console(node: &Fake) -> (Console<Fake>, Receiver<String>, UnboundedSender<EndSignal>) {
+    let (above, texts) = sync_channel(100);
+    let printer = Printer::new(above);
+    printer.set_editing(true);
+    let (sender, signals) = EndSignals::of_test();
+    let known = Arc::default();
+    (Console { node: node.clone(), signals, known, printer, late: JoinSet::new() }, texts, sender)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_init_gives_the_prompt_back_and_is_told_when_it_is_over() {
+    let node = Fake::new();
+    node.with(|inside| inside.init = Duration::from_secs(20));
+    let (mut console, texts, _signals) = console(&node);
+    let began = Instant::now();
+    let next = console.carry_out(parse("do idle 2 password=secret").unwrap()).await;
+    assert!(matches!(next, Next::Prompt));
+    assert!(began.elapsed() < Duration::from_secs(4));
+    assert_eq!(texts.try_recv().unwrap(), "still initialising …");
+    console.carry_out(parse("add 1").unwrap()).await;
+    assert!(texts.try_recv().unwrap().contains("[invalid-status]"));
+    console.late.join_next().await.unwrap().unwrap();
+    assert_eq!(texts.try_recv().unwrap(), "do idle: `idle` is running, users 1 to 2 (2 users)");
+}
+
+#[tokio::test(start_paused = true)]
+async fn ctrl_c_ends_a_wait_and_nothing_else() {
+    let node = Fake::new();
+    let (mut console, texts, signals) = console(&node);
+    console.carry_out(parse("do idle 2").unwrap()).await;
+    texts.try_recv().unwrap();
+    let interrupt = async {
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        signals.send(EndSignal::Interrupt).unwrap();
+    };
+    let wait = console.carry_out(parse("wait").unwrap());
+    let (next, ()) = tokio::join!(wait, interrupt);
+    assert!(matches!(next, Next::Prompt));
+    assert!(texts.try_recv().unwrap().contains("no longer waiting"));
+    assert_eq!(node.with(|inside| inside.users.running), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sigterm_ends_the_console_in_the_middle_of_a_command() {
+    let node = Fake::new();
+    node.with(|inside| inside.init = Duration::from_secs(3600));
+    let (mut console, _texts, signals) = console(&node);
+    signals.send(EndSignal::Terminate).unwrap();
+    let next = console.carry_out(parse("do idle 2").unwrap()).await;
+    assert!(matches!(next, Next::End));
+}
+
+#[tokio::test]
+async fn completion_learns_the_names_there_are() {
+    let node = Fake::new();
+    let (console, _texts, _signals) = console(&node);
+    node.with(|inside| inside.throttles.insert("login".to_owned(), "1/s".to_owned()));
+    console.refresh().await;
+    let known = console.known.lock().unwrap().clone();
+    assert_eq!(known.scenarios, [("idle".to_owned(), vec!["user_rate".to_owned()])]);
+    assert_eq!(known.throttles, ["login"]);
+    assert_eq!(known.coordinators, ["pairs"]);
+    assert_eq!(known.nodes, ["here"]);
 }
