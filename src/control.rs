@@ -3,14 +3,20 @@
 //! A line becomes a [`command::Command`], [`execute::execute`] carries it out on anything that has
 //! [`operations::Operations`], and a [`reply::Reply`] or a refusal is the answer.
 
+mod boot;
+pub mod cli;
 pub mod command;
 pub mod console;
 pub mod execute;
 pub mod exit;
+#[cfg(test)]
+mod fake;
 pub mod logging;
+mod node_operations;
 pub mod operations;
 pub mod reply;
 pub mod run;
+pub mod scaffold;
 mod signals;
 mod table;
 pub mod view;

@@ -13,7 +13,7 @@ mod words;
 
 pub use grammar::{parse, parse_line};
 pub use verbs::{VERBS, Verb, did_you_mean, help};
-pub use words::{COUNT_LIMIT, RateText, pair};
+pub use words::{COUNT_LIMIT, RateText, pair, some as users};
 
 /// A `KEY=VALUE` pair as it was given.
 pub type Pair = (String, String);

@@ -20,8 +20,13 @@ use super::{
     operations::{Operations, RunEnd},
     reply::Reply,
     signals::{EndSignal, EndSignals},
+    table::wants_colour,
 };
-use crate::{node::RunState, refusal::Refusal, scenario::settings::Update};
+use crate::{
+    node::RunState,
+    refusal::Refusal,
+    scenario::settings::{USER_RATE, Update},
+};
 
 pub mod completion;
 mod editor;
@@ -62,9 +67,10 @@ pub async fn interactive(node: impl Operations, logs: &Logs) -> io::Result<Exit>
     let Console { node, mut signals, late, .. } = console;
     drop(late);
     let mut stdout = io::stdout();
+    let colour = wants_colour(&stdout);
     // Whoever asked for the end once may ask again, and is then not kept waiting.
     tokio::select! {
-        () = end(&node, &mut stdout) => exit,
+        () = end(&node, &mut stdout, colour) => exit,
         _ = signals.next() => Ok(Exit::Interrupted),
     }
 }
@@ -110,6 +116,10 @@ impl<N: Operations> Console<N> {
             while self.late.try_join_next().is_some() {}
         };
         editor.close();
+        if !matches!(exit, Ok(Exit::Passed)) {
+            // Half a line may stand there.
+            self.printer.print("");
+        }
         exit
     }
 
@@ -117,7 +127,7 @@ impl<N: Operations> Console<N> {
     async fn carry_out(&mut self, command: Command) -> Next {
         let waits = matches!(command, Command::Wait { .. });
         let starts = matches!(command, Command::Do { .. });
-        let shown = command.to_string();
+        let shown = title(&command);
         let node = self.node.clone();
         let mut task =
             AbortOnDropHandle::new(tokio::spawn(async move { execute(&node, command).await }));
@@ -159,11 +169,8 @@ impl<N: Operations> Console<N> {
         let node = &self.node;
         let mut fresh = Known::default();
         for scenario in node.catalog().iter() {
-            let mut settings: Vec<_> =
-                scenario.declarations().all.into_iter().map(|all| all.name).collect();
-            if !settings.iter().any(|name| name == USER_RATE) {
-                settings.push(USER_RATE.to_owned());
-            }
+            let declared = scenario.declarations().all.into_iter().map(|all| all.name);
+            let settings = declared.chain([USER_RATE.to_owned()]).collect();
             fresh.scenarios.push((scenario.name().to_owned(), settings));
         }
         let settings = node.settings().await.unwrap_or_default();
@@ -180,9 +187,6 @@ impl<N: Operations> Console<N> {
     }
 }
 
-/// The setting every run has.
-const USER_RATE: &str = "user_rate";
-
 /// Carries out one command a line and prints the answers, the refusals to `faults`; goes on after
 /// a refusal. Ends at the end of input or with `quit`, and then ends the run and the node.
 ///
@@ -192,11 +196,20 @@ const USER_RATE: &str = "user_rate";
 /// If the answers cannot be written.
 pub async fn scripted(
     node: impl Operations,
+    lines: impl AsyncBufRead + Unpin,
+    answers: impl Write,
+    faults: impl Write,
+) -> io::Result<Exit> {
+    scripted_until(EndSignals::listen()?, node, lines, answers, faults).await
+}
+
+async fn scripted_until(
+    mut signals: EndSignals,
+    node: impl Operations,
     mut lines: impl AsyncBufRead + Unpin,
     mut answers: impl Write,
     mut faults: impl Write,
 ) -> io::Result<Exit> {
-    let mut signals = EndSignals::listen()?;
     let work = script(&node, &mut lines, &mut answers, &mut faults);
     let exit = tokio::select! {
         exit = work => exit?,
@@ -204,7 +217,7 @@ pub async fn scripted(
         () = node.broken() => Exit::Failed,
     };
     tokio::select! {
-        () = end(&node, &mut answers) => Ok(exit),
+        () = end(&node, &mut answers, false) => Ok(exit),
         _ = signals.next() => Ok(Exit::Interrupted),
     }
 }
@@ -240,6 +253,15 @@ async fn script(
     Ok(exit)
 }
 
+/// The command without the values that were given with it: they may be secrets.
+fn title(command: &Command) -> String {
+    match command {
+        Command::Do { scenario, .. } => format!("do {scenario}"),
+        Command::Set { .. } => "set".to_owned(),
+        other => other.to_string(),
+    }
+}
+
 fn text(outcome: Result<Reply, Refusal>) -> String {
     match outcome {
         Ok(reply) => reply.to_string(),
@@ -248,7 +270,7 @@ fn text(outcome: Result<Reply, Refusal>) -> String {
 }
 
 /// Ends the run, if one is on, and tells about it; then ends the node.
-async fn end(node: &impl Operations, answers: &mut impl Write) {
+async fn end(node: &impl Operations, answers: &mut impl Write, colour: bool) {
     if let Ok(status) = node.status().await
         && is_on(status.state)
     {
@@ -264,10 +286,13 @@ async fn end(node: &impl Operations, answers: &mut impl Write) {
         let stopped = node.stop().await.is_ok() || status.state == RunState::Terminating;
         if stopped {
             node.ended().await;
-            if let Some(report) = node.finish_report(RunEnd::Complete).await {
+            if let Some(report) = node.finish_report(RunEnd::Complete, colour).await {
                 let _ = writeln!(answers, "{}", report.summary.trim_end());
             }
         }
     }
     node.shutdown().await;
 }
+
+#[cfg(test)]
+mod tests;

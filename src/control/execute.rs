@@ -54,10 +54,12 @@ pub async fn execute(node: &impl Operations, command: Command) -> Result<Reply, 
             Reply::Settings(node.settings().await?.into_iter().map(Into::into).collect())
         }
         Command::Scenarios { name: None } => {
-            Reply::Scenarios(node.catalog().iter().map(|all| ScenarioView::from(&**all)).collect())
+            let rate = node.user_rate();
+            let views = node.catalog().iter().map(|all| ScenarioView::of(&**all, &rate));
+            Reply::Scenarios(views.collect())
         }
         Command::Scenarios { name: Some(name) } => {
-            Reply::Scenario(ScenarioView::from(&*node.catalog().get(&name)?))
+            Reply::Scenario(ScenarioView::of(&*node.catalog().get(&name)?, &node.user_rate()))
         }
         Command::Nodes => Reply::Nodes(node.nodes().await?),
         Command::Join { address } => {
@@ -74,13 +76,7 @@ pub async fn execute(node: &impl Operations, command: Command) -> Result<Reply, 
             running: node.status().await?.users.running,
         },
         Command::User { id } => Reply::User(node.user(id).await?),
-        Command::Metrics { name } => {
-            let all = node.metrics().await;
-            match name {
-                None => Reply::Metrics(all),
-                Some(name) => Reply::Metrics(all.only(&name)),
-            }
-        }
+        Command::Metrics { name } => Reply::Metrics(node.metrics(name.as_deref()).await?),
         Command::Wait { limit } => wait(node, limit).await?,
         Command::Help { verb } => Reply::Help(help(verb)),
         Command::Quit => Reply::Quit,
@@ -201,3 +197,6 @@ async fn coordinator(
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

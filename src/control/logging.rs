@@ -29,7 +29,9 @@ impl Logs {
     /// If the filter cannot be read.
     pub fn install(filter: &str) -> Result<Self, String> {
         let logs = Self::default();
-        let parsed = EnvFilter::try_new(filter)
+        // The actors' own spans would stand in front of every line; `ractor=…` in the filter brings
+        // them back.
+        let parsed = EnvFilter::try_new(format!("ractor=warn,{filter}"))
             .map_err(|fault| format!("`{filter}` is not a log filter: {fault}"))?;
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(parsed)

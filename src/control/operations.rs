@@ -1,6 +1,6 @@
 //! What can be done with a node, whoever asks and wherever the node is.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use crate::{
     node::{Added, RunState, SetOutcome, SettingView, Status, UserView},
@@ -28,8 +28,8 @@ pub enum RunEnd {
 pub struct FinishedReport {
     /// The summary for people.
     pub summary: String,
-    /// The document for programs.
-    pub document: serde_json::Value,
+    /// The document for programs, as JSON.
+    pub document: String,
     /// The exit code of the process that made the run.
     pub exit_code: u8,
 }
@@ -39,6 +39,9 @@ pub struct FinishedReport {
 pub trait Operations: Clone + Send + Sync + 'static {
     /// The scenarios compiled in.
     fn catalog(&self) -> &Catalog;
+
+    /// The rate users are admitted at unless a run says otherwise.
+    fn user_rate(&self) -> String;
 
     /// The nodes there are, this one first.
     fn nodes(&self) -> impl Future<Output = Result<Vec<NodeView>, Refusal>> + Send;
@@ -136,11 +139,22 @@ pub trait Operations: Clone + Send + Sync + 'static {
     /// `coordinator stop`.
     fn coordinator_stop(&self, name: &str) -> impl Future<Output = Result<(), Refusal>> + Send;
 
-    /// `metrics`.
-    fn metrics(&self) -> impl Future<Output = MetricsView> + Send;
+    /// `metrics`: only what bears the name, if one is given.
+    fn metrics(
+        &self,
+        name: Option<&str>,
+    ) -> impl Future<Output = Result<MetricsView, Refusal>> + Send;
 
-    /// Tells about the current or last run; `None` when idle.
-    fn finish_report(&self, end: RunEnd) -> impl Future<Output = Option<FinishedReport>> + Send;
+    /// A few lines, none wider than `width`, that tell how the run goes, with what is left of its
+    /// time.
+    fn live(&self, left: Option<Duration>, width: usize) -> impl Future<Output = String> + Send;
+
+    /// Tells about the current or last run, with colours for a terminal; `None` when idle.
+    fn finish_report(
+        &self,
+        end: RunEnd,
+        colour: bool,
+    ) -> impl Future<Output = Option<FinishedReport>> + Send;
 
     /// Resolves when the node has broken and can do nothing any more.
     fn broken(&self) -> impl Future<Output = ()> + Send;

@@ -116,9 +116,10 @@ impl fmt::Display for Reply {
             Self::Coordinators(coordinators) => text::coordinators(f, coordinators),
             Self::Users { shown, running } => text::users(f, shown, *running),
             Self::User(user) => text::user(f, user),
-            Self::Metrics(metrics) => text::metrics(f, metrics),
+            Self::Metrics(metrics) => f.write_str(metrics.text.trim_end()),
             Self::Waited { all_gone: true, status } => match status.state {
                 RunState::Idle => f.write_str("there is no run to wait for"),
+                RunState::Running => f.write_str("all users are gone; the run is still on"),
                 state => write!(f, "all users are gone; the run is {}", state_name(state)),
             },
             Self::Waited { all_gone: false, status } => {

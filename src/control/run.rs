@@ -16,7 +16,6 @@ use super::{
     logging::Logs,
     operations::{FinishedReport, Operations, RunEnd},
     signals::EndSignals,
-    view::MetricsView,
 };
 use crate::node::{RunState, Status};
 
@@ -29,8 +28,8 @@ use progress::Progress;
 /// How often the run is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Every so many looks, what was measured is shown anew.
-const METRICS_EVERY: u32 = 5;
+/// Every so many looks, the lines on the terminal are drawn anew.
+const DRAW_EVERY: u32 = 3;
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -48,7 +47,7 @@ pub struct RunOptions {
 }
 
 /// Runs a scenario until all users have ended, the time is up or somebody interrupts it; tells
-/// about it on `answers`; ends the node.
+/// about it on `answers`, with colours for a terminal; ends the node.
 ///
 /// # Errors
 /// If signals cannot be heard or the summary cannot be written.
@@ -57,6 +56,18 @@ pub async fn run(
     options: RunOptions,
     logs: &Logs,
     answers: &mut impl Write,
+    colour: bool,
+) -> io::Result<Exit> {
+    run_until(EndSignals::listen()?, node, options, logs, answers, colour).await
+}
+
+async fn run_until(
+    signals: EndSignals,
+    node: impl Operations,
+    options: RunOptions,
+    logs: &Logs,
+    answers: &mut impl Write,
+    colour: bool,
 ) -> io::Result<Exit> {
     if let Some(fault) = options.json.as_deref().and_then(unwritable) {
         eprintln!("{fault}");
@@ -64,7 +75,7 @@ pub async fn run(
     }
     let mut work = Work {
         node,
-        signals: EndSignals::listen()?,
+        signals,
         ending: Ending::new(options.duration),
         progress: Progress::new(logs),
     };
@@ -79,7 +90,7 @@ pub async fn run(
     let Work { node, mut signals, ending, progress } = work;
     drop(progress);
     let cut = if ending.interrupted() { RunEnd::Interrupted } else { RunEnd::Complete };
-    let exit = match node.finish_report(cut).await {
+    let exit = match node.finish_report(cut, colour).await {
         Some(report) => tell(&report, options.json.as_deref(), answers)?,
         None => {
             eprintln!("the run has left nothing to tell");
@@ -115,7 +126,6 @@ impl<N: Operations> Work<N> {
         let began = Instant::now();
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut metrics = MetricsView::default();
         for look in 0u32.. {
             let action = tokio::select! {
                 _ = looks.tick() => self.ending.tick(began.elapsed()),
@@ -129,11 +139,11 @@ impl<N: Operations> Work<N> {
             if all_gone(&status) {
                 break;
             }
-            if self.progress.is_shown() {
-                if look % METRICS_EVERY == 0 {
-                    metrics = self.node.metrics().await;
-                }
-                self.progress.show(&status, &metrics, self.ending.left(began.elapsed()));
+            if look % DRAW_EVERY == 0
+                && let Some(width) = self.progress.width()
+            {
+                let left = self.ending.left(began.elapsed());
+                self.progress.show(self.node.live(left, width).await);
             }
         }
         self.finish().await
@@ -213,8 +223,7 @@ fn tell(report: &FinishedReport, json: Option<&Path>, answers: &mut impl Write) 
     writeln!(answers, "{}", report.summary.trim_end())?;
     answers.flush()?;
     let Some(path) = json else { return Ok(report.exit_code) };
-    let text = serde_json::to_string_pretty(&report.document).map_err(io::Error::other);
-    match text.and_then(|text| fs::write(path, text + "\n")) {
+    match fs::write(path, &report.document) {
         Ok(()) => Ok(report.exit_code),
         Err(error) => {
             eprintln!("`{}` cannot be written: {error}", path.display());
@@ -237,3 +246,6 @@ fn unwritable(path: &Path) -> Option<String> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,13 @@
-//! Tables of text for people: columns as wide as their widest cell.
+//! Text for people: whether it may have colours, and tables with columns as wide as their widest
+//! cell.
 
-use std::fmt;
+use std::{env, fmt, io::IsTerminal};
+
+/// Whether text that is written there may have colours: it is a terminal, and nobody said no
+/// (`NO_COLOR`).
+pub(crate) fn wants_colour(to: &impl IsTerminal) -> bool {
+    to.is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
 
 /// Rows under headings.
 #[derive(Debug, Clone)]

@@ -8,8 +8,9 @@ use crate::{
     node::{RunState, SettingView},
     scenario::{
         erased::Registered,
-        settings::{Declaration, Origin, Update},
+        settings::{Declaration, Origin, Update, user_rate_declaration},
     },
+    settings::secret::MASK,
 };
 
 /// A node, as `nodes` shows it.
@@ -26,20 +27,28 @@ pub struct NodeView {
 }
 
 /// A throttle, as `throttle list` and `throttle info` show it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ThrottleView {
     /// Its name.
     pub name: String,
     /// Its rate now, as people write it.
     pub rate: String,
-    /// `running`, `paused`, `ramping`, `unlocked` or such.
+    /// The ramp under way, as people write it.
+    pub ramp: Option<String>,
+    /// `running`, `paused` or `stopped`.
     pub state: String,
     /// How many wait on it.
     pub waiting: u64,
+    /// How many were let through and have not ended.
+    pub in_flight: u64,
     /// How many were let through so far.
-    pub released: u64,
-    /// How many slots were forfeited, because they were missed by more than the tolerance.
+    pub granted: u64,
+    /// How many slots were missed by more than the tolerance.
     pub forfeited: u64,
+    /// How many asked per second, over the last second or so.
+    pub asked_per_second: f64,
+    /// How many were let through per second, over the last second or so.
+    pub given_per_second: f64,
 }
 
 /// A coordinator, as `coordinator list` shows it.
@@ -62,78 +71,14 @@ pub struct CoordinatorView {
 }
 
 /// Distributions and counters of a run, as `metrics` shows them.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct MetricsView {
-    /// Timed actions, by name.
-    pub actions: Vec<ActionView>,
-    /// Counters, by name.
-    pub counters: Vec<(String, u64)>,
-    /// Gauges, by name.
-    pub gauges: Vec<(String, f64)>,
-    /// Failures, the most frequent first.
-    pub failures: Vec<FailureView>,
-}
-
-/// One timed action.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ActionView {
-    /// Its name.
-    pub name: String,
-    /// How often it was done.
-    pub count: u64,
-    /// How often it failed.
-    pub failed: u64,
-    /// How often a second it was done in the last interval.
-    pub rate: f64,
-    /// From send to answer.
-    pub service: TimesView,
-    /// From when it should have started to the answer.
-    pub response: TimesView,
-}
-
-/// A distribution of times, in milliseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the names of the quantiles say all")]
-pub struct TimesView {
-    pub min: f64,
-    pub mean: f64,
-    pub p50: f64,
-    pub p90: f64,
-    pub p95: f64,
-    pub p99: f64,
-    pub p999: f64,
-    pub max: f64,
-}
-
-/// One reason that something failed for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FailureView {
-    /// Whose failure it is.
-    pub owner: String,
-    /// The reason.
-    pub reason: String,
-    /// How often.
-    pub count: u64,
-}
-
-impl MetricsView {
-    /// Only what bears the name.
-    #[must_use]
-    pub fn only(mut self, name: &str) -> Self {
-        self.actions.retain(|action| action.name == name);
-        self.counters.retain(|(counter, _)| counter == name);
-        self.gauges.retain(|(gauge, _)| gauge == name);
-        self.failures.clear();
-        self
-    }
-
-    /// Whether there is nothing to show.
-    pub fn is_empty(&self) -> bool {
-        self.actions.is_empty()
-            && self.counters.is_empty()
-            && self.gauges.is_empty()
-            && self.failures.is_empty()
-    }
+pub struct MetricsView {
+    /// Tables for people.
+    #[serde(skip)]
+    pub text: String,
+    /// The same shapes as in the document of a run.
+    #[serde(flatten)]
+    pub document: serde_json::Map<String, serde_json::Value>,
 }
 
 /// A setting of the run with its value.
@@ -151,9 +96,11 @@ pub struct SettingLine {
 
 impl From<SettingView> for SettingLine {
     fn from(view: SettingView) -> Self {
+        let value =
+            view.value.text.is_some().then(|| view.declaration.shown(&view.value).to_owned());
         Self {
             name: view.declaration.name,
-            value: view.value.text,
+            value,
             origin: match view.value.origin {
                 Origin::Default => "default".to_owned(),
                 Origin::Environment(variable) => variable,
@@ -198,13 +145,16 @@ pub struct DeclarationView {
     pub description: String,
 }
 
-impl From<&dyn Registered> for ScenarioView {
-    fn from(scenario: &dyn Registered) -> Self {
+impl ScenarioView {
+    /// Describes a scenario on a node that admits users at `user_rate` unless a run says otherwise.
+    pub fn of(scenario: &dyn Registered, user_rate: &str) -> Self {
+        let own = scenario.declarations().all.into_iter();
+        let settings = own.chain([user_rate_declaration(user_rate)]).map(Into::into).collect();
         Self {
             name: scenario.name().to_owned(),
             about: scenario.about().trim().to_owned(),
             descriptors_per_user: scenario.descriptors_per_user(),
-            settings: scenario.declarations().all.into_iter().map(Into::into).collect(),
+            settings,
         }
     }
 }
@@ -215,7 +165,9 @@ impl From<Declaration> for DeclarationView {
             required: declaration.default.is_none() && !declaration.optional,
             name: declaration.name,
             r#type: declaration.type_name,
-            default: declaration.default,
+            default: declaration
+                .default
+                .map(|text| if declaration.secret { MASK.to_owned() } else { text }),
             allowed: declaration.allowed,
             changes: match declaration.update {
                 Update::ReadOnly => "no",

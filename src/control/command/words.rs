@@ -67,8 +67,11 @@ pub(super) fn count(text: &str) -> Result<u64, Refusal> {
     }
 }
 
-/// A number of users that may not be 0.
-pub(super) fn some(text: &str) -> Result<u64, Refusal> {
+/// Reads a number of users that may not be 0.
+///
+/// # Errors
+/// `bad-usage` for what is no number, `invalid-range` for one that nobody can mean.
+pub fn some(text: &str) -> Result<u64, Refusal> {
     match count(text)? {
         0 => Err(range_fault("a count of 0 changes nothing: write at least 1")),
         count => Ok(count),

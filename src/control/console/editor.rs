@@ -37,6 +37,9 @@ const LOOK: Duration = Duration::from_millis(50);
 
 const MENU: &str = "completion";
 
+/// What stands between the prompt and what is typed, with and without a menu below.
+const MARK: &str = "> ";
+
 /// What came of asking for a line.
 #[derive(Debug)]
 pub(super) enum Typed {
@@ -144,7 +147,7 @@ fn line_editor(
             ReedlineEvent::Edit(Vec::<EditCommand>::new()),
         ]),
     );
-    let menu = ColumnarMenu::default().with_name(MENU);
+    let menu = ColumnarMenu::default().with_name(MENU).with_marker(MARK);
     let mut editor = Reedline::create()
         .with_completer(Box::new(Names { known }))
         .with_menu(ReedlineMenu::EngineCompleter(Box::new(menu)))
@@ -212,7 +215,7 @@ impl Prompt for CrowdPrompt {
     }
 
     fn render_prompt_indicator(&self, _: PromptEditMode) -> Cow<'_, str> {
-        Cow::Borrowed("> ")
+        Cow::Borrowed(MARK)
     }
 
     fn render_prompt_multiline_indicator(&self) -> Cow<'_, str> {

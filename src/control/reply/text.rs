@@ -6,10 +6,7 @@ use super::{people, state_name};
 use crate::{
     control::{
         table::Table,
-        view::{
-            ActionView, CoordinatorView, MetricsView, NodeView, ScenarioView, SettingLine,
-            ThrottleView, age,
-        },
+        view::{CoordinatorView, NodeView, ScenarioView, SettingLine, ThrottleView, age},
     },
     node::{SetOutcome, Status, UserView},
 };
@@ -127,24 +124,48 @@ pub(super) fn throttles(f: &mut fmt::Formatter<'_>, throttles: &[ThrottleView]) 
     if throttles.is_empty() {
         return f.write_str("no throttle is started");
     }
-    let mut table = Table::new(&["THROTTLE", "RATE", "STATE", "WAITING", "RELEASED", "FORFEITED"]);
+    let mut table = Table::new(&[
+        "THROTTLE",
+        "RATE",
+        "STATE",
+        "WAITING",
+        "GIVEN/S",
+        "GIVEN",
+        "FORFEITED",
+        "RAMP",
+    ]);
     for throttle in throttles {
         table.row([
             throttle.name.clone(),
             throttle.rate.clone(),
             throttle.state.clone(),
             throttle.waiting.to_string(),
-            throttle.released.to_string(),
+            format!("{:.1}", throttle.given_per_second),
+            throttle.granted.to_string(),
             throttle.forfeited.to_string(),
+            throttle.ramp.clone().unwrap_or_default(),
         ]);
     }
     table.fmt(f)
 }
 
 pub(super) fn throttle(f: &mut fmt::Formatter<'_>, throttle: &ThrottleView) -> fmt::Result {
-    let ThrottleView { name, rate, state, waiting, released, forfeited } = throttle;
-    write!(f, "throttle  {name}\nrate      {rate}\nstate     {state}\nwaiting   {waiting}")?;
-    write!(f, "\nreleased  {released}\nforfeited {forfeited}")
+    write!(f, "throttle  {}\nrate      {}", throttle.name, throttle.rate)?;
+    if let Some(ramp) = &throttle.ramp {
+        write!(f, "\nramp      {ramp}")?;
+    }
+    write!(
+        f,
+        "\nstate     {}\nwaiting   {}\nasked     {:.1} per second\ngiven     {:.1} per second, {} \
+         in all, {} of them not ended\nforfeited {}",
+        throttle.state,
+        throttle.waiting,
+        throttle.asked_per_second,
+        throttle.given_per_second,
+        throttle.granted,
+        throttle.in_flight,
+        throttle.forfeited
+    )
 }
 
 pub(super) fn coordinators(f: &mut fmt::Formatter<'_>, all: &[CoordinatorView]) -> fmt::Result {
@@ -204,67 +225,4 @@ pub(super) fn user(f: &mut fmt::Formatter<'_>, user: &UserView) -> fmt::Result {
         Some(reason) => write!(f, "\nfailure   {reason}"),
         None => Ok(()),
     }
-}
-
-pub(super) fn metrics(f: &mut fmt::Formatter<'_>, metrics: &MetricsView) -> fmt::Result {
-    if metrics.is_empty() {
-        return f.write_str("nothing is measured yet");
-    }
-    let mut parts = Vec::new();
-    if !metrics.actions.is_empty() {
-        parts.push(action_table(&metrics.actions).to_string());
-    }
-    if !metrics.counters.is_empty() {
-        let mut table = Table::new(&["COUNTER", "VALUE"]);
-        for (name, value) in &metrics.counters {
-            table.row([name.clone(), value.to_string()]);
-        }
-        parts.push(table.to_string());
-    }
-    if !metrics.gauges.is_empty() {
-        let mut table = Table::new(&["GAUGE", "VALUE"]);
-        for (name, value) in &metrics.gauges {
-            table.row([name.clone(), value.to_string()]);
-        }
-        parts.push(table.to_string());
-    }
-    if !metrics.failures.is_empty() {
-        let mut table = Table::new(&["FAILURES", "WHOSE", "WHY"]);
-        for failure in &metrics.failures {
-            table.row([failure.count.to_string(), failure.owner.clone(), failure.reason.clone()]);
-        }
-        parts.push(table.to_string());
-    }
-    f.write_str(&parts.join("\n\n"))
-}
-
-fn action_table(actions: &[ActionView]) -> Table {
-    let mut table = Table::new(&[
-        "ACTION",
-        "TIME (ms)",
-        "COUNT",
-        "FAILED",
-        "MEAN",
-        "P50",
-        "P90",
-        "P95",
-        "P99",
-        "MAX",
-    ]);
-    for action in actions {
-        for (kind, times) in [("service", action.service), ("response", action.response)] {
-            let figures = [times.mean, times.p50, times.p90, times.p95, times.p99, times.max];
-            table.row(
-                [
-                    action.name.clone(),
-                    kind.to_owned(),
-                    action.count.to_string(),
-                    action.failed.to_string(),
-                ]
-                .into_iter()
-                .chain(figures.map(|figure| format!("{figure:.2}"))),
-            );
-        }
-    }
-    table
 }

@@ -1,0 +1,72 @@
+//! From the command line's flags to a running node: the one place where settings, logging and the
+//! node meet.
+
+use std::{fmt, path::PathBuf, sync::Arc};
+
+use super::{exit::Exit, logging::Logs};
+use crate::{
+    node::Node,
+    refusal::Refusal,
+    scenario::catalog::Catalog,
+    settings::{NodeSettings, SettingsFaults, Sources, env::ProcessEnvironment},
+};
+
+/// What the command line says of the node.
+#[derive(Debug, Default)]
+pub(super) struct BootOptions {
+    /// `--config`.
+    pub(super) config: Option<PathBuf>,
+    /// `--log`.
+    pub(super) log: Option<String>,
+}
+
+/// Why there is no node.
+#[derive(Debug)]
+pub(super) enum BootFault {
+    /// The settings are at fault.
+    Settings(SettingsFaults),
+    /// The log filter is.
+    Log(String),
+    /// The node cannot be started.
+    Node(Refusal),
+}
+
+impl fmt::Display for BootFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Settings(faults) => faults.fmt(f),
+            Self::Log(fault) => f.write_str(fault),
+            Self::Node(refusal) => refusal.fmt(f),
+        }
+    }
+}
+
+impl BootFault {
+    /// The exit code of the process it ends.
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::Settings(_) | Self::Log(_) => Exit::BadUsage,
+            Self::Node(_) => Exit::Failed,
+        }
+    }
+}
+
+/// Reads the settings, begins to log and starts the node.
+pub(super) async fn boot(
+    catalog: Catalog,
+    options: BootOptions,
+) -> Result<(Node, Logs), BootFault> {
+    let declared = catalog.iter().flat_map(|scenario| scenario.declarations().all);
+    let sources = Sources {
+        file: options.config,
+        environment: ProcessEnvironment.variables(),
+        overrides: options.log.map(|log| ("log".to_owned(), log)).into_iter().collect(),
+        scenario_settings: declared.map(|declaration| declaration.name).collect(),
+    };
+    let settings = NodeSettings::load(&sources).map_err(BootFault::Settings)?;
+    let logs = Logs::install(&settings.log).map_err(BootFault::Log)?;
+    let node = Node::start(settings, catalog, Arc::new(ProcessEnvironment))
+        .await
+        .map_err(BootFault::Node)?;
+    Ok((node, logs))
+}

@@ -1,0 +1,260 @@
+//! The operations of a [`Node`] of this process.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{
+    command::{Pair, RampText, RateText},
+    operations::{FinishedReport, Operations, RunEnd},
+    view::{CoordinatorView, MetricsView, NodeView, ThrottleView},
+};
+use crate::{
+    coordinator::{CoordinatorInfo, CoordinatorState},
+    node::{Added, Node, RunState, SetOutcome, SettingView, Status, UserView},
+    refusal::{Code, Refusal},
+    report::{
+        Colour, json,
+        live::{self, LiveAction, LiveView},
+        metrics::render_metrics,
+        text,
+    },
+    scenario::catalog::Catalog,
+    throttle::{Ramp, Rate, Started, ThrottleInfo, ThrottleState},
+    user::UserId,
+};
+
+/// What `metrics` tells programs of a run's document.
+const MEASURED: [&str; 5] = ["actions", "counters", "gauges", "checks", "failures"];
+
+impl Operations for Node {
+    fn catalog(&self) -> &Catalog {
+        Node::catalog(self)
+    }
+
+    fn user_rate(&self) -> String {
+        self.node_settings().user_rate.clone()
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeView>, Refusal> {
+        let status = Node::status(self).await?;
+        Ok(vec![NodeView {
+            name: status.node,
+            here: true,
+            state: status.state,
+            running: status.users.running,
+        }])
+    }
+
+    async fn start_run(
+        &self,
+        scenario: &str,
+        users: u64,
+        settings: Vec<Pair>,
+    ) -> Result<Added, Refusal> {
+        Node::start_run(self, scenario, users, settings).await
+    }
+
+    async fn add(&self, count: u64) -> Result<Added, Refusal> {
+        Node::add(self, count).await
+    }
+
+    async fn add_range(&self, first: u64, last: u64) -> Result<Added, Refusal> {
+        Node::add_range(self, first, last).await
+    }
+
+    async fn remove(&self, count: u64, force: bool) -> Result<u64, Refusal> {
+        Node::remove(self, count, force).await
+    }
+
+    async fn stop(&self) -> Result<(), Refusal> {
+        Node::stop(self).await
+    }
+
+    async fn reset(&self) -> Result<(), Refusal> {
+        Node::reset(self).await
+    }
+
+    async fn set(&self, settings: Vec<Pair>) -> Result<SetOutcome, Refusal> {
+        Node::set(self, settings).await
+    }
+
+    async fn status(&self) -> Result<Status, Refusal> {
+        Node::status(self).await
+    }
+
+    async fn ended(&self) -> RunState {
+        Node::ended(self).await
+    }
+
+    async fn settings(&self) -> Result<Vec<SettingView>, Refusal> {
+        Node::settings(self).await
+    }
+
+    async fn users(&self, limit: usize) -> Result<Vec<UserView>, Refusal> {
+        Node::users(self, limit).await
+    }
+
+    async fn user(&self, id: UserId) -> Result<UserView, Refusal> {
+        Node::user(self, id).await
+    }
+
+    async fn throttles(&self) -> Vec<ThrottleView> {
+        Node::throttles(self).list().await.into_iter().map(Into::into).collect()
+    }
+
+    async fn throttle(&self, name: &str) -> Result<ThrottleView, Refusal> {
+        Ok(Node::throttles(self).info(name).await?.into())
+    }
+
+    async fn throttle_start(&self, name: &str, rate: &RateText) -> Result<bool, Refusal> {
+        let started = Node::throttles(self).start(name, read(rate)?).await?;
+        Ok(started == Started::New)
+    }
+
+    async fn throttle_rate(&self, name: &str, rate: &RateText) -> Result<(), Refusal> {
+        Node::throttles(self).change_rate(name, read(rate)?).await
+    }
+
+    async fn throttle_ramp(&self, name: &str, ramp: &RampText) -> Result<(), Refusal> {
+        let ramp = Ramp::new(read(&ramp.from)?, read(&ramp.to)?, ramp.over, ramp.steps)
+            .map_err(|fault| invalid(&fault))?;
+        Node::throttles(self).ramp(name, ramp).await
+    }
+
+    async fn throttle_pause(&self, name: &str) -> Result<(), Refusal> {
+        Node::throttles(self).pause(name).await
+    }
+
+    async fn throttle_resume(&self, name: &str) -> Result<(), Refusal> {
+        Node::throttles(self).resume(name).await
+    }
+
+    async fn throttle_unlock(&self, name: &str) -> Result<(), Refusal> {
+        Node::throttles(self).unlock(name).await
+    }
+
+    async fn throttle_stop(&self, name: &str) -> Result<(), Refusal> {
+        Node::throttles(self).stop(name).await
+    }
+
+    async fn coordinators(&self) -> Vec<CoordinatorView> {
+        Node::coordinators(self).list().into_iter().map(Into::into).collect()
+    }
+
+    async fn coordinator_reset(&self, name: &str) -> Result<(), Refusal> {
+        Node::coordinators(self).reset(name).await
+    }
+
+    async fn coordinator_stop(&self, name: &str) -> Result<(), Refusal> {
+        Node::coordinators(self).stop(name).await
+    }
+
+    async fn metrics(&self, name: Option<&str>) -> Result<MetricsView, Refusal> {
+        let (Some(measure), Some(report)) = (self.measure().await, self.report(false).await) else {
+            return Err(Refusal::new(
+                Code::InvalidStatus,
+                "there is no run, so nothing is measured",
+            ));
+        };
+        let mut document = match serde_json::to_value(&report) {
+            Ok(Value::Object(document)) => document,
+            // A report is an object; but nothing is lost if it were none.
+            _ => serde_json::Map::new(),
+        };
+        document.retain(|part, _| MEASURED.contains(&part.as_str()));
+        if let Some(name) = name {
+            for part in document.values_mut().filter_map(Value::as_object_mut) {
+                part.retain(|key, _| key.contains(name));
+            }
+        }
+        Ok(MetricsView { text: render_metrics(&measure.snapshot(), name), document })
+    }
+
+    async fn live(&self, left: Option<Duration>, width: usize) -> String {
+        let (Ok(status), Some(measure)) = (Node::status(self).await, self.measure().await) else {
+            return String::new();
+        };
+        let view = LiveView {
+            scenario: status.scenario.unwrap_or_default(),
+            elapsed: status.elapsed,
+            remaining: left,
+            running: status.users.running,
+            waiting: status.users.waiting,
+            finished: status.users.finished,
+            failed: status.users.failed,
+            actions: LiveAction::of(&measure.snapshot().last),
+            ..LiveView::default()
+        };
+        live::render(&view, Colour::Ansi, width)
+    }
+
+    async fn finish_report(&self, end: RunEnd, colour: bool) -> Option<FinishedReport> {
+        let report = self.report(end == RunEnd::Interrupted).await?;
+        let colour = if colour { Colour::Ansi } else { Colour::Plain };
+        let document = json::render(&report).unwrap_or_else(|fault| {
+            // Reporting may not fail a run; an empty document says that there is none.
+            tracing::error!("the document of the run cannot be made: {fault}");
+            String::new()
+        });
+        let summary = text::summary(&report, colour);
+        Some(FinishedReport { summary, document, exit_code: report.exit_code })
+    }
+
+    async fn broken(&self) {
+        Node::broken(self).await;
+    }
+
+    async fn shutdown(&self) {
+        Node::shutdown(self).await;
+    }
+}
+
+fn read(rate: &RateText) -> Result<Rate, Refusal> {
+    rate.as_str().parse().map_err(|fault| invalid(&fault))
+}
+
+fn invalid(fault: &dyn std::error::Error) -> Refusal {
+    Refusal::new(Code::InvalidThrottle, fault.to_string())
+}
+
+impl From<ThrottleInfo> for ThrottleView {
+    fn from(info: ThrottleInfo) -> Self {
+        Self {
+            name: info.name,
+            rate: info.rate,
+            ramp: info.ramp,
+            state: match info.state {
+                ThrottleState::Running => "running",
+                ThrottleState::Paused => "paused",
+                ThrottleState::Stopped => "stopped",
+            }
+            .to_owned(),
+            waiting: info.waiting,
+            in_flight: info.in_flight,
+            granted: info.granted,
+            forfeited: info.forfeited,
+            asked_per_second: info.asked_per_second,
+            given_per_second: info.given_per_second,
+        }
+    }
+}
+
+impl From<CoordinatorInfo> for CoordinatorView {
+    fn from(info: CoordinatorInfo) -> Self {
+        let groups: Vec<_> = info.items.iter().map(|item| item.group.as_str()).collect();
+        Self {
+            plan: groups.join(", "),
+            waiting: info.items.iter().map(|item| item.waiting).sum(),
+            name: info.name,
+            state: match info.state {
+                CoordinatorState::Running => "running",
+                CoordinatorState::Stopping => "stopping",
+            }
+            .to_owned(),
+            adds: info.adds,
+            faults: info.faults,
+            last_fault: info.last_fault,
+        }
+    }
+}

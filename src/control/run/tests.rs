@@ -1,0 +1,120 @@
+use super::*;
+use crate::control::{fake::Fake, signals::EndSignal};
+
+fn options(duration: Option<Duration>) -> RunOptions {
+    RunOptions { scenario: "idle".to_owned(), users: 3, settings: Vec::new(), duration, json: None }
+}
+
+async fn run_it(node: &Fake, options: RunOptions) -> (Exit, String) {
+    let (_nobody, signals) = EndSignals::of_test();
+    run_with(signals, node, options).await
+}
+
+async fn run_with(signals: EndSignals, node: &Fake, options: RunOptions) -> (Exit, String) {
+    let mut answers = Vec::new();
+    let exit = run_until(signals, node.clone(), options, &Logs::default(), &mut answers, false)
+        .await
+        .unwrap();
+    (exit, String::from_utf8(answers).unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn ends_when_all_users_have_ended() {
+    let node = Fake::new();
+    let users = node.clone();
+    let began = Instant::now();
+    let ends = async {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        users.with(|inside| {
+            inside.users.running = 0;
+            inside.users.finished = 3;
+        });
+    };
+    let ((exit, answers), ()) = tokio::join!(run_it(&node, options(None)), ends);
+    assert_eq!((exit, answers.as_str()), (Exit::Passed, "summary: 0 removed\n"));
+    assert_eq!(node.with(|inside| inside.log.clone()), ["do idle 3", "stop", "shutdown"]);
+    assert!(began.elapsed() >= Duration::from_secs(60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn ends_when_the_time_is_up() {
+    let node = Fake::new();
+    let began = Instant::now();
+    let (exit, answers) = run_it(&node, options(Some(Duration::from_secs(30)))).await;
+    assert_eq!((exit, answers.as_str()), (Exit::Passed, "summary: 3 removed\n"));
+    assert!(began.elapsed() >= Duration::from_secs(30));
+    assert!(began.elapsed() < Duration::from_secs(31));
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_the_document() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("result.json");
+    let mut options = options(Some(Duration::from_secs(1)));
+    options.json = Some(path.clone());
+    run_it(&Fake::new(), options).await;
+    assert_eq!(fs::read_to_string(path).unwrap(), "{\"exit_code\":0}\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_that_cannot_be_written_is_told_before_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Fake::new();
+    for path in [folder.path().to_owned(), folder.path().join("nowhere/result.json")] {
+        let mut options = options(None);
+        options.json = Some(path);
+        assert_eq!(run_it(&node, options).await.0, Exit::BadUsage);
+    }
+    assert!(node.with(|inside| inside.log.is_empty()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_tells_bad_usage_from_bad_luck() {
+    let node = Fake::new();
+    let mut wrong = options(None);
+    wrong.settings.push(("nonsense".to_owned(), "1".to_owned()));
+    assert_eq!(run_it(&node, wrong).await.0, Exit::BadUsage);
+    node.with(|inside| inside.state = RunState::Failed);
+    assert_eq!(run_it(&node, options(None)).await.0, Exit::Failed);
+    assert_eq!(node.with(|inside| inside.log.clone()), ["shutdown", "shutdown"]);
+}
+
+/// Interrupts a run of stubborn users so often, five seconds apart, and once it drains.
+async fn interrupted(times: usize, stubborn: bool) -> (Exit, String, Vec<String>) {
+    let node = Fake::new();
+    node.with(|inside| inside.stubborn = stubborn);
+    let (sender, signals) = EndSignals::of_test();
+    let interrupts = async {
+        for _ in 0..times {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            sender.send(EndSignal::Interrupt).unwrap();
+        }
+    };
+    let ((exit, answers), ()) = tokio::join!(run_with(signals, &node, options(None)), interrupts);
+    (exit, answers, node.with(|inside| inside.log.clone()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupt_tells_users_to_stop_and_ends_when_they_have() {
+    let (exit, answers, log) = interrupted(1, false).await;
+    assert_eq!((exit, answers.as_str()), (Exit::Interrupted, "summary: 3 removed\n"));
+    assert_eq!(log, ["do idle 3", "remove 3", "stop", "shutdown"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_interrupt_forces_users_that_do_not_stop() {
+    let (exit, answers, log) = interrupted(2, true).await;
+    assert_eq!((exit, answers.as_str()), (Exit::Interrupted, "summary: 3 removed\n"));
+    assert_eq!(log, ["do idle 3", "remove 3", "stop", "shutdown"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupt_while_init_runs_ends_it() {
+    let node = Fake::new();
+    node.with(|inside| inside.init = Duration::from_secs(3600));
+    let (sender, signals) = EndSignals::of_test();
+    sender.send(EndSignal::Terminate).unwrap();
+    let (exit, answers) = run_with(signals, &node, options(None)).await;
+    assert_eq!((exit, answers.as_str()), (Exit::Interrupted, ""));
+    assert_eq!(node.with(|inside| inside.log.clone()), ["shutdown"]);
+}

@@ -1,0 +1,64 @@
+//! The console without a terminal: commands from a pipe.
+
+use crate::binary::{crowd, finish, stderr, stdout};
+use tempfile::TempDir;
+
+#[test]
+fn a_script_prints_its_answers_and_passes() {
+    let state = TempDir::new().unwrap();
+    let script = "# a run\ndo idle 3 user_rate=unlimited lifetime=200ms\nwait 30s\n\
+                  status\nstop\nreset\n";
+    let output = finish(crowd(state.path()), script);
+    let answers = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{answers}{}", stderr(&output));
+    assert!(answers.contains("users 1 to 3"), "{answers}");
+    assert!(answers.contains("all users are gone"), "{answers}");
+    assert!(answers.contains("3 finished"), "{answers}");
+    assert!(answers.contains("idle again"), "{answers}");
+    assert!(!answers.contains("crowd>") && !answers.contains('\x1b'), "{answers:?}");
+}
+
+#[test]
+fn a_command_that_fails_is_told_with_its_line_and_fails_the_script() {
+    let state = TempDir::new().unwrap();
+    let mut command = crowd(state.path());
+    command.arg("console");
+    let output = finish(command, "add 5\nlaunch\nnodes\n");
+    assert_eq!(output.status.code(), Some(1));
+    let faults = stderr(&output);
+    assert!(faults.contains("line 1: ") && faults.contains("[invalid-status]"), "{faults}");
+    assert!(faults.contains("line 2: `launch` is not a command"), "{faults}");
+    assert!(stdout(&output).contains("this node"));
+}
+
+#[test]
+fn a_run_that_is_on_at_the_end_of_input_is_stopped_and_told() {
+    let state = TempDir::new().unwrap();
+    let output = finish(crowd(state.path()), "do idle 3 user_rate=unlimited\n");
+    let answers = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{answers}{}", stderr(&output));
+    let end = answers.split_once("the run of `idle` is on").unwrap().1;
+    assert!(end.lines().count() > 2, "no summary: {answers}");
+}
+
+#[test]
+fn scenarios_are_described() {
+    let state = TempDir::new().unwrap();
+    let mut all = crowd(state.path());
+    all.arg("scenarios");
+    let all = stdout(&finish(all, ""));
+    for scenario in ["chat", "http", "idle"] {
+        assert!(all.contains(scenario), "{all}");
+    }
+    let mut one = crowd(state.path());
+    one.args(["scenarios", "idle"]);
+    let one = stdout(&finish(one, ""));
+    for word in ["lifetime", "user_rate", "1200/min", "SETTING", "DEFAULT"] {
+        assert!(one.contains(word), "no {word}: {one}");
+    }
+    let mut none = crowd(state.path());
+    none.args(["scenarios", "idel"]);
+    let none = finish(none, "");
+    assert_eq!(none.status.code(), Some(64));
+    assert!(stderr(&none).contains("did you mean `idle`?"), "{}", stderr(&none));
+}
