@@ -1,4 +1,5 @@
 //! The `http` scenario of the real binary against a real nginx: both count the same requests.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::{
     ffi::OsString,
