@@ -3,8 +3,7 @@
 use std::{
     any::Any,
     cell::Cell,
-    fmt,
-    mem,
+    fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
@@ -186,18 +185,6 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without a text".to_owned())
 }
-#[test]
-fn sizes() {
-    struct W;
-    impl crate::scenario::Scenario for W {
-        const NAME: &'static str = "w";
-        type Settings = ();
-        type Message = ();
-        async fn init(_: &crate::scenario::Run<Self>) -> Result<Self, Failure> { Ok(W) }
-        async fn start(&self, user: crate::user::User<Self>) -> Result<(), Failure> { user.stopped().await; Ok(()) }
-    }
-    fn life(s: Arc<W>, user: crate::user::User<W>) -> impl Future<Output=Result<(), Failure>> { async move { crate::scenario::Scenario::start(&*s, user).await } }
-    fn size<A, B, F>(_: fn(A, B) -> F) -> usize { std::mem::size_of::<F>() }
-    eprintln!("life {} core {} notified {} mailbox {} notify {} task {}", size(life), std::mem::size_of::<UserCore>(), std::mem::size_of::<tokio::sync::futures::Notified>(), std::mem::size_of::<crate::user::mailbox::Mailbox>(), std::mem::size_of::<tokio::sync::Notify>(),  { fn t<A,B,F>(_: fn(A,B)->F)->usize{ std::mem::size_of::<UserTask<F>>() } t(life) });
-    panic!();
-}
+
+#[cfg(test)]
+mod tests;
