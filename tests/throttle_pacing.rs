@@ -195,8 +195,9 @@ async fn the_bound_holds_after_the_pacer_was_held_up() {
     tokio::time::advance(500 * MS).await;
     tokio::task::yield_now().await;
     let info = throttle.info();
-    assert!(info.granted - before <= 2, "{} at once", info.granted - before);
-    assert!(info.forfeited >= 495, "{} forfeited", info.forfeited);
+    // One, and those of the tolerance.
+    assert!(info.granted - before <= 7, "{} at once", info.granted - before);
+    assert!(info.forfeited >= 490, "{} forfeited", info.forfeited);
     timeout(60 * SECOND, waiting).await.expect("somebody is lost").unwrap();
     let info = throttle.info();
     assert_eq!(info.granted, 2_000);
