@@ -3,7 +3,6 @@
 //! `cargo bench --bench measure`.
 
 use std::{
-    sync::Barrier,
     thread,
     time::{Duration, Instant},
 };
@@ -13,48 +12,39 @@ use crowd::{
     measure::{Measure, Sample, series::Activity},
 };
 
+/// Slices are shorter than a turn on a busy machine's processor, so the median is of slices that
+/// nobody interrupted.
+const SLICES: usize = 500;
+const ACTIONS: u32 = 2_000;
 const ROUNDS: usize = 25;
-const ACTIONS: u32 = 200_000;
 const NAMES: [&str; 5] = ["connect", "login", "send_message", "receive_message", "disconnect"];
 
 fn main() {
-    println!("median of {ROUNDS} rounds of {ACTIONS} actions, ns for one:");
-    line("clock alone (two readings)", 1, |_| Duration::ZERO, |_, _, _| {});
+    println!("median of {SLICES} slices of {ACTIONS} actions on each thread, ns for one:");
+    let failure = Failure::target("connection refused (os error 111)");
     for threads in [1, 2] {
-        line(
-            "timed action",
-            threads,
-            |_| Duration::ZERO,
-            |measure, n, took| {
-                let sample = Sample { service: took, response: took, failure: None };
-                measure.record(NAMES[n as usize % NAMES.len()], sample);
-            },
-        );
-        // Times spread over six powers of ten touch more memory.
-        line("timed action, times spread", threads, spread, |measure, n, took| {
-            let sample = Sample { service: took, response: took * 2, failure: None };
-            measure.record(NAMES[n as usize % NAMES.len()], sample);
+        line("two readings of the clock alone", threads, |_, _, _| {});
+        line("timed action", threads, |measure, n, took| {
+            record(measure, n, took, None);
         });
-        let failure = Failure::target("connection refused (os error 111)");
-        line(
-            "timed action that failed",
-            threads,
-            |_| Duration::ZERO,
-            |measure, n, took| {
-                let sample = Sample { service: took, response: took, failure: Some(&failure) };
-                measure.record(NAMES[n as usize % NAMES.len()], sample);
-            },
-        );
-        line(
-            "clock and counter",
-            threads,
-            |_| Duration::ZERO,
-            |measure, _, _| {
-                measure.count("messages", 1);
-            },
-        );
+        line("timed action that failed", threads, |measure, n, took| {
+            record(measure, n, took, Some(&failure));
+        });
+        // Times over six powers of ten touch more memory.
+        line("made-up times alone", threads, |_, n, took| {
+            std::hint::black_box(took + spread(n));
+        });
+        line("timed action of made-up times", threads, |measure, n, took| {
+            record(measure, n, took + spread(n), None);
+        });
+        line("counter", threads, |measure, _, _| measure.count("messages", 1));
     }
     collecting();
+}
+
+fn record(measure: &Measure, n: u32, took: Duration, failure: Option<&Failure>) {
+    let name = NAMES[n as usize % NAMES.len()];
+    measure.record(name, Sample { service: took, response: took * 2, failure });
 }
 
 /// A duration that looks random, from a microsecond to a second.
@@ -63,46 +53,39 @@ fn spread(n: u32) -> Duration {
     Duration::from_micros(u64::from(hash) % 10u64.pow(1 + hash.rotate_left(7) % 6))
 }
 
-fn line(
-    what: &str,
-    threads: usize,
-    extra: impl Fn(u32) -> Duration + Sync,
-    act: impl Fn(&Measure, u32, Duration) + Sync,
-) {
+fn line(what: &str, threads: usize, act: impl Fn(&Measure, u32, Duration) + Sync) {
     let measure = Measure::default();
-    let mut rounds: Vec<f64> = (0..ROUNDS)
-        .map(|_| {
-            // Shards are swapped between rounds, as a node does each second.
-            measure.tick(tokio::time::Instant::now(), Activity::default());
-            round(&measure, threads, &extra, &act)
-        })
-        .collect();
-    println!("  {what:<34} {threads} thread(s) {:>7.1}", median(&mut rounds));
+    let mut slices: Vec<f64> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|number| {
+                scope.spawn({
+                    let (measure, act) = (&measure, &act);
+                    move || run(measure, number == 0, act)
+                })
+            })
+            .collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_default()).collect()
+    });
+    println!("  {what:<34} {threads} thread(s) {:>7.1}", median(&mut slices));
 }
 
-/// Nanoseconds for one action on each of so many threads at once.
-fn round(
-    measure: &Measure,
-    threads: usize,
-    extra: &(impl Fn(u32) -> Duration + Sync),
-    act: &(impl Fn(&Measure, u32, Duration) + Sync),
-) -> f64 {
-    let start = Barrier::new(threads);
-    let work = || {
-        start.wait();
-        let began = Instant::now();
-        for n in 0..ACTIONS {
-            let sent = Instant::now();
-            let took = Instant::now() - sent;
-            act(measure, n, std::hint::black_box(took + extra(n)));
-        }
-        began.elapsed().as_nanos() as f64 / f64::from(ACTIONS)
-    };
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let times = workers.into_iter().filter_map(|worker| worker.join().ok());
-        times.fold(0.0, f64::max)
-    })
+/// Nanoseconds for one action, by slice.
+fn run(measure: &Measure, ticks: bool, act: impl Fn(&Measure, u32, Duration)) -> Vec<f64> {
+    (0..SLICES)
+        .map(|slice| {
+            // As a node does each second.
+            if ticks && slice % 100 == 0 {
+                measure.tick(tokio::time::Instant::now(), Activity::default());
+            }
+            let began = Instant::now();
+            for n in 0..ACTIONS {
+                let sent = Instant::now();
+                let took = Instant::now() - sent;
+                act(measure, n, std::hint::black_box(took));
+            }
+            began.elapsed().as_nanos() as f64 / f64::from(ACTIONS)
+        })
+        .collect()
 }
 
 fn collecting() {

@@ -381,6 +381,7 @@ impl Controller {
                     name: run.scenario(),
                     ids: ids.clone(),
                     directory: run.services().directory.clone(),
+                    measure: run.services().measure.clone(),
                     done: done.into(),
                 }
             });

@@ -1,7 +1,7 @@
 //! Measuring: what users do is counted and timed where they run and brought together once a
 //! second.
 //!
-//! Every worker thread records into a [shard](shard) of its own, so that users of different
+//! Every worker thread records into a shard of its own, so that users of different
 //! workers never wait for each other. Each interval the shards are swapped for empty ones and
 //! merged on the node: see [`Measure::tick`]. Distributions are HDR histograms; they are added,
 //! never averaged. `docs/measuring.md` tells what the numbers mean.
@@ -174,7 +174,9 @@ impl Measure {
         lock(&self.inner.stalls).add(scenario_or_action, duration);
     }
 
-    /// Ends an interval at `now`; call it about once a second while the run goes on.
+    /// Ends an interval at `now`; call it about once a second while the run goes on. Takes about
+    /// 0.1 ms for each action, so a run with hundreds of actions should call it on a blocking
+    /// thread.
     pub fn tick(&self, now: Instant, activity: Activity) {
         let mut collector = self.collect();
         let now = now.saturating_duration_since(self.inner.started);

@@ -29,6 +29,7 @@ mod registry;
 mod running;
 mod schedule;
 mod tally;
+mod waiting;
 
 use self::registry::{Registration, Registry, Table};
 pub use self::{

@@ -69,7 +69,11 @@ fn report() -> RunReport {
 
 /// The names at one level of a document.
 fn names(value: &Value) -> Vec<&str> {
-    let mut names: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    let mut names: Vec<_> = value
+        .as_object()
+        .into_iter()
+        .flat_map(|object| object.keys().map(String::as_str))
+        .collect();
     names.sort_unstable();
     names
 }

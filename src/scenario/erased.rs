@@ -14,7 +14,7 @@ use crate::{
     refusal::Refusal,
     user::{
         User, UserCore,
-        task::{ExitBox, panic_text, run_user},
+        task::{UserTask, Watch, panic_text},
     },
 };
 
@@ -38,7 +38,7 @@ pub type Starting = BoxFuture<'static, Result<Arc<dyn Running>, Failure>>;
 /// A scenario whose `init` succeeded.
 pub trait Running: fmt::Debug + Send + Sync {
     /// Starts a user as a task of its own.
-    fn start(&self, core: Arc<UserCore>, exits: Arc<ExitBox>);
+    fn start(&self, core: Arc<UserCore>, watch: Arc<Watch>);
     /// Whether settings can be made of these values.
     fn check_values(&self, values: &Values) -> Result<(), Refusal>;
     /// Makes changed settings visible to users.
@@ -102,12 +102,11 @@ impl<S: Scenario> fmt::Debug for Live<S> {
 }
 
 impl<S: Scenario> Running for Live<S> {
-    fn start(&self, core: Arc<UserCore>, exits: Arc<ExitBox>) {
+    fn start(&self, core: Arc<UserCore>, watch: Arc<Watch>) {
         let scenario = self.scenario.clone();
         let user = User::<S>::new(core.clone(), self.run.clone());
         let life = async move { scenario.start(user).await };
-        let measure = self.run.measure().clone();
-        let task = tokio::spawn(run_user(core.clone(), exits, measure, S::NAME, life));
+        let task = tokio::spawn(UserTask::new(core.clone(), watch, life));
         core.runs_as(task.abort_handle());
     }
 

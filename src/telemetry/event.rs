@@ -54,7 +54,7 @@ events! {
         /// How long it took.
         duration: Duration };
     /// `init` failed, panicked or took too long.
-    InitException = "crowd.scenario.init.exception" at ERROR {
+    InitException = "crowd.scenario.init.exception" at DEBUG {
         /// The scenario.
         scenario: &'static str,
         /// How long it took.
@@ -196,13 +196,13 @@ events! {
         /// Why.
         reason: String };
     /// A setting was refused, by its type or by its check.
-    ConfigVerify = "crowd.config.verify" at WARN {
+    ConfigVerify = "crowd.config.verify" at DEBUG {
         /// The setting.
         setting: String,
         /// Why.
         reason: String };
     /// A value from the environment cannot be read.
-    ConfigEnv = "crowd.config.env" at ERROR {
+    ConfigEnv = "crowd.config.env" at DEBUG {
         /// The variable.
         variable: String,
         /// Why.

@@ -11,15 +11,11 @@ use super::{
     schedule::Schedule,
 };
 
-/// A process that was not run for so many tolerances was stopped, and not merely late. What it had
-/// given just before comes to life only now and is all the burst there may be.
-const STOPPED_TOLERANCES: u64 = 20;
-
 /// The state of a throttle, without its queue.
 #[derive(Debug, Clone)]
 pub(crate) struct Bucket {
     mode: Mode,
-    /// Slots up to here are given or gone. It never begins anew, so that a place names one slot.
+    /// Slots up to here are given or gone.
     given: Slots,
     /// What may be given although time stands still: while paused, or while the rate is no rate
     /// over time.
@@ -67,30 +63,14 @@ impl Bucket {
         }
     }
 
-    /// Gives one slot: its place, and when it was due (`now` if the rate has no schedule). Only
-    /// if one is available.
-    pub(crate) fn give(&mut self, now: u64) -> Given {
-        let Mode::Timed(schedule) = &self.mode else { return Given { place: None, due: now } };
-        self.given = self.given.plus(Slots::ONE);
-        let due = self.first_due.take().or_else(|| schedule.due(self.given)).unwrap_or(now);
-        Given { place: Some(self.given), due: due.min(now) }
-    }
-
-    /// Gives many slots at once; only so many as are available. The answer is that of the first.
-    pub(crate) fn give_many(&mut self, now: u64, slots: u64) -> Given {
-        let first = self.give(now);
-        if first.place.is_some() {
-            self.given = self.given.plus_whole(slots.saturating_sub(1));
-        }
-        first
-    }
-
-    /// Takes a slot back that nobody used. Possible only until the next one is given: after that
-    /// somebody could be let through early for it.
-    pub(crate) fn take_back(&mut self, given: Given) {
-        if given.place == Some(self.given) && self.is_timed() && !self.paused {
-            self.given = self.given.minus(Slots::ONE);
-        }
+    /// Gives so many slots, which must be available. The answer is when the first was due: `now`
+    /// if the rate has no schedule.
+    pub(crate) fn give(&mut self, now: u64, slots: u64) -> u64 {
+        let Mode::Timed(schedule) = &self.mode else { return now };
+        let first = self.given.plus(Slots::ONE);
+        let due = self.first_due.take().or_else(|| schedule.due(first)).unwrap_or(now);
+        self.given = self.given.plus_whole(slots);
+        due.min(now)
     }
 
     /// Somebody comes while nobody waits: whatever was saved up while nobody came is one slot, or
@@ -104,10 +84,8 @@ impl Bucket {
         }
         // Who comes back within the tolerance was not idle: it was let through late.
         let keep = if now.saturating_sub(since) <= self.tolerance { left } else { Slots::ONE };
-        let released = schedule.at(now);
-        let recent = released.minus(schedule.at(now.saturating_sub(self.tolerance)));
-        let keep = keep.max(Slots::ONE).min(recent.plus(Slots::ONE));
-        self.given = self.given.max(released.minus(keep));
+        let keep = keep.max(Slots::ONE).min(self.most(schedule, now));
+        self.given = self.given.max(schedule.at(now).minus(keep));
         self.first_due = None;
     }
 
@@ -125,31 +103,32 @@ impl Bucket {
         if self.paused {
             return 0;
         }
-        let before = |nanos: u64| schedule.at(now.saturating_sub(nanos));
-        let late = before(self.tolerance).minus(self.given);
-        if late <= Slots::ONE {
+        let ready = schedule.at(now).minus(self.given);
+        let excess = ready.minus(self.most(schedule, now));
+        if excess == Slots::ZERO {
             return 0;
         }
-        // One slot stays, or who is always late would never be served: the last that was missed.
-        let missed = self.given.plus_whole(late.whole());
-        self.first_due = schedule.due(missed);
-        let stopped = self.tolerance.saturating_mul(STOPPED_TOLERANCES);
-        let keep_from = if before(stopped) > self.given.plus(Slots::ONE) {
-            before(0)
-        } else {
-            before(self.tolerance)
-        };
-        let gone = self.forfeited.plus(keep_from.minus(Slots::ONE).minus(self.given));
-        let whole = gone.whole() - self.forfeited.whole();
-        self.forfeited = gone;
-        self.given = keep_from.minus(Slots::ONE);
-        whole
+        // The oldest that stays. It is later than the tolerance if it is the only one: who is
+        // always late would never be served otherwise.
+        self.first_due = schedule.due(self.given.plus_whole(excess.whole()).plus(Slots::ONE));
+        self.given = self.given.plus(excess);
+        let before = self.forfeited.whole();
+        self.forfeited = self.forfeited.plus(excess);
+        self.forfeited.whole() - before
     }
 
-    /// When the next slot is due, if time alone can bring it.
-    pub(crate) fn next_due(&self) -> Option<u64> {
+    /// The most slots that may be ready: one, and those of the tolerance.
+    fn most(&self, schedule: &Schedule, now: u64) -> Slots {
+        let before = schedule.at(now.saturating_sub(self.tolerance));
+        schedule.at(now).minus(before).plus(Slots::ONE)
+    }
+
+    /// When the slot after the next `reserved` ones is due, if time alone can bring it.
+    pub(crate) fn next_due(&self, reserved: u64) -> Option<u64> {
         match &self.mode {
-            Mode::Timed(schedule) if !self.paused => schedule.due(self.given.plus(Slots::ONE)),
+            Mode::Timed(schedule) if !self.paused => {
+                schedule.due(self.given.plus_whole(reserved).plus(Slots::ONE))
+            }
             _ => None,
         }
     }
@@ -277,15 +256,6 @@ impl Bucket {
             }
         };
     }
-}
-
-/// A slot that was given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Given {
-    /// Its number on the schedule, if there is one.
-    place: Option<Slots>,
-    /// When it was due.
-    pub(crate) due: u64,
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -18,12 +19,13 @@ use tokio::{runtime::Handle, sync::Notify, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    bucket::{Bucket, Given},
+    bucket::Bucket,
     info::{Lateness, Meter, ThrottleInfo, ThrottleState},
     outbox::Outbox,
-    queue::{Answer, Entry, Queue, Stage, Ticket, Withdrawn},
+    queue::{Call, Look, Queue, Ticket, What},
     rate::Rate,
     tally::Tally,
+    waiting::Waiting,
 };
 use crate::telemetry::{
     Telemetry,
@@ -39,6 +41,7 @@ pub(crate) struct Gate {
     pub(super) running: TaskTracker,
     /// Cancelled when the throttle is stopped.
     pub(super) ending: CancellationToken,
+    tolerance: u64,
     /// Zero of the throttle's clock.
     origin: Instant,
     /// Unlimited, not paused and not stopped: nobody needs the lock.
@@ -57,6 +60,8 @@ struct Inner {
     queue: Queue,
     lateness: Histogram<u64>,
     meter: Meter,
+    /// Somebody was let through under this lock.
+    gave: bool,
     /// How many waited when it was stopped; `None` while it is not.
     stopped: Option<u64>,
 }
@@ -67,11 +72,29 @@ impl fmt::Debug for Gate {
     }
 }
 
+impl Inner {
+    /// How many wait, be they called or not.
+    fn waiting(&self) -> u64 {
+        self.queue.waiting() as u64 + self.queue.called()
+    }
+}
+
 /// What asking ended with.
+#[derive(Debug)]
 pub(crate) enum Asked {
     Given(Answer),
-    Queued(Arc<Ticket>),
+    Queued(Waiting),
     Stopped,
+}
+
+/// What was given.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Answer {
+    pub(crate) slots: u64,
+    /// When it should have been let through: not before it asked.
+    pub(crate) due: u64,
+    /// When it was let through.
+    pub(crate) released: u64,
 }
 
 impl Gate {
@@ -92,6 +115,7 @@ impl Gate {
             runtime: Handle::current(),
             running: TaskTracker::new(),
             ending: CancellationToken::new(),
+            tolerance,
             origin: Instant::now(),
             open: AtomicBool::new(bucket.is_open()),
             limits_flight: AtomicBool::new(bucket.limits_flight()),
@@ -103,6 +127,7 @@ impl Gate {
                 // Grows as needed; three digits are always a valid number of digits.
                 lateness: Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits")),
                 meter: Meter::new(0),
+                gave: false,
                 stopped: None,
             }),
         })
@@ -137,79 +162,97 @@ impl Gate {
             return Asked::Stopped;
         }
         self.tally.asked(1);
-        let asked = if let Some((slots, given)) = self.at_once(&mut inner, now, max) {
-            if !holds {
-                self.tally.ended(slots);
+        let asked = match self.at_once(&mut inner, now, max, &mut out) {
+            Some(slots) => Asked::Given(self.give(&mut inner, now, slots, holds, now, &mut out)),
+            None => {
+                let ticket = Ticket::new(max, holds, now);
+                self.enqueue(&mut inner, What::Ask(ticket.clone()), now, &mut out);
+                Asked::Queued(Waiting::new(self.clone(), ticket))
             }
-            out.executed(slots);
-            Asked::Given(Answer { given, slots, due: given.due.max(now), released: now })
-        } else {
-            let ticket = Ticket::new(holds);
-            let entry = Entry::Ask { ticket: ticket.clone(), max, asked_at: now };
-            self.enqueue(&mut inner, entry, now, &mut out);
-            Asked::Queued(ticket)
         };
+        self.rest(&mut inner, now);
         drop(inner);
         self.telemetry.emit_with(1, || ThrottleRequest { name: self.name.clone() });
         self.deliver(out);
         asked
     }
 
-    /// Puts an action or work into the queue; gives it back if the throttle is stopped.
-    pub(crate) fn enter(self: &Arc<Self>, entry: Entry) -> Result<(), Entry> {
+    /// Has an action done in its turn; says whether the throttle still runs.
+    pub(crate) fn send(self: &Arc<Self>, action: Box<dyn FnOnce() + Send>) -> bool {
         let mut out = Outbox::default();
         let mut inner = self.lock();
         let now = self.now();
         if inner.stopped.is_some() {
-            return Err(entry);
+            return false;
         }
         self.tally.asked(1);
-        match self.at_once(&mut inner, now, 1) {
-            Some((_, given)) => {
-                let answer = Answer { given, slots: 1, due: given.due.max(now), released: now };
-                self.let_through(entry, answer, &mut out);
-            }
-            None => self.enqueue(&mut inner, entry, now, &mut out),
+        if self.at_once(&mut inner, now, 1, &mut out).is_some() {
+            self.give(&mut inner, now, 1, false, now, &mut out);
+            out.actions.push(action);
+        } else {
+            self.enqueue(&mut inner, What::Send(action), now, &mut out);
         }
+        self.rest(&mut inner, now);
         drop(inner);
         self.telemetry.emit_with(1, || ThrottleRequest { name: self.name.clone() });
         self.deliver(out);
-        Ok(())
+        true
     }
 
-    /// Somebody does not want to know the answer any more.
-    pub(crate) fn withdraw(self: &Arc<Self>, ticket: &Ticket) {
+    /// Somebody who was called is there: gives it what there is for it, or puts it back to its
+    /// place. `None` if the throttle is stopped.
+    pub(crate) fn claim(
+        self: &Arc<Self>,
+        ticket: &Arc<Ticket>,
+        call: Call,
+        context: &Context<'_>,
+    ) -> Option<Poll<Answer>> {
         let mut out = Outbox::default();
         let mut inner = self.lock();
-        let (withdrawn, waker) = ticket.withdraw();
-        match withdrawn {
-            Withdrawn::Waiting => {
-                self.tally.cancelled();
-                inner.queue.withdrawn(&mut out.dead);
+        let now = self.now();
+        if inner.stopped.is_some() {
+            return None;
+        }
+        inner.queue.answered(call);
+        out.rate = inner.bucket.advance(now);
+        out.forfeited += inner.bucket.forfeit(now);
+        let free = inner.bucket.available(now, self.in_flight(&inner));
+        let answer = if free > 0 {
+            // Others that were called have their share.
+            let share = free.saturating_sub(inner.queue.reserved()).max(1);
+            let (slots, holds) = (share.min(ticket.max), ticket.holds);
+            ticket.settle();
+            Poll::Ready(self.give(&mut inner, now, slots, holds, ticket.asked_at, &mut out))
+        } else {
+            ticket.wait_again(context);
+            inner.queue.put_back(call.order, ticket.clone());
+            self.pacer.notify_one();
+            Poll::Pending
+        };
+        self.pump(&mut inner, now, &mut out);
+        self.rest(&mut inner, now);
+        drop(inner);
+        self.deliver(out);
+        Some(answer)
+    }
+
+    /// Somebody does not wait any longer. Whatever was kept for it goes to others.
+    pub(crate) fn give_up(self: &Arc<Self>, ticket: &Ticket) {
+        let mut out = Outbox::default();
+        let mut inner = self.lock();
+        let now = self.now();
+        let (look, waker) = ticket.settle();
+        if inner.stopped.is_none() && !matches!(look, Look::Over) {
+            self.tally.cancelled();
+            match look {
+                Look::Called(call) => inner.queue.answered(call),
+                _ => inner.queue.given_up(&mut out.dead),
             }
-            Withdrawn::Unseen(answer) => {
-                self.tally.unseen(answer.slots, ticket.holds());
-                if answer.slots == 1 {
-                    inner.bucket.take_back(answer.given);
-                }
-                self.pump(&mut inner, self.now(), &mut out);
-            }
-            Withdrawn::Settled => {}
+            self.pump(&mut inner, now, &mut out);
+            self.rest(&mut inner, now);
         }
         drop(inner);
         drop(waker);
-        self.deliver(out);
-    }
-
-    /// Work is not wanted any more; if it still waits, it does not wait on.
-    pub(crate) fn drop_work(self: &Arc<Self>, stage: &Stage) {
-        let mut out = Outbox::default();
-        let mut inner = self.lock();
-        if inner.stopped.is_none() && stage.drop_waiting() {
-            self.tally.cancelled();
-            inner.queue.withdrawn(&mut out.dead);
-        }
-        drop(inner);
         self.deliver(out);
     }
 
@@ -227,12 +270,13 @@ impl Gate {
         let mut inner = self.lock();
         let now = self.now();
         self.pump(&mut inner, now, &mut out);
+        self.rest(&mut inner, now);
         inner.meter.look(now, || self.tally.totals());
         let mut next = inner.meter.next_look();
-        if inner.queue.waiting() > 0
-            && let Some(due) = inner.bucket.next_due()
-        {
-            next = next.min(due);
+        if inner.queue.waiting() > 0 {
+            let due = inner.bucket.next_due(inner.queue.reserved());
+            let expiry = inner.queue.oldest_call().map(|at| at.saturating_add(self.tolerance));
+            next = next.min(due.unwrap_or(u64::MAX)).min(expiry.unwrap_or(u64::MAX));
         }
         if let Some(change) = inner.bucket.next_change() {
             // Steps may be shorter than anybody wants to be told of.
@@ -269,6 +313,7 @@ impl Gate {
         // looks at the queue too.
         self.limits_flight.store(inner.bucket.limits_flight(), Ordering::SeqCst);
         self.pump(&mut inner, now, &mut out);
+        self.rest(&mut inner, now);
         self.open.store(inner.bucket.is_open(), Ordering::Release);
         drop(inner);
         self.deliver(out);
@@ -283,11 +328,11 @@ impl Gate {
         if inner.stopped.is_some() {
             return;
         }
-        let waiting = inner.queue.waiting() as u64;
+        let waiting = inner.waiting();
         inner.stopped = Some(waiting);
         self.open.store(false, Ordering::Release);
         for entry in inner.queue.drain() {
-            if let Entry::Ask { ticket, .. } = &entry {
+            if let What::Ask(ticket) = &entry.what {
                 out.wakers.extend(ticket.stop());
             }
             out.dead.push(entry);
@@ -317,7 +362,7 @@ impl Gate {
                 None if inner.bucket.is_paused() => ThrottleState::Paused,
                 None => ThrottleState::Running,
             },
-            waiting: inner.stopped.unwrap_or(inner.queue.waiting() as u64),
+            waiting: inner.stopped.unwrap_or_else(|| inner.waiting()),
             in_flight: self.tally.in_flight(),
             requested: totals.asked,
             granted: totals.given,
@@ -336,29 +381,28 @@ impl Gate {
         self.origin + Duration::from_nanos(time)
     }
 
-    /// If nobody waits and something may be given, gives it.
-    fn at_once(&self, inner: &mut Inner, now: u64, max: u64) -> Option<(u64, Given)> {
+    /// How many slots, up to `max`, somebody who comes may have at once: none if others wait.
+    fn at_once(&self, inner: &mut Inner, now: u64, max: u64, out: &mut Outbox) -> Option<u64> {
+        out.rate = inner.bucket.advance(now).or(out.rate);
         if inner.queue.waiting() > 0 {
             return None;
         }
-        inner.bucket.first_comes(now);
-        let free = inner.bucket.available(now, self.in_flight(inner));
-        if free == 0 {
-            return None;
+        if inner.queue.called() == 0 {
+            inner.bucket.first_comes(now);
+        } else {
+            out.forfeited += inner.bucket.forfeit(now);
         }
-        let slots = max.min(free);
-        let given = inner.bucket.give_many(now, slots);
-        self.count_given(inner, given, slots, now);
-        inner.bucket.last_went(now);
-        Some((slots, given))
+        let free = inner.bucket.available(now, self.in_flight(inner));
+        let slots = free.saturating_sub(inner.queue.reserved()).min(max);
+        (slots > 0).then_some(slots)
     }
 
-    fn enqueue(&self, inner: &mut Inner, entry: Entry, now: u64, out: &mut Outbox) {
-        inner.queue.push(entry);
+    fn enqueue(&self, inner: &mut Inner, what: What, now: u64, out: &mut Outbox) {
+        inner.queue.push(what);
         if inner.queue.waiting() == 1 {
             self.pacer.notify_one();
         } else {
-            // Whoever holds the lock releases what is due: no need to wait for the pacer.
+            // Whoever holds the lock lets through what is due: no need to wait for the pacer.
             self.pump(inner, now, out);
         }
     }
@@ -369,52 +413,74 @@ impl Gate {
         if inner.queue.waiting() == 0 {
             return;
         }
-        out.forfeited += inner.bucket.forfeit(now);
-        let mut free = inner.bucket.available(now, self.in_flight(inner));
-        if free == 0 {
-            return;
+        if let Some(expired) = now.checked_sub(self.tolerance) {
+            inner.queue.expire(expired);
         }
-        let (timed, limits) = (inner.bucket.is_timed(), inner.bucket.limits_flight());
+        out.forfeited += inner.bucket.forfeit(now);
+        let open = inner.bucket.is_open();
+        let free = inner.bucket.available(now, self.in_flight(inner));
+        let mut free = free.saturating_sub(inner.queue.reserved());
+        let mut called = false;
         while free > 0
             && let Some(entry) = inner.queue.pop(&mut out.dead)
         {
-            let (slots, asked_at) = match &entry {
-                Entry::Ask { max, asked_at, .. } => (free.min(*max), *asked_at),
-                Entry::Send(_) | Entry::Run(_) => (1, 0),
-            };
-            let given = inner.bucket.give_many(now, slots);
-            self.count_given(inner, given, slots, now);
-            if timed || (limits && entry.holds()) {
-                free -= slots;
+            let order = entry.order();
+            match entry.what {
+                What::Ask(ticket) => {
+                    let slots = ticket.max.min(free);
+                    out.wakers.extend(inner.queue.call(order, &ticket, slots, now));
+                    called = true;
+                    if !open {
+                        free -= slots;
+                    }
+                }
+                What::Send(action) => {
+                    self.give(inner, now, 1, false, now, out);
+                    out.actions.push(action);
+                    // What takes no time leaves room for others under a limit of what is in
+                    // flight.
+                    if inner.bucket.is_timed() {
+                        free -= 1;
+                    }
+                }
             }
-            let answer = Answer { given, slots, due: given.due.max(asked_at), released: now };
-            self.let_through(entry, answer, out);
         }
-        if inner.queue.waiting() == 0 {
-            inner.bucket.last_went(now);
+        if called && inner.queue.waiting() > 0 && !inner.bucket.is_timed() {
+            // No slot comes due that would make it look after those that were called.
+            self.pacer.notify_one();
         }
     }
 
-    fn let_through(&self, entry: Entry, answer: Answer, out: &mut Outbox) {
-        out.executed(answer.slots);
-        if !entry.holds() {
-            self.tally.ended(answer.slots);
-        }
-        match entry {
-            Entry::Ask { ticket, .. } => out.wakers.extend(ticket.answer(answer)),
-            Entry::Send(action) => out.actions.push(action),
-            Entry::Run(work) => {
-                work.stage.take();
-                out.work.push((work, answer));
-            }
-        }
-    }
-
-    fn count_given(&self, inner: &mut Inner, given: Given, slots: u64, now: u64) {
-        self.tally.given(slots);
+    fn give(
+        &self,
+        inner: &mut Inner,
+        now: u64,
+        slots: u64,
+        holds: bool,
+        asked_at: u64,
+        out: &mut Outbox,
+    ) -> Answer {
+        let due = inner.bucket.give(now, slots);
+        inner.gave = true;
         if inner.bucket.is_timed() {
-            let late = now.saturating_sub(given.due) / 1_000;
-            inner.lateness.saturating_record_n(late, slots);
+            let late = now.saturating_sub(due) / 1_000;
+            // Cannot fail: the histogram grows as needed.
+            let _ = inner.lateness.record_n(late, slots);
+        }
+        // Who takes many asked once, for as many as it got.
+        self.tally.asked(slots - 1);
+        self.tally.given(slots);
+        if !holds {
+            self.tally.ended(slots);
+        }
+        out.executed(slots);
+        Answer { slots, due: due.max(asked_at), released: now }
+    }
+
+    /// After anything that may have let through the last that waited.
+    fn rest(&self, inner: &mut Inner, now: u64) {
+        if std::mem::take(&mut inner.gave) && inner.waiting() == 0 {
+            inner.bucket.last_went(now);
         }
     }
 

@@ -8,8 +8,7 @@ use tokio::task::coop;
 use super::{
     Permit, Ramp, Rate, Running, ThrottleInfo,
     actor::Control,
-    gate::{Asked, Gate},
-    queue::{Answer, Entry, Ticket},
+    gate::{Answer, Asked, Gate},
     registry::Registration,
 };
 use crate::{
@@ -89,7 +88,7 @@ impl Throttle {
     /// # Errors
     /// If the throttle was stopped. If it is stopped later, what waits is dropped.
     pub fn send(&self, action: impl FnOnce() + Send + 'static) -> Result<(), ThrottleStopped> {
-        self.gate.enter(Entry::Send(Box::new(action))).map_err(|_| self.stopped())
+        if self.gate.send(Box::new(action)) { Ok(()) } else { Err(self.stopped()) }
     }
 
     /// Sends a message to a user, to itself or another, when its turn comes. If that user has
@@ -120,40 +119,15 @@ impl Throttle {
     }
 
     async fn answer(&self, max: u64, holds: bool) -> Result<Answer, ThrottleStopped> {
-        let ticket = match self.gate.ask(max, holds) {
-            Asked::Given(answer) => return Ok(answer),
-            Asked::Stopped => return Err(self.stopped()),
-            Asked::Queued(ticket) => ticket,
-        };
-        let waiting = Waiting { gate: &self.gate, ticket: &ticket, settled: false };
-        waiting.settle().await.map_err(|()| self.stopped())
+        match self.gate.ask(max, holds) {
+            Asked::Given(answer) => Ok(answer),
+            Asked::Queued(waiting) => waiting.await.ok_or_else(|| self.stopped()),
+            Asked::Stopped => Err(self.stopped()),
+        }
     }
 
     fn stopped(&self) -> ThrottleStopped {
         ThrottleStopped(self.name().to_owned())
-    }
-}
-
-/// Gives the wait up when it is dropped.
-struct Waiting<'a> {
-    gate: &'a Arc<Gate>,
-    ticket: &'a Ticket,
-    settled: bool,
-}
-
-impl Waiting<'_> {
-    async fn settle(mut self) -> Result<Answer, ()> {
-        let answer = std::future::poll_fn(|context| self.ticket.poll(context)).await;
-        self.settled = true;
-        answer
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        if !self.settled {
-            self.gate.withdraw(self.ticket);
-        }
     }
 }
 

@@ -3,12 +3,7 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, task::Waker};
 
-use super::{
-    Permit,
-    gate::Gate,
-    queue::{Answer, Entry, Work},
-    rate::Rate,
-};
+use super::{gate::Gate, queue::Entry, rate::Rate};
 use crate::telemetry::event::{ThrottleExecute, ThrottleFault, ThrottleForfeit, ThrottleRate};
 
 /// What is to be done.
@@ -16,7 +11,6 @@ use crate::telemetry::event::{ThrottleExecute, ThrottleFault, ThrottleForfeit, T
 pub(super) struct Outbox {
     pub(super) wakers: Vec<Waker>,
     pub(super) actions: Vec<Box<dyn FnOnce() + Send>>,
-    pub(super) work: Vec<(Work, Answer)>,
     /// Entries to be dropped.
     pub(super) dead: Vec<Entry>,
     pub(super) forfeited: u64,
@@ -46,16 +40,6 @@ impl Gate {
             if let Err(panic) = std::panic::catch_unwind(AssertUnwindSafe(action)) {
                 self.fault(panic_text(&*panic));
             }
-        }
-        for (work, answer) in out.work {
-            let future = (work.start)(Permit::new(self.clone(), answer));
-            let ending = self.ending.clone();
-            self.running.spawn_on(
-                async move {
-                    let _ = ending.run_until_cancelled(future).await;
-                },
-                &self.runtime,
-            );
         }
         if let Some(rate) = out.rate {
             self.telemetry.emit(&ThrottleRate { name: self.name.clone(), rate: rate.to_string() });

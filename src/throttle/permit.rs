@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use tokio::time::Instant;
 
-use super::{gate::Gate, queue::Answer};
+use super::gate::{Answer, Gate};
 
 /// Let through. As long as it is held, its holder counts as in flight: under `8 at once` the ninth
 /// goes when one of eight is dropped. Under other rates holding it delays nobody.

@@ -10,13 +10,12 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
+use tokio::{sync::oneshot, task::AbortHandle};
 
 use super::{
-    gate::Gate,
+    Permit,
+    gate::{Asked, Gate},
     outbox::panic_text,
-    queue::{Entry, Stage, Work},
 };
 
 /// Work that waits for its turn or runs: a future of its outcome. Dropping it drops the work;
@@ -25,16 +24,8 @@ use super::{
 pub struct Running<T> {
     gate: Arc<Gate>,
     outcome: oneshot::Receiver<Result<T, RunError>>,
-    shared: Arc<Shared>,
-    /// Nobody is to be told when this is dropped.
-    released: bool,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    /// Shared with the entry in the queue.
-    stage: Arc<Stage>,
-    cancel: CancellationToken,
+    /// Where it waits and runs, until it is over or left alone.
+    task: Option<AbortHandle>,
 }
 
 impl<T> fmt::Debug for Running<T> {
@@ -57,32 +48,39 @@ pub enum RunError {
 impl<T: Send + 'static> Running<T> {
     pub(super) fn new(gate: &Arc<Gate>, work: impl Future<Output = T> + Send + 'static) -> Self {
         let (tell, outcome) = oneshot::channel();
-        let shared = Arc::new(Shared::default());
-        let (mine, theirs) = (shared.clone(), gate.clone());
-        let start = Box::new(move |permit| {
-            let run = async move {
-                let work = AssertUnwindSafe(work).catch_unwind();
-                let ended = mine.cancel.run_until_cancelled(work).await;
-                // Who is told that it ended may rely on its place being free.
-                drop(permit);
-                let told = match ended {
+        // Asked for here and now: the order is that of asking, not that of tasks starting.
+        let asked = gate.ask(1, true);
+        let theirs = gate.clone();
+        let run = async move {
+            let answer = match asked {
+                Asked::Given(answer) => answer,
+                Asked::Queued(waiting) => match waiting.await {
+                    Some(answer) => answer,
                     None => return,
-                    Some(Ok(value)) => tell.send(Ok(value)),
-                    Some(Err(panic)) => {
-                        let text = panic_text(&*panic);
-                        theirs.fault(text.clone());
-                        tell.send(Err(RunError::Panicked(text)))
-                    }
-                };
-                // Nobody is told of detached work.
-                drop(told);
+                },
+                Asked::Stopped => return,
             };
-            Box::pin(run) as Pin<Box<dyn Future<Output = ()> + Send>>
-        });
-        let work = Work { start, stage: shared.stage.clone() };
-        // On a stopped throttle the entry is dropped, and with it the sender of the outcome.
-        drop(gate.enter(Entry::Run(work)));
-        Self { gate: gate.clone(), outcome, shared, released: false }
+            let permit = Permit::new(theirs.clone(), answer);
+            let ended = AssertUnwindSafe(work).catch_unwind().await;
+            // Who is told that it ended may rely on its place being free.
+            drop(permit);
+            let outcome = ended.map_err(|panic| {
+                let text = panic_text(&*panic);
+                theirs.fault(text.clone());
+                RunError::Panicked(text)
+            });
+            // Nobody is told of detached work.
+            let _ = tell.send(outcome);
+        };
+        let ending = gate.ending.clone();
+        let task = gate.running.spawn_on(
+            async move {
+                // What is left of the work is dropped when the throttle is stopped.
+                let _ = ending.run_until_cancelled(run).await;
+            },
+            &gate.runtime,
+        );
+        Self { gate: gate.clone(), outcome, task: Some(task.abort_handle()) }
     }
 }
 
@@ -90,7 +88,7 @@ impl<T> Running<T> {
     /// Lets the work go on by itself: it then belongs to the throttle, and is dropped only when
     /// that is stopped.
     pub fn detach(mut self) {
-        self.released = true;
+        self.task = None;
     }
 }
 
@@ -99,7 +97,7 @@ impl<T> Future for Running<T> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.outcome).poll(context).map(|outcome| {
-            self.released = true;
+            self.task = None;
             outcome.unwrap_or_else(|_| Err(RunError::Stopped(self.gate.name.to_string())))
         })
     }
@@ -107,10 +105,8 @@ impl<T> Future for Running<T> {
 
 impl<T> Drop for Running<T> {
     fn drop(&mut self) {
-        if self.released {
-            return;
+        if let Some(task) = &self.task {
+            task.abort();
         }
-        self.gate.drop_work(&self.shared.stage);
-        self.shared.cancel.cancel();
     }
 }

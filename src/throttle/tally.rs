@@ -49,18 +49,6 @@ impl Tally {
         self.mine().cancelled.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Somebody gave up before it saw that `slots` were given; `held` says whether they count as
-    /// in flight.
-    pub(crate) fn unseen(&self, slots: u64, held: bool) {
-        let mine = self.mine();
-        mine.asked.fetch_sub(slots - 1, Ordering::Relaxed);
-        mine.given.fetch_sub(slots, Ordering::SeqCst);
-        if !held {
-            mine.ended.fetch_sub(slots, Ordering::SeqCst);
-        }
-        mine.cancelled.fetch_add(1, Ordering::Relaxed);
-    }
-
     /// How many were let through and have not ended.
     pub(crate) fn in_flight(&self) -> u64 {
         // Ends are read first: what is let through and ends in between counts as in flight.

@@ -10,9 +10,10 @@ use super::{
     core::UserCore,
     directory::Directory,
     id::{IdSet, UserId},
-    task::{Exit, ExitBox},
+    task::{Exit, ExitBox, Watch},
 };
 use crate::{
+    measure::Measure,
     scenario::erased::Running,
     telemetry::{Telemetry, event::UserStart},
 };
@@ -32,6 +33,8 @@ pub(crate) enum SupervisorMessage {
         ids: Arc<IdSet>,
         /// Where users of this run are found.
         directory: Directory,
+        /// Where they measure.
+        measure: Measure,
         /// Answered with the number started.
         done: RpcReplyPort<u64>,
     },
@@ -116,14 +119,16 @@ impl Actor for UserSupervisor {
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            SupervisorMessage::Start { scenario, name, ids, directory, done } => {
+            SupervisorMessage::Start { scenario, name, ids, directory, measure, done } => {
                 state.directory = directory;
+                let exits = state.exits.clone();
+                let watch = Arc::new(Watch { exits, measure, scenario: name });
                 let mut started = 0;
                 for id in self.share(&ids) {
                     let core = Arc::new(UserCore::new(id, Instant::now()));
                     state.directory.insert(core.clone());
                     self.telemetry.emit_with(1, || UserStart { scenario: name, user: id });
-                    scenario.start(core, state.exits.clone());
+                    scenario.start(core, watch.clone());
                     started += 1;
                     give_way(started).await;
                 }

@@ -3,16 +3,15 @@
 use std::{
     any::Any,
     cell::Cell,
-    fmt,
-    future::poll_fn,
-    mem,
-    panic::AssertUnwindSafe,
-    pin::pin,
+    fmt, mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
     time::Duration,
 };
 
-use futures_util::FutureExt;
+use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use super::{core::UserCore, id::UserId};
@@ -100,56 +99,81 @@ pub fn log_panics() {
     }));
 }
 
-/// Runs a user to its end, whatever end that is.
-pub(crate) async fn run_user(
-    core: Arc<UserCore>,
-    exits: Arc<ExitBox>,
-    measure: Measure,
-    scenario: &'static str,
-    life: impl Future<Output = Result<(), Failure>>,
-) {
-    // Declared before the user's life is pinned: locals are dropped in reverse order, so that the
-    // user's own things are gone before its end becomes known, also when the task is aborted.
-    let mut last_word = LastWord { core, exits, ending: Ending::Killed };
-    let life = AssertUnwindSafe(life).catch_unwind();
-    let mut life = pin!(life);
-    let outcome = poll_fn(|cx| {
+/// What the users that one supervisor starts have in common.
+#[derive(Debug)]
+pub struct Watch {
+    /// Where their ends are told.
+    pub(crate) exits: Arc<ExitBox>,
+    /// Where stalls are noted.
+    pub(crate) measure: Measure,
+    /// The scenario they run.
+    pub(crate) scenario: &'static str,
+}
+
+pin_project! {
+    /// The task of a user: polls its life, catches its panic, tells its end, whatever end that is.
+    /// A type of its own and not an `async fn`, which would keep room for the life twice.
+    pub(crate) struct UserTask<L> {
+        // Dropped before the last word, also when the task is aborted: the user's own things are
+        // gone before its end becomes known.
+        #[pin]
+        life: L,
+        last_word: LastWord,
+    }
+}
+
+impl<L> UserTask<L> {
+    pub(crate) fn new(core: Arc<UserCore>, watch: Arc<Watch>, life: L) -> Self {
+        Self { life, last_word: LastWord { core, watch, told: false } }
+    }
+}
+
+impl<L: Future<Output = Result<(), Failure>>> Future for UserTask<L> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
         let began = std::time::Instant::now();
         IN_USER.set(true);
-        let poll = life.as_mut().poll(cx);
+        let poll = catch_unwind(AssertUnwindSafe(|| this.life.poll(cx)));
         IN_USER.set(false);
         let took = began.elapsed();
         if took > STALL {
-            measure.stalled(scenario, took);
+            this.last_word.watch.measure.stalled(this.last_word.watch.scenario, took);
         }
-        poll
-    })
-    .await;
-    let stopping = last_word.core.is_stopping();
-    last_word.ending = match outcome {
-        Ok(Ok(())) if stopping => Ending::Stopped,
-        Ok(Ok(())) => Ending::Finished,
-        Ok(Err(failure)) if failure.is_stop() => Ending::Stopped,
-        Ok(Err(failure)) => Ending::Failed(failure),
-        Err(panic) => Ending::Panicked(panic_text(&*panic)),
-    };
+        let stopping = this.last_word.core.is_stopping();
+        this.last_word.tell(match poll {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Ok(()))) if stopping => Ending::Stopped,
+            Ok(Poll::Ready(Ok(()))) => Ending::Finished,
+            Ok(Poll::Ready(Err(failure))) if failure.is_stop() => Ending::Stopped,
+            Ok(Poll::Ready(Err(failure))) => Ending::Failed(failure),
+            Err(panic) => Ending::Panicked(panic_text(&*panic)),
+        });
+        Poll::Ready(())
+    }
 }
 
-/// Tells the end of the user when it is dropped.
+/// Tells the end of the user, at the latest when it is dropped.
 struct LastWord {
     core: Arc<UserCore>,
-    exits: Arc<ExitBox>,
-    ending: Ending,
+    watch: Arc<Watch>,
+    told: bool,
+}
+
+impl LastWord {
+    fn tell(&mut self, ending: Ending) {
+        if !std::mem::replace(&mut self.told, true) {
+            self.core.end();
+            let age = Instant::now().saturating_duration_since(self.core.started());
+            self.watch.exits.put(Exit { user: self.core.id(), ending, age });
+        }
+    }
 }
 
 impl Drop for LastWord {
     fn drop(&mut self) {
-        self.core.end();
-        self.exits.put(Exit {
-            user: self.core.id(),
-            ending: mem::replace(&mut self.ending, Ending::Killed),
-            age: Instant::now().saturating_duration_since(self.core.started()),
-        });
+        self.tell(Ending::Killed);
     }
 }
 
@@ -161,3 +185,6 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without a text".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

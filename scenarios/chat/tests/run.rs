@@ -1,4 +1,5 @@
 //! Whole runs of the `chat` scenario on a node.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +11,6 @@ use crowd::{
     failure::Owner,
     measure::{Source, window::Window},
     node::{Node, UserCounts},
-    prelude::*,
     scenario::catalog::Catalog,
     settings::NodeSettings,
 };
@@ -33,8 +33,7 @@ const SHORT: [(&str, &str); 4] = [
 ];
 
 async fn node() -> Node {
-    let mut settings = NodeSettings::default();
-    settings.user_rate = Rate::UNLIMITED;
+    let settings = NodeSettings { user_rate: "unlimited".into(), ..NodeSettings::default() };
     let environment = Arc::new(BTreeMap::<String, String>::new());
     Node::start(settings, Catalog::new().with::<Chat>(), environment).await.unwrap()
 }

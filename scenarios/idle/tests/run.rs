@@ -1,4 +1,5 @@
 //! Whole runs of the `idle` scenario on a node.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +9,6 @@ use std::{
 
 use crowd::{
     node::{Node, UserCounts},
-    prelude::*,
     scenario::catalog::Catalog,
     settings::NodeSettings,
 };
@@ -18,8 +18,7 @@ use crowd_idle::Idle;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn node() -> Node {
-    let mut settings = NodeSettings::default();
-    settings.user_rate = Rate::UNLIMITED;
+    let settings = NodeSettings { user_rate: "unlimited".into(), ..NodeSettings::default() };
     let environment = Arc::new(BTreeMap::<String, String>::new());
     Node::start(settings, Catalog::new().with::<Idle>(), environment).await.unwrap()
 }

@@ -20,17 +20,17 @@ use tokio_util::sync::CancellationToken;
 /// How long anything may take before a test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub struct Server {
-    pub address: SocketAddr,
-    pub shutdown: CancellationToken,
-    pub task: JoinHandle<()>,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) task: JoinHandle<()>,
 }
 
-pub async fn server() -> Server {
+pub(crate) async fn server() -> Server {
     server_with(Limits::default()).await
 }
 
-pub async fn server_with(limits: Limits) -> Server {
+pub(crate) async fn server_with(limits: Limits) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
@@ -38,20 +38,20 @@ pub async fn server_with(limits: Limits) -> Server {
     Server { address, shutdown, task }
 }
 
-pub struct Client {
-    pub lines: BufReader<OwnedReadHalf>,
-    pub writer: OwnedWriteHalf,
+pub(crate) struct Client {
+    pub(crate) lines: BufReader<OwnedReadHalf>,
+    pub(crate) writer: OwnedWriteHalf,
 }
 
 impl Server {
     /// A connection that has not said anything yet.
-    pub async fn stranger(&self) -> Client {
+    pub(crate) async fn stranger(&self) -> Client {
         let (reader, writer) = TcpStream::connect(self.address).await.unwrap().into_split();
         Client { lines: BufReader::new(reader), writer }
     }
 
     /// A client that was let in.
-    pub async fn client(&self, id: u64) -> Client {
+    pub(crate) async fn client(&self, id: u64) -> Client {
         let mut client = self.stranger().await;
         client.say(&Frame::Connect { id }).await;
         assert_eq!(client.hear().await, Some(Frame::Connected));
@@ -60,16 +60,16 @@ impl Server {
 }
 
 impl Client {
-    pub async fn say(&mut self, frame: &Frame) {
+    pub(crate) async fn say(&mut self, frame: &Frame) {
         self.write(frame.line().as_bytes()).await;
     }
 
-    pub async fn write(&mut self, bytes: &[u8]) {
+    pub(crate) async fn write(&mut self, bytes: &[u8]) {
         self.writer.write_all(bytes).await.unwrap();
     }
 
     /// The next frame; `None` once the server has closed the connection.
-    pub async fn hear(&mut self) -> Option<Frame> {
+    pub(crate) async fn hear(&mut self) -> Option<Frame> {
         let mut line = String::new();
         let read = timeout(PATIENCE, self.lines.read_line(&mut line));
         match read.await.expect("the server says nothing") {
@@ -81,6 +81,6 @@ impl Client {
     }
 }
 
-pub fn message(from: u64, to: u64, msg_id: u64) -> Message {
+pub(crate) fn message(from: u64, to: u64, msg_id: u64) -> Message {
     Message { from, to, msg: format!("number {msg_id}"), msg_id, resp_to: None }
 }

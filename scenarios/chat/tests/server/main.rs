@@ -1,4 +1,5 @@
 //! The messaging server, as clients meet it.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod client;
 mod connecting;

@@ -1,4 +1,5 @@
 //! Whole runs of the `http` scenario on a node, against servers of each test's own.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod bodies;
 mod closing;

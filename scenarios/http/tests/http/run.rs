@@ -10,7 +10,6 @@ use crowd::{
     failure::Owner,
     measure::{Source, window::Window},
     node::{Node, UserCounts},
-    prelude::*,
     scenario::catalog::Catalog,
     settings::NodeSettings,
 };
@@ -20,38 +19,37 @@ use crowd_http::Http;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A node that knows the scenario and admits users as fast as it can.
-pub async fn node() -> Node {
-    let mut settings = NodeSettings::default();
-    settings.user_rate = Rate::UNLIMITED;
+pub(crate) async fn node() -> Node {
+    let settings = NodeSettings { user_rate: "unlimited".into(), ..NodeSettings::default() };
     let environment = Arc::new(BTreeMap::<String, String>::new());
     Node::start(settings, Catalog::new().with::<Http>(), environment).await.unwrap()
 }
 
-pub fn given(settings: &[(&str, &str)]) -> Vec<(String, String)> {
+pub(crate) fn given(settings: &[(&str, &str)]) -> Vec<(String, String)> {
     settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
 /// A run that goes on.
-pub struct Going {
-    pub node: Node,
+pub(crate) struct Going {
+    pub(crate) node: Node,
 }
 
 /// A run that is over.
 #[derive(Debug)]
-pub struct Over {
-    pub users: UserCounts,
-    pub measured: Window,
+pub(crate) struct Over {
+    pub(crate) users: UserCounts,
+    pub(crate) measured: Window,
 }
 
 /// Starts so many users.
-pub async fn start(users: u64, settings: &[(&str, &str)]) -> Going {
+pub(crate) async fn start(users: u64, settings: &[(&str, &str)]) -> Going {
     let node = node().await;
     node.start_run("http", users, given(settings)).await.unwrap();
     Going { node }
 }
 
 /// Runs so many users to their end.
-pub async fn run(users: u64, settings: &[(&str, &str)]) -> Over {
+pub(crate) async fn run(users: u64, settings: &[(&str, &str)]) -> Over {
     let going = start(users, settings).await;
     going
         .eventually("all users end", |over| over.users.finished + over.users.failed == users)
@@ -60,14 +58,14 @@ pub async fn run(users: u64, settings: &[(&str, &str)]) -> Over {
 }
 
 impl Going {
-    pub async fn so_far(&self) -> Over {
+    pub(crate) async fn so_far(&self) -> Over {
         let users = self.node.status().await.unwrap().users;
         let measured = self.node.measure().await.unwrap().snapshot().total;
         Over { users, measured }
     }
 
     /// Waits until `reached` holds.
-    pub async fn eventually(&self, what: &str, reached: impl Fn(&Over) -> bool) {
+    pub(crate) async fn eventually(&self, what: &str, reached: impl Fn(&Over) -> bool) {
         let began = Instant::now();
         loop {
             let so_far = self.so_far().await;
@@ -79,7 +77,7 @@ impl Going {
         }
     }
 
-    pub async fn stop(self) -> Over {
+    pub(crate) async fn stop(self) -> Over {
         // Refused if the run has ended of itself.
         let _ = self.node.stop().await;
         self.node.ended().await;
@@ -91,16 +89,16 @@ impl Going {
 
 impl Over {
     /// How often an action was done, and how often it failed.
-    pub fn action(&self, name: &str) -> (u64, u64) {
+    pub(crate) fn action(&self, name: &str) -> (u64, u64) {
         self.measured.actions.get(name).map_or((0, 0), |action| (action.count(), action.failed))
     }
 
-    pub fn counter(&self, name: &str) -> u64 {
+    pub(crate) fn counter(&self, name: &str) -> u64 {
         self.measured.counters.get(name).copied().unwrap_or_default()
     }
 
     /// Failures of an action: whose, why, how often.
-    pub fn failures(&self, action: &str) -> Vec<(Owner, String, u64)> {
+    pub(crate) fn failures(&self, action: &str) -> Vec<(Owner, String, u64)> {
         self.measured
             .failures
             .iter()

@@ -19,28 +19,28 @@ use tokio::{
     task::JoinSet,
 };
 
-pub type Body = BoxBody<Bytes, Infallible>;
+pub(crate) type Body = BoxBody<Bytes, Infallible>;
 
 /// A server that lives as long as this.
-pub struct Server {
-    pub address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
     connections: Arc<AtomicU64>,
     _tasks: JoinSet<()>,
 }
 
 impl Server {
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
 
     /// How many connections it has taken.
-    pub fn connections(&self) -> u64 {
+    pub(crate) fn connections(&self) -> u64 {
         self.connections.load(Ordering::SeqCst)
     }
 }
 
 /// A server that does `serve` with each connection; they are counted from 1.
-pub async fn raw<F: Future<Output = ()> + Send + 'static>(
+pub(crate) async fn raw<F: Future<Output = ()> + Send + 'static>(
     serve: impl Fn(TcpStream, u64) -> F + Send + Sync + 'static,
 ) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -60,7 +60,7 @@ pub async fn raw<F: Future<Output = ()> + Send + 'static>(
 }
 
 /// A server that answers each request as `answer` says, which gets its body as well.
-pub async fn http(
+pub(crate) async fn http(
     answer: impl Fn(&Request<()>, &[u8]) -> Response<Body> + Send + Sync + 'static,
 ) -> Server {
     let answer = Arc::new(answer);
@@ -68,7 +68,7 @@ pub async fn http(
 }
 
 /// Speaks HTTP over a stream until it ends.
-pub async fn speak_http<S: AsyncRead + AsyncWrite + Unpin>(
+pub(crate) async fn speak_http<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     answer: Arc<impl Fn(&Request<()>, &[u8]) -> Response<Body>>,
 ) {
@@ -85,7 +85,7 @@ pub async fn speak_http<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Reads a request without a body; `false` at the end of the connection.
-pub async fn request(stream: &mut TcpStream) -> bool {
+pub(crate) async fn request(stream: &mut TcpStream) -> bool {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
@@ -96,6 +96,6 @@ pub async fn request(stream: &mut TcpStream) -> bool {
     true
 }
 
-pub fn full(text: impl Into<Bytes>) -> Body {
+pub(crate) fn full(text: impl Into<Bytes>) -> Body {
     http_body_util::Full::new(text.into()).boxed()
 }
