@@ -111,12 +111,20 @@ impl Actor for Controller {
                 answer(reply, chosen);
             }
             M::Stop { reply } => {
-                let running = state.machine.population().counts();
-                let stopped = state.machine.stop().map(|commands| {
-                    self.perform(&myself, state, commands);
-                    self.emit_users(state, running.waiting + running.running, "remove");
-                });
-                answer(reply, stopped);
+                let counts = state.machine.population().counts();
+                match state.machine.stop() {
+                    Ok(commands) => {
+                        let over = commands.contains(&Command::Terminate);
+                        self.perform(&myself, state, commands);
+                        self.emit_users(state, counts.waiting + counts.running, "remove");
+                        match &mut state.run {
+                            // Nobody has to leave: the run is over as soon as `terminate` is.
+                            Some(run) if over => run.answer_when_over(reply),
+                            _ => answer(reply, Ok(())),
+                        }
+                    }
+                    Err(refusal) => answer(reply, Err(refusal)),
+                }
             }
             M::Reset { reply } => {
                 let reset = state.machine.reset();

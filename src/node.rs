@@ -227,7 +227,8 @@ impl Node {
         self.ask(|reply| ControllerMessage::Remove { count, force, reply }).await?
     }
 
-    /// `stop`: answers at once; [`Node::ended`] waits for the end.
+    /// `stop`: answers at once while users have to leave, and [`Node::ended`] waits for the end; if
+    /// nobody runs, the run is over when it answers.
     ///
     /// # Errors
     /// If the state refuses.

@@ -11,10 +11,8 @@ fn literal(text: &str, shape: Shape) -> String {
         assert_eq!(text, "", "no list has a default that is not empty");
         return "[]".into();
     }
-    match text.parse::<u64>() {
-        Ok(number) => number.to_string(),
-        Err(_) => format!("{text:?}"),
-    }
+    let bare = text.parse::<u64>().is_ok() || text.parse::<bool>().is_ok();
+    if bare { text.to_owned() } else { format!("{text:?}") }
 }
 
 /// What the file must say: one line on each setting, then its default, commented out where there

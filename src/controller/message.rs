@@ -161,7 +161,7 @@ pub(crate) enum ControllerMessage {
     AddRange { first: u64, last: u64, reply: Reply<Added> },
     /// `remove COUNT [force]`; answered with the number chosen.
     Remove { count: u64, force: bool, reply: Reply<u64> },
-    /// `stop`; answered at once.
+    /// `stop`; answered at once if users have to leave first, else when the run is over.
     Stop { reply: Reply<()> },
     /// `reset`.
     Reset { reply: Reply<()> },

@@ -66,6 +66,8 @@ pub(crate) struct ActiveRun {
     task: Option<AbortHandle>,
     /// Who waits for the outcome of `init`, and for how many users they asked.
     asked: Option<(u64, RpcReplyPort<Result<Added, Refusal>>)>,
+    /// Who waits for the end of the run.
+    stopping: Option<RpcReplyPort<Result<(), Refusal>>>,
     users: u64,
     started: SystemTime,
     began: Instant,
@@ -101,6 +103,7 @@ impl ActiveRun {
             demand: watch::Sender::new(0),
             task: None,
             asked: None,
+            stopping: None,
             users,
             started: SystemTime::now(),
             began: Instant::now(),
@@ -219,8 +222,16 @@ impl ActiveRun {
         });
     }
 
+    /// Remembers who is to hear of the end of the run.
+    pub(crate) fn answer_when_over(&mut self, reply: RpcReplyPort<Result<(), Refusal>>) {
+        self.stopping = Some(reply);
+    }
+
     /// The run is over.
     pub(crate) fn finish(&mut self, ended: Ended) {
+        if let Some(reply) = self.stopping.take() {
+            super::answer(reply, Ok(()));
+        }
         self.running = None;
         self.services.directory.shrink();
         self.ended = Some((Instant::now(), ended));

@@ -15,7 +15,7 @@ async fn stop_with_nobody_up_finishes_at_once() {
     let node = node(catalog()).await;
     node.start_run("waits", 0, vec![]).await.unwrap();
     node.stop().await.unwrap();
-    assert_eq!(node.ended().await, RunState::Finished);
+    assert_eq!(node.status().await.unwrap().state, RunState::Finished);
     node.shutdown().await;
 }
 
