@@ -9,6 +9,7 @@ use crate::{
     refusal::Refusal,
     scenario::catalog::Catalog,
     settings::{NodeSettings, SettingsFaults, Sources, env::ProcessEnvironment},
+    user::task::log_panics,
 };
 
 /// What the command line says of the node.
@@ -18,6 +19,8 @@ pub(super) struct BootOptions {
     pub(super) config: Option<PathBuf>,
     /// `--log`.
     pub(super) log: Option<String>,
+    /// What is logged unless somebody says otherwise, if that is not the node's own default.
+    pub(super) log_unless_told: Option<&'static str>,
 }
 
 /// Why there is no node.
@@ -63,8 +66,13 @@ pub(super) async fn boot(
         overrides: options.log.map(|log| ("log".to_owned(), log)).into_iter().collect(),
         scenario_settings: declared.map(|declaration| declaration.name).collect(),
     };
-    let settings = NodeSettings::load(&sources).map_err(BootFault::Settings)?;
+    let mut settings = NodeSettings::load(&sources).map_err(BootFault::Settings)?;
+    let told = NodeSettings::default().log != settings.log || !sources.overrides.is_empty();
+    if let (false, Some(log)) = (told, options.log_unless_told) {
+        settings.log = log.to_owned();
+    }
     let logs = Logs::install(&settings.log).map_err(BootFault::Log)?;
+    log_panics();
     let node = Node::start(settings, catalog, Arc::new(ProcessEnvironment))
         .await
         .map_err(BootFault::Node)?;

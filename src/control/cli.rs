@@ -42,7 +42,7 @@ Exit codes: 0 passed, 1 failed, 2 threshold failed, 3 invalid run, 4 aborted, 5 
 const RUN_EXAMPLES: &str = "\
 Examples:
   crowd run idle --users 1000 --duration 30s
-  crowd run chat --users 200 room_size=10 --user-rate 50/s --json result.json
+  crowd run chat --users 200 number_of_neighbours=10 --user-rate 50/s --json result.json
 
 Ctrl-C tells all users to stop; a second one kills those that do not.";
 
@@ -150,12 +150,16 @@ fn main_with(catalog: Catalog, arguments: impl IntoIterator<Item = OsString>) ->
             return if message.use_stderr() { Exit::BadUsage } else { Exit::Passed };
         }
     };
-    let boot = BootOptions { config: node.config, log: node.log };
+    let mut boot = BootOptions { config: node.config, log: node.log, log_unless_told: None };
     match verb {
         Some(Verb::Scenarios { name }) => scenarios(&catalog, name.as_deref()),
         Some(Verb::New(flags)) => new(flags),
         Some(Verb::Run(flags)) => match flags.checked() {
-            Ok(options) => on_node(catalog, boot, Work::Run(options)),
+            Ok(options) => {
+                // Its summary says what the run went through; only what goes wrong is news.
+                boot.log_unless_told = Some("warn");
+                on_node(catalog, boot, Work::Run(options))
+            }
             Err(fault) => {
                 eprintln!("{fault}");
                 Exit::BadUsage
