@@ -3,12 +3,20 @@
 //! `cargo bench --bench throttle` runs all of it; one of `unlimited`, `paced` and `frozen` as an
 //! argument runs that part. `frozen` starts this program once more for each rate and stops it for
 //! half a second with SIGSTOP.
+//!
+//! Beside `paced`, a bare thread that sleeps a millisecond at a time tells how much time this
+//! machine took away in stalls longer than the tolerance: what no throttle in user space can make
+//! up for without exceeding its bound.
 
 use std::{
     env,
     error::Error,
     io::{BufRead, BufReader},
     process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -170,6 +178,22 @@ fn print(rate: u64, seen: &Seen) -> f64 {
     achieved
 }
 
+/// The share of time lost to stalls, until it is told to end.
+fn stalls(end: Arc<AtomicBool>) -> thread::JoinHandle<f64> {
+    thread::spawn(move || {
+        let tolerated = ThrottleOptions::default().tolerance;
+        let nap = Duration::from_millis(1);
+        let begin = Instant::now();
+        let mut lost = Duration::ZERO;
+        while !end.load(Ordering::Relaxed) {
+            let before = Instant::now();
+            thread::sleep(nap);
+            lost += before.elapsed().saturating_sub(nap + tolerated);
+        }
+        lost.as_secs_f64() / begin.elapsed().as_secs_f64()
+    })
+}
+
 fn paced() -> Outcome {
     println!(
         "{WAITING_USERS} waiting users, {PACED_FOR:?} each; the bound is rate x (window + tolerance) + 1"
@@ -177,8 +201,13 @@ fn paced() -> Outcome {
     for rate in RATES {
         let mut achieved = Vec::new();
         for _ in 0..REPEATS {
+            let over = Arc::new(AtomicBool::new(false));
+            let stalls = stalls(over.clone());
             let seen = runtime()?.block_on(wait_for(rate, PACED_FOR))?;
+            over.store(true, Ordering::Relaxed);
+            let lost = stalls.join().map_err(|_| "the thread beside panicked")?;
             achieved.push(print(rate, &seen));
+            println!("    meanwhile a bare thread lost {:.3} % to stalls", lost * 100.0);
         }
         let median = median(achieved);
         println!("{rate}/s: median {:+.3} %\n", (median / rate as f64 - 1.0) * 100.0);
