@@ -8,9 +8,7 @@ use std::{net::SocketAddr, time::Duration};
 use crowd::{
     prelude::Settings,
     refusal::{Code, Refusal},
-    scenario::settings::{
-        Declaration, Declarations, FaultKind, SettingValue, Settings as _, Update,
-    },
+    scenario::settings::{Declaration, Declarations, FaultKind, SettingValue, Update},
 };
 
 #[derive(SettingValue, Debug, Clone, Copy, PartialEq)]

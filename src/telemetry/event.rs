@@ -83,7 +83,7 @@ events! {
         user: UserId,
         /// How long it lived.
         duration: Duration,
-        /// `error`, `panic` or `kill`.
+        /// `failed`, `panicked` or `killed`.
         kind: &'static str,
         /// Why.
         reason: String };

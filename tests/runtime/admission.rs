@@ -97,3 +97,18 @@ async fn a_bad_user_rate_is_refused_and_the_old_one_stays() {
     assert_eq!(node.status().await.unwrap().user_rate.as_deref(), Some("100/s"));
     node.shutdown().await;
 }
+
+/// W14: amoc spawns two processes for every user that waits. Here a thousand million of them are
+/// one range, and leave as fast as they came.
+#[tokio::test]
+async fn w14_users_that_wait_cost_nothing() {
+    const MANY: u64 = 1_000_000_000;
+    let node = node(Catalog::new().with::<Noted>()).await;
+    node.start_run("noted", MANY, given(&[("user_rate", "0")])).await.unwrap();
+    assert_eq!(counts(&node).await.waiting, MANY);
+    assert_eq!(node.remove(MANY - 1, false).await, Ok(MANY - 1));
+    node.stop().await.unwrap();
+    let counts = counts(&node).await;
+    assert_eq!((counts.waiting, counts.started, counts.removed), (0, 0, MANY));
+    node.shutdown().await;
+}
