@@ -1,4 +1,5 @@
 //! How evenly, how soon and how many a throttle lets through (W3, W4 of the specification).
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{future::Future, time::Duration};
 

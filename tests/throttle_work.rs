@@ -1,4 +1,5 @@
 //! Sending and running through a throttle, giving up, and limits on what is in flight.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     sync::{

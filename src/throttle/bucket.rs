@@ -30,6 +30,7 @@ pub(crate) struct Bucket {
 }
 
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one per throttle")]
 enum Mode {
     Timed(Schedule),
     Unlimited,

@@ -41,7 +41,8 @@ pub(crate) struct Gate {
     pub(super) running: TaskTracker,
     /// Cancelled when the throttle is stopped.
     pub(super) ending: CancellationToken,
-    tolerance: u64,
+    /// How long a slot is kept for somebody who was called: the tolerance.
+    patience: u64,
     /// Zero of the throttle's clock.
     origin: Instant,
     /// Unlimited, not paused and not stopped: nobody needs the lock.
@@ -115,7 +116,8 @@ impl Gate {
             runtime: Handle::current(),
             running: TaskTracker::new(),
             ending: CancellationToken::new(),
-            tolerance,
+            // Even without any tolerance, whoever is called needs time to run.
+            patience: tolerance.max(MILLISECOND),
             origin: Instant::now(),
             open: AtomicBool::new(bucket.is_open()),
             limits_flight: AtomicBool::new(bucket.limits_flight()),
@@ -275,7 +277,7 @@ impl Gate {
         let mut next = inner.meter.next_look();
         if inner.queue.waiting() > 0 {
             let due = inner.bucket.next_due(inner.queue.reserved());
-            let expiry = inner.queue.oldest_call().map(|at| at.saturating_add(self.tolerance));
+            let expiry = inner.queue.oldest_call().map(|at| at.saturating_add(self.patience));
             next = next.min(due.unwrap_or(u64::MAX)).min(expiry.unwrap_or(u64::MAX));
         }
         if let Some(change) = inner.bucket.next_change() {
@@ -413,7 +415,7 @@ impl Gate {
         if inner.queue.waiting() == 0 {
             return;
         }
-        if let Some(expired) = now.checked_sub(self.tolerance) {
+        if let Some(expired) = now.checked_sub(self.patience) {
             inner.queue.expire(expired);
         }
         out.forfeited += inner.bucket.forfeit(now);
