@@ -12,8 +12,7 @@ use crowd::{
     prelude::Settings,
     refusal::{Code, Refusal},
     scenario::settings::{
-        Declaration, Declarations, FaultKind, Faults, Origin, SettingValue, Settings as _, Value,
-        Values, resolve,
+        Declaration, Declarations, FaultKind, Faults, Origin, SettingValue, Value, Values, resolve,
     },
 };
 

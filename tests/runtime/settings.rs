@@ -31,7 +31,7 @@ struct LiveSettings {
 }
 
 fn even(value: u32) -> Result<u32, String> {
-    if value % 2 == 0 { Ok(value) } else { Err("must be even".into()) }
+    if value.is_multiple_of(2) { Ok(value) } else { Err("must be even".into()) }
 }
 
 impl Scenario for Live {

@@ -29,7 +29,7 @@ async fn a_run_tells_its_events_in_order() {
     node.stop().await.unwrap();
     node.ended().await;
     drop(subscription);
-    let seen = seen.lock().unwrap();
+    let seen = seen.lock().unwrap().clone();
     let of = |part: &str| seen.iter().filter(|line| line.starts_with(part)).collect::<Vec<_>>();
     assert_eq!(of("controller.users"), ["controller.users add 4", "controller.users remove 1"]);
     assert_eq!(of("controller.state").len(), 4, "starting, running, terminating, finished");
