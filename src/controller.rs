@@ -7,17 +7,19 @@ use std::sync::Arc;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use tokio::sync::{oneshot, watch};
 
+mod admission;
 pub mod descriptors;
 pub mod endings;
 pub mod machine;
 pub mod message;
 pub mod population;
 pub(crate) mod run;
+mod view;
 
 use self::{
     endings::Endings,
     machine::{Command, Machine, RunState},
-    message::{Added, ControllerMessage, ControllerOptions, SetOutcome, UserView},
+    message::{Added, ControllerMessage, ControllerOptions, SetOutcome},
     run::{ActiveRun, Ended},
 };
 use crate::{
@@ -27,7 +29,7 @@ use crate::{
     scenario::erased::Running,
     telemetry::event::{ControllerState, ControllerUsers, UserException, UserStop},
     user::{
-        id::{IdSet, UserId},
+        id::IdSet,
         supervisor::{SupervisorMessage, UserSupervisor},
         task::{Ending, Exit},
     },
@@ -483,32 +485,6 @@ impl State {
             // A supervisor that broke is replaced, and its users are counted, when we hear of it.
             let _ = supervisor.cast(message());
         }
-    }
-
-    fn users(&self, options: &ControllerOptions, limit: usize) -> Vec<UserView> {
-        let ids = self.machine.population().running_ids().take(limit);
-        ids.filter_map(|id| self.user(options, id).ok()).collect()
-    }
-
-    fn user(&self, options: &ControllerOptions, id: UserId) -> Result<UserView, Refusal> {
-        let node = options.node.to_string();
-        let view = |state, age, failure| UserView { id, state, age, node, failure };
-        let population = self.machine.population();
-        if let Some(state) = population.state_of(id) {
-            let run = self.run.as_ref();
-            let core = run.and_then(|run| run.services().directory.get(id));
-            return Ok(view(state, core.map(|core| core.started().elapsed()), None));
-        }
-        if let Some(ending) = self.endings.of(id) {
-            return Ok(view(ending.state, Some(ending.age), Some(ending.reason.clone())));
-        }
-        if id.0 >= 1 && id.0 <= population.highest_id() {
-            return Ok(view("gone", None, None));
-        }
-        Err(Refusal::new(
-            Code::NoSuchUser,
-            format!("no user {id} was ever added; the highest id is {}", population.highest_id()),
-        ))
     }
 }
 

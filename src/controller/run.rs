@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use ractor::{ActorRef, RpcReplyPort, rpc::CallResult};
+use ractor::{ActorRef, RpcReplyPort};
 use tokio::{
     sync::watch,
     task::AbortHandle,
@@ -14,11 +14,9 @@ use tokio::{
 };
 
 use super::{
-    State,
+    admission::admit,
     machine::RunState,
-    message::{
-        Account, Added, ControllerMessage, ControllerOptions, SetOutcome, SettingView, Status,
-    },
+    message::{Added, ControllerMessage, ControllerOptions, SetOutcome},
 };
 use crate::{
     coordinator::CoordinatorInfo,
@@ -34,15 +32,8 @@ use crate::{
         ConfigEnv, ConfigHook, ConfigUpdate, ConfigVerify, InitException, InitStart, InitStop,
         TerminateException, TerminateStart, TerminateStop,
     },
-    throttle::{Rate, ThrottleInfo, Throttles},
+    throttle::{Rate, ThrottleInfo},
 };
-
-/// How many users are admitted at once, at the most: small enough that a `stop` is heard soon,
-/// large enough that the way to the supervisors and back does not count.
-const ADMITTED_AT_ONCE: u64 = 16_384;
-
-/// How long until a gate that is not there is looked for again.
-const GATE_MISSING: Duration = Duration::from_millis(250);
 
 /// What is left of a run's throttles and coordinators when it ends.
 #[derive(Debug, Clone, Default)]
@@ -57,9 +48,9 @@ pub struct Ended {
 pub(crate) struct ActiveRun {
     number: u64,
     registered: Arc<dyn Registered>,
-    declarations: Declarations,
-    values: Values,
-    services: Services,
+    pub(super) declarations: Declarations,
+    pub(super) values: Values,
+    pub(super) services: Services,
     running: Option<Arc<dyn Running>>,
     demand: watch::Sender<u64>,
     /// `init` first, admission later.
@@ -69,9 +60,9 @@ pub(crate) struct ActiveRun {
     /// Who waits for the end of the run.
     stopping: Option<RpcReplyPort<Result<(), Refusal>>>,
     users: u64,
-    started: SystemTime,
-    began: Instant,
-    ended: Option<(Instant, Ended)>,
+    pub(super) started: SystemTime,
+    pub(super) began: Instant,
+    pub(super) ended: Option<(Instant, Ended)>,
 }
 
 impl ActiveRun {
@@ -319,57 +310,8 @@ impl ActiveRun {
         &self.services
     }
 
-    pub(crate) fn settings(&self) -> Vec<SettingView> {
-        self.declarations
-            .all
-            .iter()
-            .filter_map(|declaration| {
-                let value = self.values.all.get(&declaration.name)?.clone();
-                Some(SettingView { declaration: declaration.clone(), value })
-            })
-            .collect()
-    }
-
-    fn elapsed(&self) -> Duration {
+    pub(super) fn elapsed(&self) -> Duration {
         self.ended.as_ref().map_or_else(Instant::now, |(at, _)| *at) - self.began
-    }
-
-    /// Everything a report tells of the run but what was measured.
-    pub(crate) fn account(&self, state: &State) -> Account {
-        let texts = self.settings().into_iter().map(|SettingView { declaration, value }| {
-            let shown = value.text.as_ref().map(|_| declaration.shown(&value).to_owned());
-            (declaration.name, shown)
-        });
-        Account {
-            number: self.number,
-            scenario: self.scenario(),
-            settings: texts.collect(),
-            state: state.machine.state(),
-            reason: state.machine.reason().map(str::to_owned),
-            started: self.started,
-            began: self.began,
-            elapsed: self.elapsed(),
-            users: state.machine.population().counts(),
-            endings: state.endings.counts(),
-            measure: self.services.measure.clone(),
-            ended: self.ended.as_ref().map(|(_, ended)| ended.clone()),
-        }
-    }
-}
-
-impl State {
-    pub(super) fn status(&self, options: &ControllerOptions) -> Status {
-        let run = self.run.as_ref();
-        Status {
-            node: options.node.to_string(),
-            state: self.machine.state(),
-            reason: self.machine.reason().map(str::to_owned),
-            scenario: run.map(|run| run.scenario().to_owned()),
-            users: self.machine.population().counts(),
-            highest_user_id: self.machine.population().highest_id(),
-            user_rate: run.and_then(|run| run.values.get(USER_RATE).map(str::to_owned)),
-            elapsed: run.map(ActiveRun::elapsed).unwrap_or_default(),
-        }
     }
 }
 
@@ -399,39 +341,6 @@ fn user_rate(values: &Values) -> Result<Rate, Refusal> {
     text.parse().map_err(|fault| {
         Refusal::new(Code::InvalidThrottle, format!("{USER_RATE}={text}: {fault}"))
     })
-}
-
-/// Lets users in as the gate allows, until the run ends.
-async fn admit(
-    run: u64,
-    throttles: Throttles,
-    mut demand: watch::Receiver<u64>,
-    controller: ActorRef<ControllerMessage>,
-) {
-    loop {
-        let waiting = *demand.borrow_and_update();
-        if waiting == 0 {
-            if demand.changed().await.is_err() {
-                return;
-            }
-            continue;
-        }
-        let count = match throttles.get(USER_RATE) {
-            Ok(gate) => gate.take(waiting.min(ADMITTED_AT_ONCE)).await.ok(),
-            Err(_) => None,
-        };
-        let Some(count) = count else {
-            // Without a gate nobody is let in; an operator may have stopped it and may start it.
-            tokio::time::sleep(GATE_MISSING).await;
-            continue;
-        };
-        let admit = |reply| ControllerMessage::Admit { run, count, reply };
-        let Ok(CallResult::Success(started)) = controller.call(admit, None).await else { return };
-        for share in started {
-            // An error means that the supervisor broke, which ends the run.
-            let _ = share.await;
-        }
-    }
 }
 
 /// Ends what a run has started beside its users, in the order in which one needs the other.

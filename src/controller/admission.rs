@@ -1,0 +1,49 @@
+//! The task that lets waiting users in, as fast as the throttle `user_rate` allows.
+
+use std::time::Duration;
+
+use ractor::{ActorRef, rpc::CallResult};
+use tokio::sync::watch;
+
+use super::message::ControllerMessage;
+use crate::{scenario::settings::USER_RATE, throttle::Throttles};
+
+/// How many users are admitted at once, at the most: small enough that a `stop` is heard soon,
+/// large enough that the way to the supervisors and back does not count.
+const ADMITTED_AT_ONCE: u64 = 16_384;
+
+/// How long until a gate that is not there is looked for again.
+const GATE_MISSING: Duration = Duration::from_millis(250);
+
+/// Lets users in as the gate allows, until the run ends.
+pub(super) async fn admit(
+    run: u64,
+    throttles: Throttles,
+    mut demand: watch::Receiver<u64>,
+    controller: ActorRef<ControllerMessage>,
+) {
+    loop {
+        let waiting = *demand.borrow_and_update();
+        if waiting == 0 {
+            if demand.changed().await.is_err() {
+                return;
+            }
+            continue;
+        }
+        let count = match throttles.get(USER_RATE) {
+            Ok(gate) => gate.take(waiting.min(ADMITTED_AT_ONCE)).await.ok(),
+            Err(_) => None,
+        };
+        let Some(count) = count else {
+            // Without a gate nobody is let in; an operator may have stopped it and may start it.
+            tokio::time::sleep(GATE_MISSING).await;
+            continue;
+        };
+        let admit = |reply| ControllerMessage::Admit { run, count, reply };
+        let Ok(CallResult::Success(started)) = controller.call(admit, None).await else { return };
+        for share in started {
+            // An error means that the supervisor broke, which ends the run.
+            let _ = share.await;
+        }
+    }
+}
