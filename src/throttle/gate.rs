@@ -107,7 +107,9 @@ impl Gate {
         telemetry: Telemetry,
     ) -> Arc<Self> {
         let tolerance = u64::try_from(tolerance.as_nanos()).unwrap_or(u64::MAX);
-        let bucket = Bucket::new(rate, tolerance, 0);
+        // An eighth is left for the way from here to the user's own code: a worker may be
+        // interrupted on it, and the bound is to hold for what users do.
+        let bucket = Bucket::new(rate, tolerance - tolerance / 8, 0);
         telemetry.emit(&ThrottleInit { name: name.clone() });
         telemetry.emit(&ThrottleRate { name: name.clone(), rate: rate.to_string() });
         Arc::new(Self {
