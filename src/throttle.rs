@@ -7,8 +7,9 @@
 //! What it guarantees, how it counts and what it refuses is told in `docs/throttles.md`.
 //!
 //! Pure parts, which know no clock and no task: `rate`, `ramp`, `exact`, `schedule`, `bucket`.
-//! Around them: `queue` (who waits), `gate` (the lock around bucket and queue), `outbox` (what
-//! follows from letting through), `actor` (control and pacing), `registry` (names, supervision).
+//! Around them: `queue` (who waits), `gate` (the lock around bucket and queue; `gate/turns` lets
+//! through), `outbox` (what follows from that), `actor` (control and pacing), `registry` (names
+//! and supervision).
 
 use std::{sync::Arc, time::Duration};
 
