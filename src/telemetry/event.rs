@@ -136,7 +136,9 @@ events! {
     /// A throttle let something through.
     ThrottleExecute = "crowd.throttle.execute" at TRACE {
         /// The throttle.
-        name: Arc<str> };
+        name: Arc<str>,
+        /// How much it let through at once.
+        slots: u64 } counts |event| event.slots;
     /// A throttle forfeited slots, because it was late by more than its tolerance (*ours*).
     ThrottleForfeit = "crowd.throttle.forfeit" at DEBUG {
         /// The throttle.

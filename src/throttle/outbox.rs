@@ -58,7 +58,7 @@ impl Gate {
 
     /// Tells that something was let through.
     pub(super) fn executed(&self, slots: u64) {
-        self.telemetry.emit_with(slots, || ThrottleExecute { name: self.name.clone() });
+        self.telemetry.emit_with(slots, || ThrottleExecute { name: self.name.clone(), slots });
     }
 
     /// Tells that something that was let through went wrong.
