@@ -15,6 +15,7 @@ pub mod refusal;
 pub mod report;
 pub mod scenario;
 pub mod settings;
+mod suggestion;
 pub mod telemetry;
 pub mod throttle;
 pub mod user;

@@ -19,7 +19,6 @@ mod layers;
 mod node_address;
 mod rules;
 pub mod secret;
-pub(crate) mod suggestion;
 pub mod value;
 
 pub use faults::SettingsFaults;

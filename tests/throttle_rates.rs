@@ -89,9 +89,12 @@ async fn unknown_names_are_told_with_what_there_is() {
     throttles.start("logins", rate("5")).await.unwrap();
     let near = throttles.change_rate("cals", rate("5")).await.unwrap_err();
     assert_eq!(near.code, Code::NoThrottle);
-    assert_eq!(near.message, "no throttle `cals` is started; did you mean `calls`?");
+    assert_eq!(
+        near.message,
+        "no throttle `cals` is started (there are: calls, logins); did you mean `calls`?"
+    );
     let far = throttles.get("xyz").unwrap_err();
-    assert_eq!(far.message, "no throttle `xyz` is started; there are: calls, logins");
+    assert_eq!(far.message, "no throttle `xyz` is started (there are: calls, logins)");
     throttles.stop_all().await;
     assert_eq!(
         throttles.stop("calls").await.unwrap_err().message,

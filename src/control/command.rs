@@ -12,7 +12,7 @@ mod verbs;
 mod words;
 
 pub use grammar::{parse, parse_line};
-pub use verbs::{VERBS, Verb, did_you_mean, help};
+pub use verbs::{VERBS, Verb, help};
 pub use words::{COUNT_LIMIT, RateText, pair, some as users};
 
 /// A `KEY=VALUE` pair as it was given.

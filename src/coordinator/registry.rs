@@ -24,6 +24,7 @@ use super::{
 use crate::{
     failure::Failure,
     refusal::{Code, Refusal},
+    suggestion::did_you_mean,
     telemetry::Telemetry,
 };
 
@@ -216,12 +217,6 @@ fn not_found(name: &str, known: &[String]) -> String {
     if known.is_empty() {
         return format!("no coordinator `{name}` is started; none is");
     }
-    let near = known
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(candidate, name), candidate))
-        .filter(|(distance, _)| *distance <= 2)
-        .min()
-        .map(|(_, candidate)| format!("; did you mean `{candidate}`?"))
-        .unwrap_or_default();
+    let near = did_you_mean(name, known.iter().map(String::as_str));
     format!("no coordinator `{name}` is started (there are: {}){near}", known.join(", "))
 }

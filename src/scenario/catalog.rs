@@ -6,7 +6,10 @@ use super::{
     Scenario,
     erased::{Entry, Registered},
 };
-use crate::refusal::{Code, Refusal};
+use crate::{
+    refusal::{Code, Refusal},
+    suggestion::did_you_mean,
+};
 
 /// The scenarios a node knows. The node's `main` names each of them: that list is the one place
 /// where a reader learns what the binary can do.
@@ -35,13 +38,7 @@ impl Catalog {
     pub fn get(&self, name: &str) -> Result<Arc<dyn Registered>, Refusal> {
         self.scenarios.get(name).cloned().ok_or_else(|| {
             let known: Vec<_> = self.names().collect();
-            let near = known
-                .iter()
-                .map(|candidate| (strsim::damerau_levenshtein(candidate, name), candidate))
-                .filter(|(distance, _)| *distance <= 2)
-                .min()
-                .map(|(_, candidate)| format!("; did you mean `{candidate}`?"))
-                .unwrap_or_default();
+            let near = did_you_mean(name, known.iter().copied());
             Refusal::new(
                 Code::NoSuchScenario,
                 format!(

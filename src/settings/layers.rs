@@ -9,9 +9,9 @@ use super::{
     Sources, env,
     faults::SettingsFaults,
     secret::MASK,
-    suggestion::{did_you_mean, nearest},
     value::{SettingValue, Shape, join_list},
 };
+use crate::suggestion::{did_you_mean, nearest};
 
 /// Says what would be right, if a value is not.
 pub(super) type Check<T> = fn(&T) -> Result<(), String>;

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     refusal::{Code, Refusal},
+    suggestion::did_you_mean,
     telemetry::{Telemetry, event::ThrottleFault},
 };
 
@@ -70,17 +71,14 @@ impl Table {
 
 fn unknown<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Refusal {
     let names: Vec<_> = names.collect();
-    let near = names
-        .iter()
-        .map(|near| (strsim::jaro_winkler(name, near), near))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    let hint = match near {
-        _ if names.is_empty() => "none is".to_owned(),
-        Some((_, near)) => format!("did you mean `{near}`?"),
-        None => format!("there are: {}", names.join(", ")),
-    };
-    Refusal::new(Code::NoThrottle, format!("no throttle `{name}` is started; {hint}"))
+    if names.is_empty() {
+        return Refusal::new(Code::NoThrottle, format!("no throttle `{name}` is started; none is"));
+    }
+    let near = did_you_mean(name, names.iter().copied());
+    Refusal::new(
+        Code::NoThrottle,
+        format!("no throttle `{name}` is started (there are: {}){near}", names.join(", ")),
+    )
 }
 
 /// Starts and stops throttles, and notices when one dies.

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     refusal::{Code, Refusal},
+    suggestion::did_you_mean,
     user::UserId,
 };
 
@@ -155,7 +156,7 @@ pub fn parse(line: &str) -> Result<Command, Refusal> {
     if let ([_, part, ..], [_, ..]) = (&words[..], verb.parts)
         && !verb.parts.contains(&part.as_str())
     {
-        let near = super::did_you_mean(part, verb.parts.iter().copied());
+        let near = did_you_mean(part, verb.parts.iter().copied());
         return Err(Refusal::new(
             Code::UnknownCommand,
             format!(

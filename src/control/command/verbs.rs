@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use crate::refusal::{Code, Refusal};
+use crate::{
+    refusal::{Code, Refusal},
+    suggestion::did_you_mean,
+};
 
 /// A verb as `help` tells it.
 #[derive(Debug, PartialEq, Eq)]
@@ -269,19 +272,6 @@ impl Verb {
     pub fn usage(&self) -> String {
         self.forms.iter().map(|form| format!("`{form}`")).collect::<Vec<_>>().join(", ")
     }
-}
-
-/// `; did you mean …?` with the candidate nearest to `word`, or nothing if none is near.
-pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
-    // A longer word may hold more mistakes.
-    let bound = if word.chars().count() > 3 { 2 } else { 1 };
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(candidate, word), candidate))
-        .filter(|(distance, _)| *distance <= bound)
-        .min()
-        .map(|(_, candidate)| format!("; did you mean `{candidate}`?"))
-        .unwrap_or_default()
 }
 
 /// What `help` prints: all verbs, or everything about one.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Declaration, Fault, FaultKind, Faults, USER_RATE};
-use crate::settings::{self, suggestion::did_you_mean};
+use crate::{settings, suggestion::did_you_mean};
 
 /// The owner of settings that the runtime declares.
 pub const RUNTIME: &str = "crowd";

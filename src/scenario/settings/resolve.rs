@@ -10,7 +10,8 @@ use super::{
     Value, Values,
 };
 use crate::{
-    settings::{env, secret::MASK, suggestion::did_you_mean},
+    settings::{env, secret::MASK},
+    suggestion::did_you_mean,
     user::task::panic_text,
 };
 
