@@ -9,7 +9,7 @@ use crate::{header_list, status::StatusSet, target::Target};
 /// The settings of the `http` scenario.
 #[derive(Debug, Clone, Settings)]
 pub struct HttpSettings {
-    /// Where requests go: http://HOST[:PORT]/PATH or https://HOST[:PORT]/PATH.
+    /// Where requests go: `http://HOST:PORT/PATH` or `https://HOST/PATH`.
     #[setting(check = url)]
     pub url: String,
     /// The method of the requests.
