@@ -1,4 +1,59 @@
 //! crowd: the load-testing runtime where every virtual user is an actor.
+//!
+//! A scenario author needs [`prelude`] and `docs/scenarios.md`. A node binary calls
+//! [`control::cli::main`] with its [`Catalog`](scenario::catalog::Catalog). A program that embeds
+//! a node drives it through [`node::Node`]:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use crowd::{
+//!     node::Node,
+//!     prelude::*,
+//!     scenario::{catalog::Catalog, settings::ProcessEnvironment},
+//!     settings::NodeSettings,
+//!     telemetry::event::Kind,
+//! };
+//!
+//! struct Hello;
+//!
+//! impl Scenario for Hello {
+//!     const NAME: &'static str = "hello";
+//!     type Settings = ();
+//!     type Message = ();
+//!
+//!     async fn init(_: &Run<Self>) -> Result<Self, Failure> {
+//!         Ok(Self)
+//!     }
+//!
+//!     async fn start(&self, user: User<Self>) -> Result<(), Failure> {
+//!         user.count("greetings", 1);
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Refusal> {
+//! let catalog = Catalog::new().with::<Hello>();
+//! let node = Node::start(NodeSettings::default(), catalog, Arc::new(ProcessEnvironment)).await?;
+//! let _subscription = node.telemetry().subscribe(|occurrence| {
+//!     if occurrence.kind == Kind::ControllerState {
+//!         println!("{occurrence:?}");
+//!     }
+//! });
+//! let rate = ("user_rate".to_owned(), "unlimited".to_owned());
+//! node.start_run("hello", 10, vec![rate]).await?;
+//! while node.status().await?.users.finished < 10 {
+//!     tokio::time::sleep(Duration::from_millis(1)).await;
+//! }
+//! node.stop().await?;
+//! assert_eq!(node.report(false).await.map(|report| report.exit_code), Some(0));
+//! node.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `ARCHITECTURE.md` draws how the modules hang together, and names what they promise.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 // So that `#[derive(Settings)]`, which names `::crowd`, works inside this crate too.
@@ -19,3 +74,8 @@ mod suggestion;
 pub mod telemetry;
 pub mod throttle;
 pub mod user;
+
+/// The example of the page for scenario authors compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/scenarios.md")]
+struct ScenariosPage;
