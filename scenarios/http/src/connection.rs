@@ -12,8 +12,9 @@ use crowd::failure::Failure;
 use http_body_util::BodyExt;
 use hyper::{
     Request, Response, Version,
+    body::Body,
     client::conn::http1,
-    header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
+    header::{CONNECTION, TRANSFER_ENCODING},
 };
 use hyper_util::rt::TokioIo;
 
@@ -103,6 +104,9 @@ impl Connection {
         };
         *proven = true;
         let status = response.status().as_u16();
+        // A body whose length nothing tells ends with the connection.
+        let endless = response.body().size_hint().exact().is_none()
+            && !response.headers().contains_key(TRANSFER_ENCODING);
         let mut bytes = 0;
         while let Some(frame) = driver.drive(response.body_mut().frame()).await {
             let frame = frame.map_err(|error| NoAnswer::Failed(failure(error)))?;
@@ -112,7 +116,7 @@ impl Connection {
         // and ended where it should, and neither side wants to close. A server that closes without
         // saying so leaves a connection that is found stale when it is needed again, however soon
         // its closing was seen.
-        let keep_alive = sender.is_ready() || driver.closed && !says_close(&response);
+        let keep_alive = sender.is_ready() || driver.closed && !endless && !says_close(&response);
         Ok(Answer { status, bytes, keep_alive })
     }
 }
@@ -155,10 +159,7 @@ fn says_close<B>(answer: &Response<B>) -> bool {
         let mut tokens = values.filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
         tokens.any(|token| token.trim().eq_ignore_ascii_case(wanted))
     };
-    // A body whose length nothing tells ends with the connection.
-    let headers = answer.headers();
-    let framed = headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
-    !framed || says("close") || answer.version() == Version::HTTP_10 && !says("keep-alive")
+    says("close") || answer.version() == Version::HTTP_10 && !says("keep-alive")
 }
 
 /// Whether the connection broke, or was closed, before there was an answer.
@@ -180,5 +181,25 @@ fn failure(error: hyper::Error) -> Failure {
         }
         _ if error.is_parse() => Failure::target(format!("the answer is no HTTP: {error}")),
         _ => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_says_that_no_other_answer_follows() {
+        for (version, connection, close) in [
+            (Version::HTTP_11, "", false),
+            (Version::HTTP_11, "keep-alive", false),
+            (Version::HTTP_11, "Upgrade, Close", true),
+            (Version::HTTP_10, "", true),
+            (Version::HTTP_10, "Keep-Alive", false),
+            (Version::HTTP_10, "keep-alive, close", true),
+        ] {
+            let answer = Response::builder().version(version).header(CONNECTION, connection);
+            assert_eq!(says_close(&answer.body(()).unwrap()), close, "{version:?} {connection}");
+        }
     }
 }
