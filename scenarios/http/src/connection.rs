@@ -1,36 +1,54 @@
 //! One keep-alive connection of one user.
 
 use std::{
-    cell::RefCell,
+    error::Error,
     future::poll_fn,
-    io, mem,
-    pin::Pin,
-    task::{Context, Poll, ready},
+    io,
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker},
 };
 
 use crowd::failure::Failure;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-use crate::{
-    answer::{Answer, Malformed, Reader},
-    request::Request,
-    stream::Stream,
+use http_body_util::BodyExt;
+use hyper::{
+    Request, Response, Version,
+    body::Body,
+    client::conn::http1,
+    header::{CONNECTION, TRANSFER_ENCODING},
 };
+use hyper_util::rt::TokioIo;
 
-/// How many bytes are read at once.
-const READ_AT_ONCE: usize = 64 * 1024;
+use crate::{stream::Stream, template::Payload};
 
-thread_local! {
-    /// Where bytes are read to. Whatever comes is digested before the next await, so one place per
-    /// thread does for all its users, and stays in the processor's cache.
-    static ARRIVED: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_AT_ONCE].into_boxed_slice());
-}
+/// The most bytes read at once, and the longest head of an answer.
+const LONGEST_READ: usize = 64 * 1024;
 
-/// A connection that is open, as far as is known.
+/// A connection that the user's own task drives: while it waits for an answer it does hyper's work
+/// as well, so there is neither a second task nor any waking between the two.
 pub(crate) struct Connection {
-    stream: Stream,
+    sender: http1::SendRequest<Payload>,
+    driver: Driver,
     /// Whether it has brought an answer yet.
     proven: bool,
+}
+
+/// hyper's part of a connection.
+struct Driver {
+    /// `None` once it has ended.
+    connection: Option<http1::Connection<TokioIo<Stream>, Payload>>,
+    /// Whether it ended in order, by either side's closing.
+    closed: bool,
+}
+
+/// An answer, read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// Its status code.
+    pub(crate) status: u16,
+    /// The length of its body, as it came: without the marks between chunks.
+    pub(crate) bytes: u64,
+    /// Whether the connection may be used again.
+    pub(crate) keep_alive: bool,
 }
 
 /// Why there is no answer.
@@ -45,8 +63,18 @@ pub(crate) enum NoAnswer {
 
 impl Connection {
     /// A connection over an open stream.
-    pub(crate) fn new(stream: Stream) -> Self {
-        Self { stream, proven: false }
+    ///
+    /// # Errors
+    /// None in practice: nothing is sent yet.
+    pub(crate) async fn new(stream: Stream) -> hyper::Result<Self> {
+        let (sender, driver) = http1::Builder::new()
+            .max_buf_size(LONGEST_READ)
+            // One plain write for head and body costs less than a gathering one for small requests.
+            .writev(false)
+            .handshake(TokioIo::new(stream))
+            .await?;
+        let driver = Driver { connection: Some(driver), closed: false };
+        Ok(Self { sender, driver, proven: false })
     }
 
     /// Whether it has brought an answer yet.
@@ -59,121 +87,119 @@ impl Connection {
     ///
     /// # Errors
     /// If there is no answer.
-    pub(crate) async fn exchange(&mut self, request: &Request) -> Result<Answer, NoAnswer> {
-        let mut exchange = Exchange {
-            rest: &request.bytes,
-            unsent: None,
-            flushed: false,
-            unchecked: self.proven,
-            heard: false,
-            reader: Reader::new(request.head_only),
+    pub(crate) async fn exchange(&mut self, request: Request<Payload>) -> Result<Answer, NoAnswer> {
+        let Self { sender, driver, proven } = self;
+        let idempotent = request.method().is_idempotent();
+        let mut response = match driver.drive(sender.send_request(request)).await {
+            Ok(response) => response,
+            // Between two requests the server may close the connection at any time; what was not
+            // sent, or can be repeated safely, is then sent again over another one (RFC 9112,
+            // section 9.3.1).
+            Err(error)
+                if *proven && (error.is_canceled() || idempotent && is_disconnect(&error)) =>
+            {
+                return Err(NoAnswer::Stale);
+            }
+            Err(error) => return Err(NoAnswer::Failed(failure(error))),
         };
-        let outcome = poll_fn(|cx| exchange.poll(&mut self.stream, cx)).await;
-        match outcome {
-            Ok(mut answer) => {
-                self.proven = true;
-                // A server that answers early does not want the rest of the request.
-                answer.keep_alive &= exchange.flushed;
-                Ok(answer)
-            }
-            Err(Lost::Stale) => Err(NoAnswer::Stale),
-            // Between two requests the server may close the connection at any time; what can be
-            // repeated safely is then sent again over another one (RFC 9112, section 9.3.1).
-            Err(_) if self.proven && !exchange.heard && request.idempotent => Err(NoAnswer::Stale),
-            Err(Lost::Closed) => {
-                let reason = "the server closed the connection without an answer";
-                Err(NoAnswer::Failed(Failure::target(reason)))
-            }
-            Err(Lost::Io(error)) => Err(NoAnswer::Failed(error.into())),
-            Err(Lost::Malformed(error)) => Err(NoAnswer::Failed(error.into())),
+        *proven = true;
+        let status = response.status().as_u16();
+        // A body whose length nothing tells ends with the connection.
+        let endless = response.body().size_hint().exact().is_none()
+            && !response.headers().contains_key(TRANSFER_ENCODING);
+        let mut bytes = 0;
+        while let Some(frame) = driver.drive(response.body_mut().frame()).await {
+            let frame = frame.map_err(|error| NoAnswer::Failed(failure(error)))?;
+            bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
         }
+        // hyper asks for the next request once the whole of this one was sent, its answer was read
+        // and ended where it should, and neither side wants to close. A server that closes without
+        // saying so leaves a connection that is found stale when it is needed again, however soon
+        // its closing was seen.
+        let keep_alive = sender.is_ready() || driver.closed && !endless && !says_close(&response);
+        Ok(Answer { status, bytes, keep_alive })
     }
 }
 
-/// A request being sent, and its answer being read.
-struct Exchange<'a> {
-    /// What is still to be sent.
-    rest: &'a [u8],
-    /// Why it could not be sent. The answer may be there all the same.
-    unsent: Option<io::Error>,
-    /// Whether all is sent.
-    flushed: bool,
-    /// Whether the server may have closed the connection since the last answer.
-    unchecked: bool,
-    /// Whether anything of the answer has come.
-    heard: bool,
-    reader: Reader,
-}
-
-/// How an exchange fails.
-enum Lost {
-    /// The connection was closed before anything was sent.
-    Stale,
-    /// It was closed before anything was answered.
-    Closed,
-    /// It broke.
-    Io(io::Error),
-    /// What came is no answer.
-    Malformed(Malformed),
-}
-
-impl Exchange<'_> {
-    fn poll(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Result<Answer, Lost>> {
-        if mem::take(&mut self.unchecked) {
-            // Nothing can come before the request is sent, except the end.
-            let mut byte = [0];
-            let poll = Pin::new(&mut *stream).poll_read(cx, &mut ReadBuf::new(&mut byte));
-            if poll.is_ready() {
-                return Poll::Ready(Err(Lost::Stale));
+impl Driver {
+    /// Waits for `action`, and does the connection's work meanwhile.
+    ///
+    /// The two are polled in turn, so neither has to wake the task for the other. Only the last
+    /// poll of the connection before a wait leaves a waker behind: without that, sending a request
+    /// would wake the task that sends it, and it would run twice for each.
+    async fn drive<F: Future>(&mut self, action: F) -> F::Output {
+        let mut action = pin!(action);
+        poll_fn(|cx| {
+            let mut quiet = Context::from_waker(Waker::noop());
+            self.work(&mut quiet);
+            if let Poll::Ready(output) = action.as_mut().poll(&mut quiet) {
+                return Poll::Ready(output);
             }
-        }
-        if !self.flushed
-            && self.unsent.is_none()
-            && let Poll::Ready(Err(error)) = self.poll_send(stream, cx)
+            self.work(cx);
+            action.as_mut().poll(&mut quiet)
+        })
+        .await
+    }
+
+    /// How the connection ended is told to whoever waits for an answer.
+    fn work(&mut self, cx: &mut Context<'_>) {
+        if let Some(connection) = &mut self.connection
+            && let Poll::Ready(end) = Pin::new(connection).poll(cx)
         {
-            self.unsent = Some(error);
+            self.connection = None;
+            self.closed = end.is_ok();
         }
-        ARRIVED.with_borrow_mut(|arrived| self.poll_answer(stream, arrived, cx))
     }
+}
 
-    fn poll_send(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.rest.is_empty() {
-            match ready!(Pin::new(&mut *stream).poll_write(cx, self.rest))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                sent => self.rest = &self.rest[sent..],
-            }
+/// Whether the head of an answer says that no other will follow: RFC 9112, section 9.3.
+fn says_close<B>(answer: &Response<B>) -> bool {
+    let says = |wanted: &str| {
+        let values = answer.headers().get_all(CONNECTION).iter();
+        let mut tokens = values.filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
+        tokens.any(|token| token.trim().eq_ignore_ascii_case(wanted))
+    };
+    says("close") || answer.version() == Version::HTTP_10 && !says("keep-alive")
+}
+
+/// Whether the connection broke, or was closed, before there was an answer.
+fn is_disconnect(error: &hyper::Error) -> bool {
+    error.is_incomplete_message() || io_error(error).is_some()
+}
+
+fn io_error(error: &hyper::Error) -> Option<&io::Error> {
+    error.source().and_then(|source| source.downcast_ref())
+}
+
+fn failure(error: hyper::Error) -> Failure {
+    if error.is_incomplete_message() || error.is_canceled() {
+        return Failure::target("the server closed the connection without an answer");
+    }
+    match io_error(&error) {
+        Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Failure::target("the server closed the connection within an answer")
         }
-        ready!(Pin::new(stream).poll_flush(cx))?;
-        self.flushed = true;
-        Poll::Ready(Ok(()))
+        _ if error.is_parse() => Failure::target(format!("the answer is no HTTP: {error}")),
+        _ => error.into(),
     }
+}
 
-    fn poll_answer(
-        &mut self,
-        stream: &mut Stream,
-        arrived: &mut [u8],
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Answer, Lost>> {
-        loop {
-            let mut buffer = ReadBuf::new(arrived);
-            let read = ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer));
-            let outcome = match (read, buffer.filled()) {
-                (Err(error), _) => Err(Lost::Io(self.unsent.take().unwrap_or(error))),
-                (Ok(()), []) => {
-                    self.reader.finish().map(Some).map_err(|error| match self.unsent.take() {
-                        Some(unsent) => Lost::Io(unsent),
-                        None if self.heard => Lost::Malformed(error),
-                        None => Lost::Closed,
-                    })
-                }
-                (Ok(()), bytes) => {
-                    self.heard = true;
-                    self.reader.feed(bytes).map_err(Lost::Malformed)
-                }
-            };
-            if let Some(outcome) = outcome.transpose() {
-                return Poll::Ready(outcome);
-            }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_says_that_no_other_answer_follows() {
+        for (version, connection, close) in [
+            (Version::HTTP_11, "", false),
+            (Version::HTTP_11, "keep-alive", false),
+            (Version::HTTP_11, "Upgrade, Close", true),
+            (Version::HTTP_10, "", true),
+            (Version::HTTP_10, "Keep-Alive", false),
+            (Version::HTTP_10, "keep-alive, close", true),
+        ] {
+            let answer = Response::builder().version(version).header(CONNECTION, connection);
+            assert_eq!(says_close(&answer.body(()).unwrap()), close, "{version:?} {connection}");
         }
     }
 }

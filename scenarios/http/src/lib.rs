@@ -4,33 +4,29 @@
 use std::path::Path;
 
 use crowd::prelude::*;
+use hyper::{HeaderMap, Method, Request};
 use rustls::pki_types::ServerName;
 
-mod answer;
 mod backoff;
-mod chunks;
 mod connection;
 mod header_list;
 mod life;
 mod patience;
-mod request;
 mod settings;
 mod status;
 mod stream;
 mod target;
+mod template;
 mod tls;
 
 pub use settings::HttpSettings;
 
-use self::{
-    header_list::HeaderList, life::Life, request::Request, status::StatusSet, stream::Route,
-    target::Target,
-};
+use self::{life::Life, status::StatusSet, stream::Route, target::Target, template::Payload};
 
 /// The scenario: what all its users share.
 pub struct Http {
     route: Route,
-    request: Request,
+    request: Request<Payload>,
     expected: StatusSet,
 }
 
@@ -64,9 +60,11 @@ again after a second, then two, four, up to half a minute. The name of the host 
         };
         let headers = match &settings.headers {
             Some(text) => header_list::parse(text).map_err(Failure::scenario)?,
-            None => HeaderList::new(),
+            None => HeaderMap::new(),
         };
-        let request = Request::new(&settings.method, &target, &headers, settings.body.as_deref());
+        let method = Method::from_bytes(settings.method.as_bytes())?;
+        let request = template::request(method, &target, headers, settings.body.as_deref())
+            .map_err(Failure::scenario)?;
         Ok(Self {
             route: Route { addresses: target.resolve().await?, tls },
             request,

@@ -1,15 +1,13 @@
 //! The life of one user: request after request over a connection of its own.
 
-use std::{io, ops::ControlFlow, time::Duration};
+use std::{ops::ControlFlow, time::Duration};
 
 use crowd::{measure::Sample, prelude::*};
 use tokio::time::Instant;
 
 use crate::{
-    Http,
-    answer::Answer,
-    backoff,
-    connection::{Connection, NoAnswer},
+    Http, backoff,
+    connection::{Answer, Connection, NoAnswer},
     patience::{Patience, Waited},
 };
 
@@ -79,7 +77,7 @@ impl<'a, S: Future<Output = ()>> Life<'a, S> {
                     connection
                 }
             };
-            let exchange = connection.exchange(&self.http.request);
+            let exchange = connection.exchange(self.http.request.clone());
             let waited = self.patience.until(began + self.timeout, exchange).await;
             let failure = match waited {
                 Waited::Stopped => return Flow::Break(()),
@@ -122,14 +120,14 @@ impl<'a, S: Future<Output = ()>> Life<'a, S> {
             let first = usize::try_from(self.user.id().0).unwrap_or_default();
             let route = &self.http.route;
             let opening =
-                async { Ok::<_, io::Error>(Connection::new(route.connect(first).await?)) };
+                async { Ok::<_, Failure>(Connection::new(route.connect(first).await?).await?) };
             let failure = match self.patience.until_stop(began + self.timeout, opening).await {
                 Waited::Stopped => return ControlFlow::Break(()),
                 Waited::Done(Ok(connection)) => {
                     self.record(CONNECT, began, began, None);
                     return ControlFlow::Continue(connection);
                 }
-                Waited::Done(Err(error)) => error.into(),
+                Waited::Done(Err(failure)) => failure,
                 Waited::TimedOut => Failure::target("no connection in time"),
             };
             self.record(CONNECT, began, began, Some(&failure));

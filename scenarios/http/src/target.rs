@@ -3,7 +3,7 @@
 use std::{fmt, net::SocketAddr};
 
 use crowd::failure::Failure;
-use http::{Uri, uri::PathAndQuery};
+use hyper::{Uri, http::uri::PathAndQuery};
 
 /// A checked URL, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
