@@ -244,7 +244,7 @@ impl Controller {
         users: u64,
         given: Vec<(String, String)>,
     ) -> Result<ActiveRun, Refusal> {
-        state.machine.expect("do", RunState::Idle)?;
+        state.machine.require("do", RunState::Idle)?;
         let registered = self.options.catalog.get(scenario)?;
         if users > population::HIGHEST_ID {
             return Err(Refusal::new(
@@ -294,7 +294,7 @@ impl Controller {
     }
 
     fn add(&self, state: &mut State, count: u64) -> Result<Added, Refusal> {
-        state.machine.expect("add", RunState::Running)?;
+        state.machine.require("add", RunState::Running)?;
         self.check_more(state, count)?;
         let (first, last, commands) = state.machine.add(count)?;
         self.demand(state, &commands);
@@ -303,7 +303,7 @@ impl Controller {
     }
 
     fn add_range(&self, state: &mut State, first: u64, last: u64) -> Result<Added, Refusal> {
-        state.machine.expect("add", RunState::Running)?;
+        state.machine.require("add", RunState::Running)?;
         let count = last.saturating_sub(first).saturating_add(1);
         self.check_more(state, count)?;
         let commands = state.machine.add_range(first, last)?;
@@ -444,7 +444,7 @@ impl Controller {
     }
 
     async fn set(&self, state: &mut State, given: Vec<(String, String)>, reply: Reply<SetOutcome>) {
-        let allowed = state.machine.expect("set", RunState::Running);
+        let allowed = state.machine.require("set", RunState::Running);
         let change = match (&state.run, allowed) {
             (_, Err(refusal)) => Err(refusal),
             (Some(run), Ok(())) => run.change(&self.options, &given).await,

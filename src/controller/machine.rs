@@ -132,7 +132,7 @@ impl Machine {
     /// # Errors
     /// `invalid-status` unless idle.
     pub fn start(&mut self) -> Result<Vec<Command>, Refusal> {
-        self.expect("do", RunState::Idle)?;
+        self.require("do", RunState::Idle)?;
         self.population = Population::default();
         self.stage = Stage::Starting;
         Ok(vec![Command::Init])
@@ -159,7 +159,7 @@ impl Machine {
     /// # Errors
     /// `invalid-status` unless running; `invalid-range` for a count that makes no sense.
     pub fn add(&mut self, count: u64) -> Result<(u64, u64, Vec<Command>), Refusal> {
-        self.expect("add", RunState::Running)?;
+        self.require("add", RunState::Running)?;
         let ids = self.population.add(count)?;
         Ok((*ids.start(), *ids.end(), self.demand()))
     }
@@ -169,7 +169,7 @@ impl Machine {
     /// # Errors
     /// `invalid-status` unless running; `invalid-range` for ids that cannot be used.
     pub fn add_range(&mut self, first: u64, last: u64) -> Result<Vec<Command>, Refusal> {
-        self.expect("add", RunState::Running)?;
+        self.require("add", RunState::Running)?;
         self.population.add_range(first, last)?;
         Ok(self.demand())
     }
@@ -188,7 +188,7 @@ impl Machine {
     /// # Errors
     /// `invalid-status` unless running; `invalid-range` for a count of 0.
     pub fn remove(&mut self, count: u64, force: bool) -> Result<(u64, Vec<Command>), Refusal> {
-        self.expect("remove", RunState::Running)?;
+        self.require("remove", RunState::Running)?;
         if count == 0 {
             return Err(Refusal::new(Code::InvalidRange, "0 users cannot be removed"));
         }
@@ -276,7 +276,7 @@ impl Machine {
     /// # Errors
     /// `invalid-status` unless idle.
     pub fn disable(&mut self) -> Result<(), Refusal> {
-        self.expect("disable", RunState::Idle)?;
+        self.require("disable", RunState::Idle)?;
         self.stage = Stage::Disabled;
         Ok(())
     }
@@ -285,7 +285,7 @@ impl Machine {
     ///
     /// # Errors
     /// `invalid-status` if the state is another than `wanted`.
-    pub fn expect(&self, verb: &str, wanted: RunState) -> Result<(), Refusal> {
+    pub fn require(&self, verb: &str, wanted: RunState) -> Result<(), Refusal> {
         if self.state() == wanted { Ok(()) } else { Err(self.refusal(verb, wanted.as_str())) }
     }
 
