@@ -1,9 +1,12 @@
 //! The name that was perhaps meant.
 
-/// The known name nearest to a misspelt one, if any is near: at most two letters off, or one in
-/// three of a longer name.
+/// The known name nearest to a misspelt one, if any is near: at most two letters off, one for a name
+/// of up to three letters, one in three of a long name.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let reach = (name.chars().count() / 3).max(2);
+    let reach = match name.chars().count() {
+        0..=3 => 1,
+        letters => (letters / 3).max(2),
+    };
     known
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
@@ -34,6 +37,7 @@ mod tests {
     fn a_stranger_is_nobody() {
         assert_eq!(nearest("colour", ["port", "host"]), None);
         assert_eq!(nearest("x", ["ab"]), None);
+        assert_eq!(nearest("foo", ["do"]), None);
         assert_eq!(did_you_mean("x", []), "");
     }
 }
