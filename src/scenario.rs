@@ -1,6 +1,6 @@
 //! What a person writes: a scenario.
 
-use std::{future::Future, sync::Arc};
+use std::future::Future;
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -101,6 +101,3 @@ pub trait Scenario: Sized + Send + Sync + 'static {
         async { Ok(()) }
     }
 }
-
-/// A scenario as it is shared by its users.
-pub(crate) type Shared<S> = Arc<S>;

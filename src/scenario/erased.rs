@@ -5,7 +5,7 @@ use std::{fmt, panic::AssertUnwindSafe, sync::Arc};
 use futures_util::{FutureExt, future::BoxFuture};
 
 use super::{
-    Run, Scenario, Shared,
+    Run, Scenario,
     run::Services,
     settings::{Declarations, Settings, Values},
 };
@@ -91,7 +91,7 @@ impl<S: Scenario> Registered for Entry<S> {
 }
 
 struct Live<S: Scenario> {
-    scenario: Shared<S>,
+    scenario: Arc<S>,
     run: Run<S>,
 }
 
