@@ -55,7 +55,7 @@ struct Inner {
     settings: NodeSettings,
     options: ControllerOptions,
     controller: ActorRef<ControllerMessage>,
-    root: ActorRef<()>,
+    root: ActorRef<Never>,
     state: watch::Receiver<RunState>,
     health: Mutex<Health>,
     tasks: TaskTracker,
@@ -73,18 +73,24 @@ struct Root {
     broken: CancellationToken,
 }
 
+/// The top is told nothing; a type of this process alone, so that other nodes are not told of it.
+#[derive(Debug)]
+enum Never {}
+
+impl ractor::Message for Never {}
+
 impl Actor for Root {
-    type Msg = ();
+    type Msg = Never;
     type State = ();
     type Arguments = ();
 
-    async fn pre_start(&self, _: ActorRef<()>, (): ()) -> Result<(), ActorProcessingErr> {
+    async fn pre_start(&self, _: ActorRef<Never>, (): ()) -> Result<(), ActorProcessingErr> {
         Ok(())
     }
 
     async fn handle_supervisor_evt(
         &self,
-        _: ActorRef<()>,
+        _: ActorRef<Never>,
         event: SupervisionEvent,
         (): &mut (),
     ) -> Result<(), ActorProcessingErr> {

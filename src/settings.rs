@@ -117,6 +117,14 @@ node_settings! {
     tls_key: Option<PathBuf> = None;
     /// Certificates that those of the other nodes must be signed by (PEM).
     tls_ca: Option<PathBuf> = None;
+    /// Where other nodes reach this one, as host:port.
+    advertise: Option<NodeAddress> = None, in words "where it listens";
+    /// What the master does about users of a lost node: restart, fail, or stop all.
+    on_node_loss: OnNodeLoss = OnNodeLoss::Replace;
+    /// Whether the master moves running users to nodes that join.
+    rebalance: bool = false;
+    /// How long workers keep their users when the master is lost.
+    master_timeout: Duration = Duration::from_secs(30), check rules::longer_than_nothing;
     /// Address and port of the control API and the live page.
     api_listen: SocketAddr = local(4000);
     /// Bearer token of the control API; needed beyond loopback.
@@ -147,6 +155,17 @@ node_settings! {
     descriptor_check: bool = true;
     /// How many supervisors share the users; 0: one per core.
     user_supervisors: usize = 0, check rules::supervisors;
+}
+
+/// What the master does about the users of a node that is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, crate::scenario::settings::SettingValue)]
+pub enum OnNodeLoss {
+    /// Starts them again on the other nodes, under the same ids.
+    Replace,
+    /// Counts them as failed.
+    Ignore,
+    /// Ends the run, as failed.
+    Stop,
 }
 
 /// Where settings come from, besides the built-in defaults.

@@ -235,7 +235,7 @@ impl Operations for Fake {
             .take(limit)
             .map(|id| UserView {
                 id: UserId(id),
-                state: "running",
+                state: "running".to_owned(),
                 age: Some(Duration::from_millis(2500)),
                 node: "here".to_owned(),
                 failure: None,

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::population::Count;
 use crate::user::{
@@ -14,7 +14,7 @@ use crate::user::{
 const KEPT: usize = 1000;
 
 /// Users by how they ended.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndingCounts {
     /// Returned of themselves.
     pub finished: u64,

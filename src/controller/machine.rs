@@ -1,7 +1,7 @@
 //! Pure: the life of a run on one node. Verbs and happenings go in, commands come out; the
 //! controller actor performs them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::population::{Count, Population, Removal};
 use crate::{
@@ -10,10 +10,11 @@ use crate::{
 };
 
 /// The state of the run on this node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunState {
     /// There is no run.
+    #[default]
     Idle,
     /// `init` is under way.
     Starting,

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use ractor::RpcReplyPort;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{endings::EndingCounts, machine::RunState, population::UserCounts, run::Ended};
@@ -65,7 +65,7 @@ impl Added {
 }
 
 /// What `set` did.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetOutcome {
     /// The settings that changed.
     pub changed: Vec<String>,
@@ -95,12 +95,12 @@ pub struct Status {
 }
 
 /// What `user ID` tells.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserView {
     /// The user.
     pub id: UserId,
     /// `waiting`, `running`, `stopping`, `failed`, `panicked`, `killed`, or `gone`.
-    pub state: &'static str,
+    pub state: String,
     /// How long it lives or lived.
     pub age: Option<Duration>,
     /// The node it is on.
@@ -185,6 +185,8 @@ pub(crate) enum ControllerMessage {
     /// For reports; `None` when idle.
     Account { reply: RpcReplyPort<Option<Account>> },
 }
+
+impl ractor::Message for ControllerMessage {}
 
 impl fmt::Debug for ControllerMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

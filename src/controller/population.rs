@@ -5,7 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     refusal::{Code, Refusal},
@@ -16,7 +16,7 @@ use crate::{
 pub const HIGHEST_ID: u64 = 1 << 53;
 
 /// How many users are in which state; asked = waiting + running + finished + failed + removed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserCounts {
     /// All that were ever added.
     pub asked: u64,

@@ -37,7 +37,13 @@ impl State {
         id: UserId,
     ) -> Result<UserView, Refusal> {
         let node = options.node.to_string();
-        let view = |state, age, failure| UserView { id, state, age, node, failure };
+        let view = |state: &str, age, failure| UserView {
+            id,
+            state: state.to_owned(),
+            age,
+            node,
+            failure,
+        };
         let population = self.machine.population();
         if let Some(state) = population.state_of(id) {
             let run = self.run.as_ref();

@@ -25,6 +25,8 @@ pub(super) struct Start {
     pub(super) reply: RpcReplyPort<Result<(), String>>,
 }
 
+impl ractor::Message for Start {}
+
 impl fmt::Debug for Start {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Start").field("name", &self.instance.core().name).finish_non_exhaustive()
@@ -82,9 +84,7 @@ impl Actor for Supervisor {
             // The worker's state, if there is one, is dropped here: it closes the intake.
             SupervisionEvent::ActorTerminated(worker, _, why) => (worker, why),
             SupervisionEvent::ActorFailed(worker, why) => (worker, Some(why.to_string())),
-            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {
-                return Ok(());
-            }
+            _ => return Ok(()),
         };
         if let Some(instance) = state.table.remove(worker.get_id()) {
             bury(&*instance, why.as_deref().unwrap_or("its actor ended"));

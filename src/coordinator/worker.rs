@@ -31,6 +31,8 @@ const KEPT_CAPACITY: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Wake;
 
+impl ractor::Message for Wake {}
+
 pub(super) struct Worker<D>(PhantomData<fn() -> D>);
 
 impl<D> Worker<D> {

@@ -197,6 +197,38 @@ events! {
         item: usize,
         /// Why.
         reason: String };
+    /// A node joined.
+    ClusterConnect = "crowd.cluster.connect_nodes" at INFO {
+        /// The node.
+        node: String,
+        /// Where it is reached.
+        address: String };
+    /// A node is gone.
+    ClusterNodeDown = "crowd.cluster.nodedown" at WARN {
+        /// The node.
+        node: String,
+        /// Why.
+        reason: String };
+    /// The master is gone, and this node is one of its workers.
+    ClusterMasterDown = "crowd.cluster.master_node_down" at ERROR {
+        /// The master.
+        node: String,
+        /// What this node does about it.
+        reason: String };
+    /// A node was refused, or refused this one (*ours*).
+    ClusterRefused = "crowd.cluster.refused" at WARN {
+        /// Where it is.
+        address: String,
+        /// Why.
+        reason: String };
+    /// Users were moved to other nodes, because theirs is lost, drained, or has too many (*ours*).
+    ClusterMoved = "crowd.cluster.moved" at INFO {
+        /// The node they were on.
+        from: String,
+        /// How many.
+        users: u64,
+        /// Why.
+        reason: String } counts |event| event.users;
     /// A setting was refused, by its type or by its check.
     ConfigVerify = "crowd.config.verify" at DEBUG {
         /// The setting.

@@ -26,6 +26,8 @@ pub(crate) enum Control {
     PacerEnded(String),
 }
 
+impl ractor::Message for Control {}
+
 #[derive(Debug)]
 pub(crate) struct ThrottleActor;
 

@@ -26,6 +26,8 @@ pub(crate) enum Registration {
     StopAll(RpcReplyPort<Vec<ThrottleInfo>>),
 }
 
+impl ractor::Message for Registration {}
+
 /// The throttles by name, for everybody to look up.
 #[derive(Debug, Default)]
 pub(crate) struct Table {

@@ -25,7 +25,8 @@ impl FromStr for UserId {
 }
 
 /// A set of user ids kept as disjoint ranges: a million waiting users are one entry.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<(u64, u64)>", into = "Vec<(u64, u64)>")]
 pub struct IdSet {
     /// First id of a range → its last id. Ranges neither touch nor overlap.
     ranges: BTreeMap<u64, u64>,
@@ -141,6 +142,30 @@ impl IdSet {
     fn range_of(&self, id: u64) -> Option<(u64, u64)> {
         let (&first, &last) = self.ranges.range(..=id).next_back()?;
         (id <= last).then_some((first, last))
+    }
+}
+
+/// Its ranges: first and last id of each.
+impl From<IdSet> for Vec<(u64, u64)> {
+    fn from(set: IdSet) -> Self {
+        set.ranges.into_iter().collect()
+    }
+}
+
+/// Ranges may come in any order, and overlap.
+impl From<Vec<(u64, u64)>> for IdSet {
+    fn from(mut ranges: Vec<(u64, u64)>) -> Self {
+        ranges.sort_unstable();
+        let mut set = Self::default();
+        let mut next = 0;
+        for (first, last) in ranges {
+            let first = first.max(next);
+            if first <= last {
+                set.insert(first..=last);
+                next = last.saturating_add(1);
+            }
+        }
+        set
     }
 }
 

@@ -46,6 +46,8 @@ pub(crate) enum SupervisorMessage {
     Collect,
 }
 
+impl ractor::Message for SupervisorMessage {}
+
 impl std::fmt::Debug for SupervisorMessage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

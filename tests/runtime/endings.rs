@@ -24,10 +24,10 @@ async fn every_way_to_end_is_told_apart() {
         let user = node.user(UserId(id)).await.unwrap();
         (user.state, user.failure.unwrap_or_default())
     };
-    assert_eq!(told(1).await, ("gone", String::new()));
-    assert_eq!(told(2).await, ("failed", "the door is closed".to_owned()));
-    assert_eq!(told(3).await, ("panicked", "user three fell over".to_owned()));
-    assert_eq!(told(6).await, ("killed", "did not end when told to stop".to_owned()));
+    assert_eq!(told(1).await, ("gone".to_owned(), String::new()));
+    assert_eq!(told(2).await, ("failed".to_owned(), "the door is closed".to_owned()));
+    assert_eq!(told(3).await, ("panicked".to_owned(), "user three fell over".to_owned()));
+    assert_eq!(told(6).await, ("killed".to_owned(), "did not end when told to stop".to_owned()));
     assert_eq!(code(node.user(UserId(9)).await), Code::NoSuchUser);
     node.shutdown().await;
 }

@@ -1,0 +1,12 @@
+//! Many nodes as one: who is there, who commands, and what they tell each other.
+//!
+//! The parts, from the bottom: `link` makes authenticated connections and hands them to
+//! `ractor_cluster`; [`mesh`] is what everybody above sees of it (members, ordered messages, calls
+//! with a deadline); `master` deals users to workers and merges what they tell; `worker` carries
+//! out what the master says, under a lease. Pure: `membership`, `clock`, `lease`, `run`.
+
+pub(crate) mod codec;
+pub(crate) mod lease;
+pub(crate) mod member;
+pub(crate) mod mesh;
+pub(crate) mod protocol;

@@ -1,0 +1,51 @@
+//! Who is a member of the cluster.
+
+use std::{fmt, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+/// A node in one of its lives: a process that is started again under its old name is another
+/// member.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct MemberId {
+    /// Its name, unique among the living.
+    pub(crate) name: Arc<str>,
+    /// Drawn at random when its process began.
+    pub(crate) incarnation: u64,
+}
+
+impl MemberId {
+    pub(crate) fn new(name: impl Into<Arc<str>>, incarnation: u64) -> Self {
+        Self { name: name.into(), incarnation }
+    }
+}
+
+/// The name alone: nobody but the nodes themselves needs the rest.
+impl fmt::Display for MemberId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// What another node is known by while it is connected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Member {
+    /// Who.
+    pub(crate) id: MemberId,
+    /// Where others reach it: `host:port`.
+    pub(crate) address: String,
+    /// The version of crowd it runs.
+    pub(crate) version: String,
+}
+
+/// How the clocks of two nodes stand to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ClockReading {
+    /// What to add to our time for theirs, in nanoseconds. See [`super::mesh::Mesh::now`].
+    pub(crate) offset: i64,
+    /// How far off that may be, in nanoseconds: half of the shortest round trip, and what the
+    /// clocks may have drifted apart since.
+    pub(crate) error: u64,
+    /// The last round trip, in nanoseconds.
+    pub(crate) round_trip: u64,
+}
