@@ -9,4 +9,5 @@ pub(crate) mod codec;
 pub(crate) mod lease;
 pub(crate) mod member;
 pub(crate) mod mesh;
+pub(crate) mod parts;
 pub(crate) mod protocol;
