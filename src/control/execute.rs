@@ -8,7 +8,7 @@ use super::{
     command::{Command, CoordinatorCommand, ThrottleCommand, help},
     operations::Operations,
     reply::Reply,
-    view::ScenarioView,
+    view::{Dealt, ScenarioView},
 };
 use crate::{
     node::{RunState, Status},
@@ -23,19 +23,34 @@ const WAIT_LOOK: Duration = Duration::from_millis(50);
 /// # Errors
 /// Whatever the node refuses; `bad-nodes` and `unavailable` for what only a cluster can do.
 pub async fn execute(node: &impl Operations, command: Command) -> Result<Reply, Refusal> {
+    match node.relay(&command).await {
+        Some(answer) => answer,
+        None => execute_here(node, command).await,
+    }
+}
+
+/// Carries out one command, which is this node's part.
+pub(crate) async fn execute_here(
+    node: &impl Operations,
+    command: Command,
+) -> Result<Reply, Refusal> {
     Ok(match command {
         Command::Do { scenario, users, settings } => {
-            let users = node.start_run(&scenario, users, settings).await?;
-            Reply::Started { scenario, users }
+            let dealt = node.start_run(&scenario, users, settings).await?;
+            let Dealt { users, shares, notes } = dealt;
+            Reply::Started { scenario, users, shares, notes }
         }
         Command::Add { count, nodes } => {
             check_nodes(node, &nodes).await?;
-            Reply::Added(node.add(count).await?)
+            Reply::Added(node.add(count, &nodes).await?)
         }
-        Command::AddRange { first, last } => Reply::Added(node.add_range(first, last).await?),
+        Command::AddRange { first, last } => {
+            Reply::Added(node.add_range(first, last).await?.into())
+        }
         Command::Remove { count, force, nodes } => {
             check_nodes(node, &nodes).await?;
-            Reply::Removed { asked: count, chosen: node.remove(count, force).await?, force }
+            let chosen = node.remove(count, force, &nodes).await?;
+            Reply::Removed { asked: count, force, chosen }
         }
         Command::Stop => {
             node.stop().await?;
@@ -47,9 +62,9 @@ pub async fn execute(node: &impl Operations, command: Command) -> Result<Reply, 
         }
         Command::Set { settings, nodes } => {
             check_nodes(node, &nodes).await?;
-            Reply::Set(node.set(settings).await?)
+            Reply::Set(node.set(settings, &nodes).await?)
         }
-        Command::Status => Reply::Status(node.status().await?),
+        Command::Status => Reply::Status(node.overview().await?),
         Command::Settings => {
             Reply::Settings(node.settings().await?.into_iter().map(Into::into).collect())
         }
@@ -63,11 +78,13 @@ pub async fn execute(node: &impl Operations, command: Command) -> Result<Reply, 
         }
         Command::Nodes => Reply::Nodes(node.nodes().await?),
         Command::Join { address } => {
-            return Err(no_cluster(&format!("it cannot join `{address}`")));
+            let name = node.join(&address).await?;
+            Reply::Done(format!("connected to node `{name}` at {address}"))
         }
         Command::Drain { node: name } => {
-            check_nodes(node, &[name]).await?;
-            return Err(no_cluster("there is no other node its users could move to"));
+            check_nodes(node, std::slice::from_ref(&name)).await?;
+            let users = node.drain(&name).await?;
+            Reply::Done(format!("node `{name}` gets no more users; {} moved", are(users)))
         }
         Command::Throttle(command) => throttle(node, command).await?,
         Command::Coordinator(command) => coordinator(node, command).await?,
@@ -132,8 +149,8 @@ async fn check_nodes(node: &impl Operations, asked: &[String]) -> Result<(), Ref
     ))
 }
 
-fn no_cluster(consequence: &str) -> Refusal {
-    Refusal::new(Code::Unavailable, format!("this node is not part of a cluster: {consequence}"))
+fn are(users: u64) -> String {
+    if users == 1 { "1 user is".to_owned() } else { format!("{users} users are") }
 }
 
 async fn throttle(node: &impl Operations, command: ThrottleCommand) -> Result<Reply, Refusal> {

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::{
     command::{Pair, RampText, RateText},
     operations::{FinishedReport, Operations, RunEnd},
-    view::{CoordinatorView, MetricsView, NodeView, ThrottleView},
+    view::{Chosen, CoordinatorView, Dealt, MetricsView, NodeView, ThrottleView},
 };
 use crate::{
     failure::Failure,
@@ -128,8 +128,10 @@ impl Operations for Fake {
             vec![NodeView {
                 name: "here".to_owned(),
                 here: true,
-                state: inside.state,
-                running: inside.users.running,
+                state: "up".to_owned(),
+                run: Some(inside.state),
+                running: Some(inside.users.running),
+                ..NodeView::default()
             }]
         }))
     }
@@ -139,7 +141,7 @@ impl Operations for Fake {
         scenario: &str,
         users: u64,
         settings: Vec<Pair>,
-    ) -> Result<Added, Refusal> {
+    ) -> Result<Dealt, Refusal> {
         self.catalog.get(scenario)?;
         tokio::time::sleep(self.with(|inside| inside.init)).await;
         self.with(|inside| {
@@ -152,12 +154,12 @@ impl Operations for Fake {
             inside.state = RunState::Running;
             inside.settings = settings;
             inside.log.push(format!("do {scenario} {users}"));
-            Ok(add(inside, users))
+            Ok(add(inside, users).into())
         })
     }
 
-    async fn add(&self, count: u64) -> Result<Added, Refusal> {
-        self.in_run(|inside| add(inside, count))
+    async fn add(&self, count: u64, _: &[String]) -> Result<Dealt, Refusal> {
+        self.in_run(|inside| add(inside, count).into())
     }
 
     async fn add_range(&self, first: u64, last: u64) -> Result<Added, Refusal> {
@@ -168,7 +170,7 @@ impl Operations for Fake {
         })
     }
 
-    async fn remove(&self, count: u64, force: bool) -> Result<u64, Refusal> {
+    async fn remove(&self, count: u64, force: bool, _: &[String]) -> Result<Chosen, Refusal> {
         self.in_run(|inside| {
             let chosen = count.min(inside.users.running);
             if force || !inside.stubborn {
@@ -176,7 +178,7 @@ impl Operations for Fake {
                 inside.users.removed += chosen;
             }
             inside.log.push(format!("remove {count}{}", if force { " force" } else { "" }));
-            chosen
+            Chosen { chosen, ..Chosen::default() }
         })
     }
 
@@ -197,7 +199,7 @@ impl Operations for Fake {
         Ok(())
     }
 
-    async fn set(&self, settings: Vec<Pair>) -> Result<SetOutcome, Refusal> {
+    async fn set(&self, settings: Vec<Pair>, _: &[String]) -> Result<SetOutcome, Refusal> {
         self.in_run(|inside| {
             let changed = settings.iter().map(|(key, _)| key.clone()).collect();
             inside.settings = settings;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     command::{Pair, RampText, RateText},
     operations::{FinishedReport, Operations, RunEnd},
-    view::{CoordinatorView, MetricsView, NodeView, ThrottleView},
+    view::{Chosen, CoordinatorView, Dealt, MetricsView, NodeView, ThrottleView},
 };
 use crate::{
     coordinator::{CoordinatorInfo, CoordinatorState},
@@ -41,8 +41,10 @@ impl Operations for Node {
         Ok(vec![NodeView {
             name: status.node,
             here: true,
-            state: status.state,
-            running: status.users.running,
+            state: "up".to_owned(),
+            run: Some(status.state),
+            running: Some(status.users.running),
+            ..NodeView::default()
         }])
     }
 
@@ -51,20 +53,21 @@ impl Operations for Node {
         scenario: &str,
         users: u64,
         settings: Vec<Pair>,
-    ) -> Result<Added, Refusal> {
-        Node::start_run(self, scenario, users, settings).await
+    ) -> Result<Dealt, Refusal> {
+        Node::start_run(self, scenario, users, settings).await.map(Into::into)
     }
 
-    async fn add(&self, count: u64) -> Result<Added, Refusal> {
-        Node::add(self, count).await
+    async fn add(&self, count: u64, _: &[String]) -> Result<Dealt, Refusal> {
+        Node::add(self, count).await.map(Into::into)
     }
 
     async fn add_range(&self, first: u64, last: u64) -> Result<Added, Refusal> {
         Node::add_range(self, first, last).await
     }
 
-    async fn remove(&self, count: u64, force: bool) -> Result<u64, Refusal> {
-        Node::remove(self, count, force).await
+    async fn remove(&self, count: u64, force: bool, _: &[String]) -> Result<Chosen, Refusal> {
+        let chosen = Node::remove(self, count, force).await?;
+        Ok(Chosen { chosen, ..Chosen::default() })
     }
 
     async fn stop(&self) -> Result<(), Refusal> {
@@ -75,7 +78,7 @@ impl Operations for Node {
         Node::reset(self).await
     }
 
-    async fn set(&self, settings: Vec<Pair>) -> Result<SetOutcome, Refusal> {
+    async fn set(&self, settings: Vec<Pair>, _: &[String]) -> Result<SetOutcome, Refusal> {
         Node::set(self, settings).await
     }
 

@@ -4,14 +4,15 @@ use std::{future::Future, time::Duration};
 
 use crate::{
     node::{Added, RunState, SetOutcome, SettingView, Status, UserView},
-    refusal::Refusal,
+    refusal::{Code, Refusal},
     scenario::catalog::Catalog,
     user::UserId,
 };
 
 use super::{
-    command::{Pair, RampText, RateText},
-    view::{CoordinatorView, MetricsView, NodeView, ThrottleView},
+    command::{Command, Pair, RampText, RateText},
+    reply::Reply,
+    view::{Chosen, CoordinatorView, Dealt, MetricsView, NodeView, StatusView, ThrottleView},
 };
 
 /// How a run came to its end, as far as whoever started it knows.
@@ -46,16 +47,44 @@ pub trait Operations: Clone + Send + Sync + 'static {
     /// The nodes there are, this one first.
     fn nodes(&self) -> impl Future<Output = Result<Vec<NodeView>, Refusal>> + Send;
 
+    /// Has a command carried out by the node whose part that is; `None` if it is this one's.
+    fn relay(
+        &self,
+        _command: &Command,
+    ) -> impl Future<Output = Option<Result<Reply, Refusal>>> + Send {
+        async { None }
+    }
+
+    /// `join`: the name of the node there.
+    fn join(&self, address: &str) -> impl Future<Output = Result<String, Refusal>> + Send {
+        let refusal = no_cluster(&format!("it cannot join `{address}`"));
+        async { Err(refusal) }
+    }
+
+    /// `drain`: how many users are moved away.
+    fn drain(&self, _node: &str) -> impl Future<Output = Result<u64, Refusal>> + Send {
+        async { Err(no_cluster("there is no other node its users could move to")) }
+    }
+
+    /// Whether the run, if there is one, ends with this node: not if another node commands it.
+    fn owns_run(&self) -> bool {
+        true
+    }
+
     /// `do`: answers when `init` is over.
     fn start_run(
         &self,
         scenario: &str,
         users: u64,
         settings: Vec<Pair>,
-    ) -> impl Future<Output = Result<Added, Refusal>> + Send;
+    ) -> impl Future<Output = Result<Dealt, Refusal>> + Send;
 
-    /// `add COUNT`.
-    fn add(&self, count: u64) -> impl Future<Output = Result<Added, Refusal>> + Send;
+    /// `add COUNT`, on these nodes; on all if there are none.
+    fn add(
+        &self,
+        count: u64,
+        nodes: &[String],
+    ) -> impl Future<Output = Result<Dealt, Refusal>> + Send;
 
     /// `add FROM..TO`.
     fn add_range(
@@ -64,8 +93,13 @@ pub trait Operations: Clone + Send + Sync + 'static {
         last: u64,
     ) -> impl Future<Output = Result<Added, Refusal>> + Send;
 
-    /// `remove`: the number chosen.
-    fn remove(&self, count: u64, force: bool) -> impl Future<Output = Result<u64, Refusal>> + Send;
+    /// `remove`, from these nodes; from all if there are none.
+    fn remove(
+        &self,
+        count: u64,
+        force: bool,
+        nodes: &[String],
+    ) -> impl Future<Output = Result<Chosen, Refusal>> + Send;
 
     /// `stop`.
     fn stop(&self) -> impl Future<Output = Result<(), Refusal>> + Send;
@@ -73,11 +107,20 @@ pub trait Operations: Clone + Send + Sync + 'static {
     /// `reset`.
     fn reset(&self) -> impl Future<Output = Result<(), Refusal>> + Send;
 
-    /// `set`.
-    fn set(&self, settings: Vec<Pair>) -> impl Future<Output = Result<SetOutcome, Refusal>> + Send;
+    /// `set`, on these nodes; on all if there are none.
+    fn set(
+        &self,
+        settings: Vec<Pair>,
+        nodes: &[String],
+    ) -> impl Future<Output = Result<SetOutcome, Refusal>> + Send;
+
+    /// How the run stands, over all nodes if this one commands others.
+    fn status(&self) -> impl Future<Output = Result<Status, Refusal>> + Send;
 
     /// `status`.
-    fn status(&self) -> impl Future<Output = Result<Status, Refusal>> + Send;
+    fn overview(&self) -> impl Future<Output = Result<StatusView, Refusal>> + Send {
+        async { self.status().await.map(Into::into) }
+    }
 
     /// Waits until there is no run, or it is over.
     fn ended(&self) -> impl Future<Output = RunState> + Send;
@@ -161,4 +204,9 @@ pub trait Operations: Clone + Send + Sync + 'static {
 
     /// Ends the run, if any, and the node.
     fn shutdown(&self) -> impl Future<Output = ()> + Send;
+}
+
+fn no_cluster(consequence: &str) -> Refusal {
+    let message = format!("this node is not part of a cluster: {consequence}");
+    Refusal::new(Code::Unavailable, message)
 }

@@ -5,7 +5,8 @@ use std::fmt;
 use serde::Serialize;
 
 use super::view::{
-    CoordinatorView, MetricsView, NodeView, ScenarioView, SettingLine, ThrottleView,
+    Chosen, CoordinatorView, Dealt, MetricsView, NodeView, ScenarioView, SettingLine, StatusView,
+    ThrottleView,
 };
 use crate::node::{Added, RunState, SetOutcome, Status, UserView};
 
@@ -21,17 +22,24 @@ pub enum Reply {
         scenario: String,
         /// The users it starts with.
         users: Added,
+        /// How many each node has got; empty on a node that is not part of a cluster.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        shares: Vec<(String, u64)>,
+        /// What did not go as it should, as sentences.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        notes: Vec<String>,
     },
     /// Users were added.
-    Added(Added),
+    Added(Dealt),
     /// Users were told to stop.
     Removed {
         /// How many were asked for.
         asked: u64,
-        /// How many were chosen.
-        chosen: u64,
         /// Whether they will be killed.
         force: bool,
+        /// How many were chosen, and where.
+        #[serde(flatten)]
+        chosen: Chosen,
     },
     /// The run ends or has ended.
     Stopped(Status),
@@ -40,7 +48,7 @@ pub enum Reply {
     /// Settings were changed.
     Set(SetOutcome),
     /// How the run stands.
-    Status(Status),
+    Status(StatusView),
     /// The settings of the run.
     Settings(Vec<SettingLine>),
     /// The scenarios there are.
@@ -79,16 +87,30 @@ pub enum Reply {
     Done(String),
     /// Nothing more is to come.
     Quit,
+    /// What another node has answered, as it has.
+    #[serde(untagged)]
+    Relayed {
+        /// For people.
+        #[serde(skip)]
+        text: String,
+        /// For programs.
+        #[serde(flatten)]
+        reply: serde_json::Value,
+    },
 }
 
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Started { scenario, users } => {
-                write!(f, "`{scenario}` is running, {}", Ids(*users))
+            Self::Started { scenario, users, shares, notes } => {
+                write!(f, "`{scenario}` is running, {}", Ids(*users))?;
+                text::shares(f, shares, notes)
             }
-            Self::Added(users) => write!(f, "added {}", Ids(*users)),
-            Self::Removed { asked, chosen, force } => {
+            Self::Added(Dealt { users, shares, notes }) => {
+                write!(f, "added {}", Ids(*users))?;
+                text::shares(f, shares, notes)
+            }
+            Self::Removed { asked, force, chosen: Chosen { chosen, shares, notes } } => {
                 write!(f, "{} told to stop", people(*chosen))?;
                 if chosen < asked {
                     write!(f, " (there are no more to choose)")?;
@@ -96,7 +118,7 @@ impl fmt::Display for Reply {
                 if *force && *chosen > 0 {
                     f.write_str("; those that do not end are killed in 2s")?;
                 }
-                Ok(())
+                text::shares(f, shares, notes)
             }
             Self::Stopped(status) => match (status.state, status.users.running) {
                 (RunState::Terminating, 0) => f.write_str("the run is ending"),
@@ -107,7 +129,7 @@ impl fmt::Display for Reply {
             },
             Self::Reset => f.write_str("the node is idle again"),
             Self::Set(outcome) => text::outcome(f, outcome),
-            Self::Status(status) => text::status(f, status),
+            Self::Status(view) => text::overview(f, view),
             Self::Settings(settings) => text::settings(f, settings),
             Self::Scenarios(scenarios) => text::scenarios(f, scenarios),
             Self::Scenario(scenario) => text::scenario(f, scenario),
@@ -134,6 +156,7 @@ impl fmt::Display for Reply {
             }
             Self::Help(text) | Self::Done(text) => f.write_str(text),
             Self::Quit => f.write_str("bye"),
+            Self::Relayed { text, .. } => f.write_str(text),
         }
     }
 }

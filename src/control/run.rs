@@ -205,7 +205,7 @@ impl<N: Operations> Work<N> {
                     && users.waiting + users.running > 0
                 {
                     // Refused only if the run has ended meanwhile.
-                    let _ = self.node.remove(users.waiting + users.running, false).await;
+                    let _ = self.node.remove(users.waiting + users.running, false, &[]).await;
                 }
             }
             // Refused only if it ends already.

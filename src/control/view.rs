@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::{
-    node::{RunState, SettingView},
+    node::{Added, RunState, SettingView, Status, UserCounts},
     scenario::{
         erased::Registered,
         settings::{Declaration, Origin, Update, user_rate_declaration},
@@ -14,16 +14,113 @@ use crate::{
 };
 
 /// A node, as `nodes` shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct NodeView {
-    /// Its name.
+    /// Its name; empty while nobody has answered at its address.
     pub name: String,
     /// Whether it is the one that was asked.
     pub here: bool,
-    /// The state of the run on it.
-    pub state: RunState,
-    /// How many users run on it.
-    pub running: u64,
+    /// `master`, `worker`, or empty where there is no run over a cluster.
+    pub role: &'static str,
+    /// Whether it can be reached: `up`, or why not.
+    pub state: String,
+    /// The state of the run on it, if that is known.
+    pub run: Option<RunState>,
+    /// How many users run on it, if that is known.
+    pub running: Option<u64>,
+    /// Where other nodes reach it; none for a node that is not part of a cluster.
+    pub address: Option<String>,
+    /// The version of crowd it runs.
+    pub version: Option<String>,
+    /// How far its clock is ahead of that of the node that was asked, in microseconds.
+    pub clock_offset_us: Option<i64>,
+    /// The last round trip to it, in microseconds.
+    pub round_trip_us: Option<u64>,
+}
+
+/// Users that were dealt out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Dealt {
+    /// Their ids.
+    #[serde(flatten)]
+    pub users: Added,
+    /// How many each node has got; empty on a node that is not part of a cluster.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<(String, u64)>,
+    /// What did not go as it should, as sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+impl From<Added> for Dealt {
+    fn from(users: Added) -> Self {
+        Self { users, ..Self::default() }
+    }
+}
+
+/// Users that were told to stop.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Chosen {
+    /// How many.
+    pub chosen: u64,
+    /// How many of each node; empty on a node that is not part of a cluster.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<(String, u64)>,
+    /// What did not go as it should, as sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// How a run stands, and over which nodes it goes.
+#[derive(Debug, Clone, Serialize)]
+pub struct StatusView {
+    /// How it stands, over all nodes.
+    #[serde(flatten)]
+    pub status: Status,
+    /// Each node's part; empty on a node that is not part of a cluster.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<PartView>,
+    /// The nodes that were lost on the way.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<GapView>,
+    /// What did not go as it should, as sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+impl From<Status> for StatusView {
+    fn from(status: Status) -> Self {
+        Self { status, nodes: Vec::new(), gaps: Vec::new(), notes: Vec::new() }
+    }
+}
+
+/// One node's part in a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PartView {
+    /// The node's name.
+    pub name: String,
+    /// The state of the run on it, or `lost`, `leaving`.
+    pub state: String,
+    /// Its users by state.
+    pub users: UserCounts,
+    /// What is wrong with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A node that was lost during a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GapView {
+    /// The node's name.
+    pub node: String,
+    /// When, in milliseconds since the run began.
+    pub at_ms: u64,
+    /// Why.
+    pub reason: String,
+    /// How many users lived on it.
+    pub users: u64,
+    /// Where they went.
+    pub went: Vec<(String, u64)>,
 }
 
 /// A throttle, as `throttle list` and `throttle info` show it.

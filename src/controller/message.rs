@@ -46,7 +46,7 @@ pub(crate) struct ControllerOptions {
 }
 
 /// The ids an `add` gave out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Added {
     /// The first id; 0 if no user was asked for.
     pub first: u64,

@@ -1,15 +1,68 @@
 //! Answers as text for people.
 
-use std::fmt::{self, Display};
+use std::{
+    fmt::{self, Display},
+    time::Duration,
+};
 
 use super::{people, state_name};
 use crate::{
     control::{
         table::Table,
-        view::{CoordinatorView, NodeView, ScenarioView, SettingLine, ThrottleView, age},
+        view::{
+            CoordinatorView, NodeView, ScenarioView, SettingLine, StatusView, ThrottleView, age,
+        },
     },
     node::{SetOutcome, Status, UserView},
 };
+
+/// Each node's share, and what did not go as it should.
+pub(super) fn shares(
+    f: &mut fmt::Formatter<'_>,
+    shares: &[(String, u64)],
+    notes: &[String],
+) -> fmt::Result {
+    if !shares.is_empty() {
+        write!(f, ": {}", listed(shares))?;
+    }
+    notes.iter().try_for_each(|note| write!(f, "\n{note}"))
+}
+
+fn listed(shares: &[(String, u64)]) -> String {
+    let shares: Vec<_> = shares.iter().map(|(node, users)| format!("{node} {users}")).collect();
+    shares.join(", ")
+}
+
+pub(super) fn overview(f: &mut fmt::Formatter<'_>, view: &StatusView) -> fmt::Result {
+    status(f, &view.status)?;
+    if !view.nodes.is_empty() {
+        let mut table = Table::new(&[
+            "NODE", "STATE", "WAITING", "RUNNING", "FINISHED", "FAILED", "REMOVED", "",
+        ]);
+        for node in &view.nodes {
+            let users = node.users;
+            table.row([
+                node.name.clone(),
+                node.state.clone(),
+                users.waiting.to_string(),
+                users.running.to_string(),
+                users.finished.to_string(),
+                users.failed.to_string(),
+                users.removed.to_string(),
+                node.reason.clone().unwrap_or_default(),
+            ]);
+        }
+        write!(f, "\n\n{table}")?;
+    }
+    for gap in &view.gaps {
+        let at = age(Duration::from_millis(gap.at_ms));
+        write!(f, "\nlost {} after {at} with {} ({})", gap.node, people(gap.users), gap.reason)?;
+        if !gap.went.is_empty() {
+            write!(f, ": they went to {}", listed(&gap.went))?;
+        }
+    }
+    view.notes.iter().try_for_each(|note| write!(f, "\n{note}"))
+}
 
 pub(super) fn status(f: &mut fmt::Formatter<'_>, status: &Status) -> fmt::Result {
     write!(f, "node      {}\nstate     {}", status.node, state_name(status.state))?;
@@ -108,16 +161,49 @@ pub(super) fn scenario(f: &mut fmt::Formatter<'_>, scenario: &ScenarioView) -> f
 }
 
 pub(super) fn nodes(f: &mut fmt::Formatter<'_>, nodes: &[NodeView]) -> fmt::Result {
-    let mut table = Table::new(&["NODE", "STATE", "USERS"]);
+    let named = |node: &NodeView| {
+        let name = if node.name.is_empty() { "?" } else { &node.name };
+        format!("{name}{}", if node.here { " (this node)" } else { "" })
+    };
+    let run = |node: &NodeView| node.run.map_or("-", state_name).to_owned();
+    let running = |node: &NodeView| or_dash(node.running.as_ref());
+    if nodes.iter().all(|node| node.address.is_none()) {
+        let mut table = Table::new(&["NODE", "STATE", "USERS"]);
+        for node in nodes {
+            table.row([named(node), run(node), running(node)]);
+        }
+        return table.fmt(f);
+    }
+    let mut table = Table::new(&[
+        "NODE",
+        "ROLE",
+        "STATE",
+        "RUN",
+        "USERS",
+        "ADDRESS",
+        "VERSION",
+        "CLOCK",
+        "ROUND TRIP",
+    ]);
     for node in nodes {
-        let here = if node.here { " (this node)" } else { "" };
+        let millis = |micros: f64| format!("{:.2}ms", micros / 1_000.0);
         table.row([
-            format!("{}{here}", node.name),
-            state_name(node.state).to_owned(),
-            node.running.to_string(),
+            named(node),
+            if node.role.is_empty() { "-" } else { node.role }.to_owned(),
+            node.state.clone(),
+            run(node),
+            running(node),
+            or_dash(node.address.as_ref()),
+            or_dash(node.version.as_ref()),
+            or_dash(node.clock_offset_us.map(|micros| millis(micros as f64)).as_ref()),
+            or_dash(node.round_trip_us.map(|micros| millis(micros as f64)).as_ref()),
         ]);
     }
     table.fmt(f)
+}
+
+fn or_dash(value: Option<&impl Display>) -> String {
+    value.map_or_else(|| "-".to_owned(), ToString::to_string)
 }
 
 pub(super) fn throttles(f: &mut fmt::Formatter<'_>, throttles: &[ThrottleView]) -> fmt::Result {
