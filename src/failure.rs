@@ -34,7 +34,7 @@ impl fmt::Display for Owner {
 ///
 /// Any [`std::error::Error`] becomes one with `?`. The owner is then the generator if somewhere in
 /// the chain of sources is an I/O error that says this machine ran out of descriptors, ports,
-/// buffers or memory; the scenario if the runtime refused it something (a throttle that was
+/// buffers or memory, or if another node was lost with a message; the scenario if the runtime refused it something (a throttle that was
 /// stopped, a user that is gone); otherwise it is the target. Say [`Failure::scenario`] where the
 /// scenario itself is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,7 +92,9 @@ impl fmt::Display for Failure {
 impl<E: Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         let any = &error as &dyn Any;
-        let owner = if generator_is_at_fault(&error) {
+        let of_the_nodes =
+            any.downcast_ref::<SendError>().is_some_and(|error| error.is_of_the_nodes());
+        let owner = if of_the_nodes || generator_is_at_fault(&error) {
             Owner::Generator
         } else if says_the_runtime(any) {
             Owner::Scenario
@@ -159,6 +161,8 @@ mod tests {
     fn what_the_runtime_refuses_is_the_scenarios_failure() {
         let gone = SendError::NoSuchUser(crate::user::UserId(7));
         assert_eq!(Failure::from(gone).owner(), Owner::Scenario);
+        let lost = SendError::Lost(crate::user::UserId(7));
+        assert_eq!(Failure::from(lost).owner(), Owner::Generator);
     }
 
     #[test]

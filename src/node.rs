@@ -128,6 +128,7 @@ impl Node {
             telemetry,
             throttles,
             coordinators,
+            mail: None,
             supervisors: supervisors(&settings),
             user_rate: settings.user_rate.clone(),
             init_timeout: settings.init_timeout,

@@ -11,5 +11,5 @@ pub use crate::{
         settings::{Declaration, Declarations, SettingValue, Settings},
     },
     throttle::{Rate, Throttle},
-    user::{Address, Mail, Received, User, UserId},
+    user::{Address, Mail, Received, SendError, User, UserId},
 };

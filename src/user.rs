@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 pub mod core;
 pub mod directory;
+pub(crate) mod elsewhere;
 pub mod id;
 pub mod mailbox;
 pub mod supervisor;
@@ -69,11 +70,26 @@ impl<S: Scenario> User<S> {
     }
 
     /// Sends a message to another user, or to itself, wherever it lives. Messages of one sender to
-    /// one receiver arrive in order.
+    /// one receiver arrive in order. Answers when the message is in the mailbox of its receiver: at
+    /// once for a user on this node, after a round trip for one elsewhere. Given up before that, it
+    /// may arrive or not.
     ///
     /// # Errors
-    /// If no user of that id is running.
-    pub fn send(&self, to: UserId, message: S::Message) -> Result<(), SendError> {
+    /// If no user of that id is running. For a user on another node also if that node was lost or
+    /// did not confirm the message within 5 s, so that nobody knows whether it arrived; and if the
+    /// message cannot be sent between nodes.
+    pub async fn send(&self, to: UserId, message: S::Message) -> Result<(), SendError> {
+        self.run.post().deliver(Some(self.id()), to, message).await
+    }
+
+    /// Sends a message without waiting: as [`User::send`] to a user on this node. To one elsewhere
+    /// it is accepted, and if it comes to nothing later, that is noted as a failure of the run and
+    /// told as `crowd.user.undelivered`.
+    ///
+    /// # Errors
+    /// If no user of that id is known to run. For a user on another node also if too many messages
+    /// are on their way there, or if the message cannot be sent between nodes.
+    pub fn post(&self, to: UserId, message: S::Message) -> Result<(), SendError> {
         self.run.post().send_from(Some(self.id()), to, message)
     }
 

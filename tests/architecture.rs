@@ -5,6 +5,8 @@ use std::{fs, path::Path};
 
 /// Modules that decide: no runtime, no actor, no clock in them.
 const PURE: &[&str] = &[
+    "cluster/mail/outgoing.rs",
+    "cluster/mail/whereabouts.rs",
     "controller/descriptors.rs",
     "controller/endings.rs",
     "controller/machine.rs",

@@ -8,6 +8,7 @@ use tokio::{sync::oneshot, time::Instant};
 
 use super::{endings::EndingCounts, machine::RunState, population::UserCounts, run::Ended};
 use crate::{
+    cluster::mail::Mail,
     coordinator::Coordinators,
     failure::Failure,
     measure::Measure,
@@ -31,6 +32,8 @@ pub(crate) struct ControllerOptions {
     pub(crate) telemetry: Telemetry,
     pub(crate) throttles: Throttles,
     pub(crate) coordinators: Coordinators,
+    /// The way to users on other nodes, if this node is one of a cluster.
+    pub(crate) mail: Option<Mail>,
     /// How many user supervisors there are.
     pub(crate) supervisors: u64,
     /// The rate users are admitted at unless the run says otherwise.

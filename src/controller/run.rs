@@ -83,7 +83,8 @@ impl ActiveRun {
             options.coordinators.clone(),
             Measure::new(options.telemetry.clone()),
             options.telemetry.clone(),
-        );
+        )
+        .with_mail(options.mail.clone());
         Ok(Self {
             number,
             registered,

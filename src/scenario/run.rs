@@ -7,6 +7,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::Scenario;
 use crate::{
+    cluster::mail::Mail,
     coordinator::{Coordinator, CoordinatorData, Coordinators, Plan, Timeout},
     failure::Failure,
     measure::Measure,
@@ -31,6 +32,7 @@ pub struct Services {
     pub measure: Measure,
     /// Where events go.
     pub telemetry: Telemetry,
+    mail: Option<Mail>,
     tasks: TaskTracker,
     ending: CancellationToken,
 }
@@ -51,9 +53,20 @@ impl Services {
             coordinators,
             measure,
             telemetry,
+            mail: None,
             tasks: TaskTracker::new(),
             ending: CancellationToken::new(),
         }
+    }
+
+    /// With a way to users on other nodes, if there are any.
+    #[must_use]
+    pub(crate) fn with_mail(mut self, mail: Option<Mail>) -> Self {
+        if let Some(mail) = &mail {
+            self.directory = Directory::with_elsewhere(Arc::new(mail.clone()));
+        }
+        self.mail = mail;
+        self
     }
 
     /// Runs `work` beside the users; it is dropped when the run ends.
@@ -99,6 +112,9 @@ impl<S: Scenario> fmt::Debug for Run<S> {
 impl<S: Scenario> Run<S> {
     pub(crate) fn new(services: Services, settings: S::Settings) -> Self {
         let post = Post::new(services.directory.clone());
+        if let Some(mail) = &services.mail {
+            mail.attach(post.intake(), services.measure.clone());
+        }
         Self {
             inner: Arc::new(Inner { services, settings: ArcSwap::from_pointee(settings), post }),
         }

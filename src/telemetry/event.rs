@@ -87,6 +87,15 @@ events! {
         kind: &'static str,
         /// Why.
         reason: String };
+    /// A message to a user on another node, of which nobody awaits the outcome, came to nothing
+    /// (*ours*).
+    MailUndelivered = "crowd.user.undelivered" at DEBUG {
+        /// Who sent it; `None` if no user did.
+        from: Option<UserId>,
+        /// Whom it was for.
+        to: UserId,
+        /// Why.
+        reason: &'static str };
     /// A scenario's `terminate` begins on this node.
     TerminateStart = "crowd.scenario.terminate.start" at DEBUG {
         /// The scenario.

@@ -92,7 +92,8 @@ impl Throttle {
     }
 
     /// Sends a message to a user, to itself or another, when its turn comes. If that user has
-    /// ended by then, the message is dropped.
+    /// ended by then, the message is dropped; if it cannot get to another node, that is noted as a
+    /// failure of the run.
     ///
     /// # Errors
     /// If the throttle was stopped. If it is stopped later, what waits is dropped.
@@ -103,10 +104,7 @@ impl Throttle {
         message: M,
     ) -> Result<(), ThrottleStopped> {
         let post = post.clone();
-        self.send(move || {
-            // A user that has ended needs no message.
-            let _ = post.send(to, message);
-        })
+        self.send(move || post.send_or_note(to, message))
     }
 
     /// Runs `work` when its turn comes. It belongs to the throttle: it is dropped when the

@@ -5,13 +5,24 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 use dashmap::DashMap;
 use rustc_hash::FxBuildHasher;
 
-use super::{core::UserCore, id::UserId, mailbox::Mail};
-use crate::scenario::Message;
+use super::{
+    core::UserCore,
+    elsewhere::{Bounce, Carrier, Intake},
+    id::UserId,
+    mailbox::Mail,
+};
+use crate::{
+    cluster::codec::{self, CodecError},
+    scenario::Message,
+};
 
-/// The running users of this node. Cheap to clone; all clones are one.
+/// The running users of this node, and the way to those elsewhere. Cheap to clone; all clones are
+/// one.
 #[derive(Clone, Default)]
 pub struct Directory {
     users: Arc<DashMap<UserId, Arc<UserCore>, FxBuildHasher>>,
+    /// `None`: there is no other node.
+    elsewhere: Option<Arc<dyn Carrier>>,
 }
 
 impl fmt::Debug for Directory {
@@ -21,6 +32,11 @@ impl fmt::Debug for Directory {
 }
 
 impl Directory {
+    /// An empty table, with a way to users on other nodes.
+    pub(crate) fn with_elsewhere(elsewhere: Arc<dyn Carrier>) -> Self {
+        Self { elsewhere: Some(elsewhere), ..Self::default() }
+    }
+
     /// The user of that id, if it runs here.
     pub fn get(&self, id: UserId) -> Option<Arc<UserCore>> {
         self.users.get(&id).map(|user| user.clone())
@@ -61,12 +77,50 @@ impl Directory {
     }
 }
 
-/// A message could not be delivered.
+/// A message could not be delivered, or nobody knows whether it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SendError {
-    /// No user of that id is running.
+    /// No user of that id is running, on any node; or it is just being moved from a node that was
+    /// lost to another, and runs on neither.
     #[error("no user {0} is running")]
     NoSuchUser(UserId),
+    /// The node of the user was lost before it confirmed the message.
+    #[error("the node of user {0} was lost before it confirmed a message")]
+    Lost(UserId),
+    /// The node of the user did not confirm the message within 5 s.
+    #[error("the node of user {0} did not confirm a message in time")]
+    TimedOut(UserId),
+    /// Too many messages that nobody awaits wait for the node of the user. The message was not
+    /// sent.
+    #[error("too many messages wait for the node of user {0}")]
+    Busy(UserId),
+    /// The message is longer than 1020 KiB, which is the most between nodes. It was not sent.
+    #[error("a message is too long for user {0} on another node; 1020 KiB are the most")]
+    TooLong(UserId),
+    /// The message cannot be written as bytes or read back, so it cannot go to another node. Types
+    /// that serde can only read with a look ahead (`untagged`, `flatten`) are such.
+    #[error("a message cannot be written as bytes, or read back, for user {0} on another node")]
+    Unsendable(UserId),
+}
+
+impl SendError {
+    /// What went wrong, without the id, so that equal reasons are counted together.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::NoSuchUser(_) => "its receiver is not running",
+            Self::Lost(_) => "the node of its receiver was lost",
+            Self::TimedOut(_) => "the node of its receiver did not confirm it in time",
+            Self::Busy(_) => "too many messages wait for the node of its receiver",
+            Self::TooLong(_) => "it is too long",
+            Self::Unsendable(_) => "it cannot be written as bytes or read back",
+        }
+    }
+
+    /// Whether the nodes are at fault, and not the scenario.
+    pub(crate) fn is_of_the_nodes(self) -> bool {
+        matches!(self, Self::Lost(_) | Self::TimedOut(_) | Self::Busy(_))
+    }
 }
 
 /// Sends messages to users of a run. Cheap to clone.
@@ -97,10 +151,12 @@ impl<M: Message> Post<M> {
         Address { id, post: self.clone() }
     }
 
-    /// Sends a message in nobody's name.
+    /// Sends a message in nobody's name, without waiting. What is sent to a user on another node and
+    /// comes to nothing later is noted as a failure of the run and told as `crowd.user.undelivered`.
     ///
     /// # Errors
-    /// If no user of that id is running.
+    /// If no user of that id is known to run. For a user on another node also if too many messages
+    /// are on their way there, or if the message cannot be sent between nodes.
     pub fn send(&self, to: UserId, message: M) -> Result<(), SendError> {
         self.send_from(None, to, message)
     }
@@ -111,10 +167,78 @@ impl<M: Message> Post<M> {
         to: UserId,
         message: M,
     ) -> Result<(), SendError> {
-        let delivered =
-            self.directory.get(to).is_some_and(|user| user.deliver(Mail { from, message }));
-        if delivered { Ok(()) } else { Err(SendError::NoSuchUser(to)) }
+        match self.way(to)? {
+            Way::Here(user) => hand_over(&user, from, message),
+            Way::Elsewhere(carrier) => carrier.post(from, to, encode(to, &message)?),
+        }
     }
+
+    /// Sends a message and waits until it is in the mailbox of its receiver.
+    pub(crate) async fn deliver(
+        &self,
+        from: Option<UserId>,
+        to: UserId,
+        message: M,
+    ) -> Result<(), SendError> {
+        let sending = match self.way(to)? {
+            Way::Here(user) => return hand_over(&user, from, message),
+            Way::Elsewhere(carrier) => carrier.send(from, to, encode(to, &message)?),
+        };
+        drop(message);
+        sending.await
+    }
+
+    /// As [`Post::send`], for those who can tell nobody: what the nodes are at fault for is noted.
+    pub(crate) fn send_or_note(&self, to: UserId, message: M) {
+        // A user that has ended needs no message.
+        if let Err(error) = self.send(to, message)
+            && !matches!(error, SendError::NoSuchUser(_))
+            && let Some(carrier) = &self.directory.elsewhere
+        {
+            carrier.undelivered(None, to, error);
+        }
+    }
+
+    /// Puts messages from other nodes into mailboxes here.
+    pub(crate) fn intake(&self) -> Intake {
+        // Not the way to other nodes: that holds this intake.
+        let here = Directory { users: self.directory.users.clone(), elsewhere: None };
+        Arc::new(move |from, to, bytes| {
+            let user = here.get(to).ok_or(Bounce::Gone)?;
+            let message = codec::decode::<M>(bytes).map_err(|_| Bounce::Unreadable)?;
+            hand_over(&user, from, message).map_err(|_| Bounce::Gone)
+        })
+    }
+
+    fn way(&self, to: UserId) -> Result<Way<'_>, SendError> {
+        match (self.directory.get(to), &self.directory.elsewhere) {
+            (Some(user), _) => Ok(Way::Here(user)),
+            (None, Some(carrier)) => Ok(Way::Elsewhere(&**carrier)),
+            (None, None) => Err(SendError::NoSuchUser(to)),
+        }
+    }
+}
+
+/// How a user is reached.
+enum Way<'a> {
+    Here(Arc<UserCore>),
+    Elsewhere(&'a dyn Carrier),
+}
+
+fn hand_over<M: Message>(
+    user: &UserCore,
+    from: Option<UserId>,
+    message: M,
+) -> Result<(), SendError> {
+    let delivered = user.deliver(Mail { from, message });
+    if delivered { Ok(()) } else { Err(SendError::NoSuchUser(user.id())) }
+}
+
+fn encode<M: Message>(to: UserId, message: &M) -> Result<Vec<u8>, SendError> {
+    codec::encode(message).map_err(|error| match error {
+        CodecError::TooLong(_) => SendError::TooLong(to),
+        CodecError::Encode(_) | CodecError::Decode(_) => SendError::Unsendable(to),
+    })
 }
 
 /// Where a user is reached; can be handed to others.
@@ -141,10 +265,11 @@ impl<M: Message> Address<M> {
         self.id
     }
 
-    /// Sends a message in nobody's name; use [`User::send`](super::User::send) to sign it.
+    /// Sends a message in nobody's name, as [`Post::send`] does; use
+    /// [`User::send`](super::User::send) or [`User::post`](super::User::post) to sign it.
     ///
     /// # Errors
-    /// If the user is not running any more.
+    /// Those of [`Post::send`].
     pub fn send(&self, message: M) -> Result<(), SendError> {
         self.post.send(self.id, message)
     }

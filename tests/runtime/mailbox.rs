@@ -30,13 +30,19 @@ impl Scenario for Letters {
 
     async fn start(&self, user: User<Self>) -> Result<(), Failure> {
         if user.id() == UserId(1) {
-            while user.send(UserId(2), Letter::Number(0)).is_err() {
+            while user.send(UserId(2), Letter::Number(0)).await.is_err() {
                 user.sleep(Duration::from_millis(5)).await?;
             }
             for number in 1..100 {
-                user.send(UserId(2), Letter::Number(number))?;
+                // Waiting or not, they stay in order.
+                if number % 2 == 0 {
+                    user.post(UserId(2), Letter::Number(number))?;
+                } else {
+                    user.send(UserId(2), Letter::Number(number)).await?;
+                }
             }
-            let nobody = user.send(UserId(77), Letter::Reminder).unwrap_err();
+            let nobody = user.send(UserId(77), Letter::Reminder).await.unwrap_err();
+            assert_eq!(user.post(UserId(77), Letter::Reminder), Err(nobody));
             ERRORS.lock().unwrap().push(nobody.to_string());
             return Ok(());
         }
