@@ -48,9 +48,9 @@ impl Nodes {
         let patience = Instant::now() + Duration::from_secs(20);
         loop {
             let known = nodes.command("nodes")?;
-            let up = known.as_array().map_or(0, |all| {
-                all.iter().filter(|node| node["state"] == "up").count()
-            });
+            let up = known
+                .as_array()
+                .map_or(0, |all| all.iter().filter(|node| node["state"] == "up").count());
             if up == workers + 1 {
                 return Ok(nodes);
             }

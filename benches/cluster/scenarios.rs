@@ -8,6 +8,7 @@ use std::{
 };
 
 use crowd::{prelude::*, scenario::catalog::Catalog};
+use tokio::time::Instant;
 
 pub(crate) fn catalog() -> Catalog {
     Catalog::new().with::<Idle>().with::<Pace>().with::<Talk>().with::<Many>()
