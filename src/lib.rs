@@ -68,6 +68,7 @@ pub mod failure;
 pub mod measure;
 pub mod node;
 pub mod prelude;
+pub mod profile;
 pub mod refusal;
 pub mod report;
 pub mod scenario;

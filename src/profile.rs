@@ -1,0 +1,13 @@
+//! Pure: load that follows a plan. A profile is a row of stages; what it asks for at any time is a
+//! function of that time alone, the same on every node.
+
+pub mod arrivals;
+pub mod curve;
+pub mod plan;
+pub mod shape;
+pub mod stage;
+
+pub use curve::Curve;
+pub use plan::{Position, Profile, ProfileFaults};
+pub use shape::{Metric, Shape};
+pub use stage::{Load, Span, Stage};
