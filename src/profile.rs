@@ -3,11 +3,14 @@
 
 pub mod arrivals;
 pub mod curve;
+pub mod file;
 pub mod plan;
 pub mod shape;
 pub mod stage;
+mod text;
 
 pub use curve::Curve;
+pub use file::Format;
 pub use plan::{Position, Profile, ProfileFaults};
 pub use shape::{Metric, Shape};
 pub use stage::{Load, Span, Stage};

@@ -25,7 +25,7 @@ mod outbox;
 mod permit;
 mod queue;
 mod ramp;
-mod rate;
+pub(crate) mod rate;
 mod registry;
 mod running;
 mod schedule;

@@ -1,0 +1,184 @@
+//! Pure: a profile in one line: `10s: 0 -> 100, 1m: 100, 30s: pause, 1m: 10/s -> 50/s quadratic`.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use super::{
+    curve::Curve,
+    plan::{Profile, ProfileFaults},
+    stage::{Load, Span, Stage},
+};
+use crate::throttle::{Rate, rate::Pace};
+
+impl FromStr for Profile {
+    type Err = ProfileFaults;
+
+    fn from_str(text: &str) -> Result<Self, ProfileFaults> {
+        let (mut stages, mut faults) = (Vec::new(), Vec::new());
+        for (number, part) in (1..).zip(text.split(',')) {
+            match part.trim().parse::<Stage>() {
+                Ok(stage) => stages.push(stage),
+                Err(fault) => faults.push(format!("stage {number}: {fault}")),
+            }
+        }
+        if faults.is_empty() { Self::new(stages) } else { Err(ProfileFaults(faults)) }
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, stage) in self.stages().iter().enumerate() {
+            if number > 0 {
+                f.write_str(", ")?;
+            }
+            stage.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+const FORM: &str = "write `30s: 100`, `10s: 0 -> 100`, `1m: 50/s` or `5s: pause`";
+
+impl FromStr for Stage {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (duration, load) =
+            text.split_once(':').ok_or_else(|| format!("`{text}` is no stage: {FORM}"))?;
+        let duration = humantime::parse_duration(duration.trim())
+            .map_err(|fault| format!("`{}` is no time: {fault}", duration.trim()))?;
+        Ok(Self { load: load_of(load.trim())?, duration })
+    }
+}
+
+fn load_of(text: &str) -> Result<Load, String> {
+    if text == "pause" {
+        return Ok(Load::Pause);
+    }
+    let (text, most_users) = match text.rsplit_once(" max ") {
+        Some((text, most)) => {
+            let most = most.trim();
+            let number = most.parse().map_err(|_| format!("`{most}` is no number of users"))?;
+            (text.trim(), Some(number))
+        }
+        None => (text, None),
+    };
+    let last = text.rsplit_once(' ');
+    let (text, curve) = match last.map(|(rest, word)| (rest, word.parse::<Curve>())) {
+        Some((rest, Ok(curve))) => (rest.trim(), Some(curve)),
+        _ => (text, None),
+    };
+    let text = text.replace('→', "->");
+    let (from, to) = match text.split_once("->") {
+        Some((from, to)) => (value(from.trim())?, value(to.trim())?),
+        None if curve.is_some() => {
+            return Err("only what changes has a curve: write `0 -> 100 quadratic`".to_owned());
+        }
+        None => {
+            let held = value(text.trim())?;
+            (held, held)
+        }
+    };
+    let curve = curve.unwrap_or_default();
+    match (from, to) {
+        (Value::Users(from), Value::Users(to)) => match most_users {
+            None => Ok(Load::Users(Span { from, to, curve })),
+            Some(_) => Err("`max` is for a rate; users are limited already".to_owned()),
+        },
+        (Value::Rate(from), Value::Rate(to)) => {
+            let span = Span { from, to, curve };
+            Ok(Load::Rate { span, most_users: most_users.unwrap_or(0) })
+        }
+        _ => Err("one end counts users and the other arrivals: write both alike".to_owned()),
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Value {
+    Users(f64),
+    Rate(f64),
+}
+
+fn value(text: &str) -> Result<Value, String> {
+    if text.contains(['/', ' ']) {
+        return per_second(text).map(Value::Rate);
+    }
+    let count: u64 = text
+        .parse()
+        .map_err(|_| format!("`{text}` is neither a number of users nor a rate: {FORM}"))?;
+    Ok(Value::Users(count as f64))
+}
+
+/// A rate as people write it, in arrivals a second.
+pub(super) fn per_second(text: &str) -> Result<f64, String> {
+    let rate: Rate = text.parse().map_err(|fault| format!("{fault}"))?;
+    match rate.pace() {
+        Pace::Timed { count, interval } => Ok(count as f64 * 1e9 / interval as f64),
+        Pace::Unlimited | Pace::AtOnce(_) => Err(format!("`{text}` is no rate over time")),
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", Short(self.duration))?;
+        let mut span = |span: &Span, unit: &str| {
+            write!(f, "{}{unit}", span.from)?;
+            if span.from != span.to {
+                write!(f, " -> {}{unit}", span.to)?;
+                if span.curve != Curve::Linear {
+                    write!(f, " {}", span.curve)?;
+                }
+            }
+            Ok(())
+        };
+        match &self.load {
+            Load::Users(users) => span(users, ""),
+            Load::Rate { span: rate, most_users } => {
+                span(rate, "/s")?;
+                if *most_users > 0 { write!(f, " max {most_users}") } else { Ok(()) }
+            }
+            Load::Pause => f.write_str("pause"),
+        }
+    }
+}
+
+/// A duration without blanks, so that it stays one word.
+struct Short(Duration);
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&humantime::format_duration(self.0).to_string().replace(' ', ""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_and_written() {
+        let line = "10s: 0 → 100, 1m 30s: 100, 30s: pause, 1m: 10/s -> 50/s quadratic max 20";
+        let profile: Profile = line.parse().unwrap();
+        let written = "10s: 0 -> 100, 1m30s: 100, 30s: pause, 1m: 10/s -> 50/s quadratic max 20";
+        assert_eq!(profile.to_string(), written);
+        assert_eq!(written.parse::<Profile>().unwrap(), profile);
+        let slow: Profile = "1m: 90/min".parse().unwrap();
+        assert_eq!(slow.stages()[0], Stage::rate(1.5, Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn every_stage_that_is_none_is_named() {
+        let faults =
+            "10: 5, 10s 5, 5s: five, 5s: 1 -> 2/s, 5s: 7 linear, 5s: 3 max 4, 1s: 8 at once"
+                .parse::<Profile>()
+                .unwrap_err();
+        insta::assert_snapshot!(faults, @r"
+        stage 1: `10` is no time: time unit needed, for example 10sec or 10ms
+        stage 2: `10s 5` is no stage: write `30s: 100`, `10s: 0 -> 100`, `1m: 50/s` or `5s: pause`
+        stage 3: `five` is neither a number of users nor a rate: write `30s: 100`, `10s: 0 -> 100`, `1m: 50/s` or `5s: pause`
+        stage 4: one end counts users and the other arrivals: write both alike
+        stage 5: only what changes has a curve: write `0 -> 100 quadratic`
+        stage 6: `max` is for a rate; users are limited already
+        stage 7: `8 at once` is no rate over time
+        ");
+    }
+}
