@@ -3,6 +3,7 @@
 
 pub mod arrivals;
 pub mod curve;
+mod draw;
 pub mod file;
 pub mod plan;
 pub mod shape;
@@ -10,6 +11,7 @@ pub mod stage;
 mod text;
 
 pub use curve::Curve;
+pub use draw::draw;
 pub use file::Format;
 pub use plan::{Position, Profile, ProfileFaults};
 pub use shape::{Metric, Shape};

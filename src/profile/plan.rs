@@ -113,6 +113,12 @@ impl Profile {
         self.stages.iter().map(Stage::peak_users).max().unwrap_or(0)
     }
 
+    /// The most users that any stage wants to keep running.
+    pub fn peak_target_users(&self) -> u64 {
+        let stages = self.stages.iter().filter(|stage| matches!(stage.load, Load::Users(_)));
+        stages.map(Stage::peak_users).max().unwrap_or(0)
+    }
+
     /// The most arrivals a second that any stage asks for.
     pub fn peak_rate(&self) -> f64 {
         self.stages.iter().map(Stage::peak_rate).fold(0.0, f64::max)
