@@ -213,3 +213,6 @@ impl Client {
         Ok(stream)
     }
 }
+
+#[cfg(test)]
+mod tests;
