@@ -319,7 +319,7 @@ async fn serving(node: &Node, work: &Work, given: bool) -> Result<Option<Serving
         Work::Console | Work::Start => listen::bind(settings.api_listen, given).await,
     };
     let fault = match bound {
-        Ok(listener) => match Serving::begin(listener, node, settings) {
+        Ok(listener) => match Serving::begin(listener, node, settings, || Ok(())) {
             Ok(serving) => return Ok(Some(serving)),
             Err(error) => error.to_string(),
         },

@@ -23,11 +23,13 @@ pub(super) struct Serving {
 }
 
 impl Serving {
-    /// Serves the API of `node` on this socket.
+    /// Serves the API of `node` on this socket. The node is ready when scenarios are compiled in,
+    /// `joined` finds nothing amiss and it is not about to end.
     pub(super) fn begin(
         listener: TcpListener,
-        node: &(impl Operations + Sized),
+        node: &impl Operations,
         settings: &NodeSettings,
+        joined: impl Fn() -> Result<(), String> + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
         let address = format!("http://{}", listener.local_addr()?);
         let (leaving, shutdown) = (Arc::new(AtomicBool::new(false)), CancellationToken::new());
@@ -38,7 +40,7 @@ impl Serving {
             } else if scenarios == 0 {
                 Err("no scenario is compiled in".to_owned())
             } else {
-                Ok(())
+                joined()
             }
         };
         let options = ApiOptions {

@@ -10,7 +10,7 @@ const CTRL_C: &str = "\x03";
 const CTRL_D: &str = "\x04";
 
 fn attached(node: &Running) -> Terminal {
-    let mut terminal = Terminal::start(node.command(&["attach"]));
+    let mut terminal = Terminal::crowd(node.state(), &["attach", "--api", &node.api]);
     terminal.prompt();
     terminal
 }

@@ -52,7 +52,7 @@ pub(super) struct Fault {
     #[serde(skip)]
     status: StatusCode,
     #[serde(skip)]
-    header: Option<(HeaderName, HeaderValue)>,
+    header: Option<(HeaderName, &'static str)>,
 }
 
 impl Fault {
@@ -63,7 +63,7 @@ impl Fault {
 
     /// With a header that HTTP asks for.
     pub(super) fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.header = Some((name, HeaderValue::from_static(value)));
+        self.header = Some((name, value));
         self
     }
 
@@ -90,7 +90,7 @@ impl IntoResponse for Fault {
         let header = self.header.take();
         let mut response = json(self.status, &self);
         if let Some((name, value)) = header {
-            response.headers_mut().insert(name, value);
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
         response
     }
