@@ -54,19 +54,32 @@ impl BootFault {
     }
 }
 
-/// Reads the settings, begins to log and starts the node.
-pub(super) async fn boot(
-    catalog: Catalog,
-    options: BootOptions,
-) -> Result<(Node, Logs), BootFault> {
+/// A node, and what is known of how it came about.
+pub(super) struct Booted {
+    /// The node.
+    pub(super) node: Node,
+    /// Where its log lines go.
+    pub(super) logs: Logs,
+    /// Whether somebody chose the address of the API.
+    pub(super) api_given: bool,
+}
+
+/// Where the settings of a node with these scenarios come from.
+pub(super) fn sources(catalog: &Catalog, options: &BootOptions) -> Sources {
     let declared = catalog.iter().flat_map(|scenario| scenario.declarations().all);
-    let sources = Sources {
-        file: options.config,
+    Sources {
+        file: options.config.clone(),
         environment: ProcessEnvironment.variables(),
-        overrides: options.log.map(|log| ("log".to_owned(), log)).into_iter().collect(),
+        overrides: options.log.clone().map(|log| ("log".to_owned(), log)).into_iter().collect(),
         scenario_settings: declared.map(|declaration| declaration.name).collect(),
-    };
+    }
+}
+
+/// Reads the settings, begins to log and starts the node.
+pub(super) async fn boot(catalog: Catalog, options: BootOptions) -> Result<Booted, BootFault> {
+    let sources = sources(&catalog, &options);
     let mut settings = NodeSettings::load(&sources).map_err(BootFault::Settings)?;
+    let api_given = NodeSettings::given(&sources, "api_listen");
     let told = NodeSettings::default().log != settings.log || !sources.overrides.is_empty();
     if let (false, Some(log)) = (told, options.log_unless_told) {
         settings.log = log.to_owned();
@@ -76,5 +89,5 @@ pub(super) async fn boot(
     let node = Node::start(settings, catalog, Arc::new(ProcessEnvironment))
         .await
         .map_err(BootFault::Node)?;
-    Ok((node, logs))
+    Ok(Booted { node, logs, api_given })
 }

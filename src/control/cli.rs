@@ -10,22 +10,27 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
-use tokio::io::BufReader;
+use tokio::{io::BufReader, runtime::Runtime};
 
 use super::{
-    boot::{self, BootOptions},
+    api::listen,
+    boot::{self, BootOptions, Booted},
     command::{self, Pair},
     console,
     exit::Exit,
-    operations::Operations,
     reply::Reply,
     run::{self, RunOptions},
     scaffold::{self, ScaffoldOptions},
+    serving::Serving,
     signals::EndSignals,
     table::wants_colour,
     view::ScenarioView,
 };
-use crate::{scenario::catalog::Catalog, settings::NodeSettings};
+use crate::{node::Node, scenario::catalog::Catalog, settings::NodeSettings};
+
+mod remote;
+
+use remote::{EvalFlags, NodeAsked, Question, StatusFlags};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,6 +38,10 @@ Examples:
   crowd scenarios idle                    what a scenario does, and its settings
   crowd run idle --users 100 lifetime=5s  one run, a summary and an exit code
   echo 'do idle 10' | crowd               commands from a script
+  crowd start                             a node without console, driven over its API
+  crowd attach                            the console of that node
+  crowd eval 'do idle 10'                 one command on it
+  crowd status                            whether it is up
   crowd new checkout                      a scenario of your own
 
 Settings of the node are read from --config FILE (or CROWD_CONFIG) and from CROWD_… variables.
@@ -81,6 +90,12 @@ enum Verb {
         /// The scenario to describe.
         name: Option<String>,
     },
+    /// The console of a running node; leaving it leaves the node and its run alone.
+    Attach(NodeAsked),
+    /// One console command on a running node; the exit code says whether it worked.
+    Eval(EvalFlags),
+    /// Whether a node is up, and how its run stands: what a health check calls.
+    Status(StatusFlags),
     /// Writes a crate with a scenario of your own, its test and its binary.
     New(NewFlags),
 }
@@ -154,6 +169,9 @@ fn main_with(catalog: Catalog, arguments: impl IntoIterator<Item = OsString>) ->
     match verb {
         Some(Verb::Scenarios { name }) => scenarios(&catalog, name.as_deref()),
         Some(Verb::New(flags)) => new(flags),
+        Some(Verb::Attach(node)) => remote::ask(&catalog, &boot, Question::Attach(node)),
+        Some(Verb::Eval(flags)) => remote::ask(&catalog, &boot, Question::Eval(flags)),
+        Some(Verb::Status(flags)) => remote::ask(&catalog, &boot, Question::Status(flags)),
         Some(Verb::Run(flags)) => match flags.checked() {
             Ok(options) => {
                 // Its summary says what the run went through; only what goes wrong is news.
@@ -229,56 +247,110 @@ enum Work {
     Run(RunOptions),
 }
 
+fn new_runtime() -> Result<Runtime, Exit> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        eprintln!("the runtime cannot be started: {error}");
+        Exit::Failed
+    })
+}
+
+fn outcome(exit: io::Result<Exit>) -> Exit {
+    exit.unwrap_or_else(|error| {
+        eprintln!("{error}");
+        Exit::Failed
+    })
+}
+
 /// Starts a node and works with it.
 fn on_node(catalog: Catalog, options: BootOptions, work: Work) -> Exit {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match new_runtime() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("the runtime cannot be started: {error}");
-            return Exit::Failed;
-        }
+        Err(exit) => return exit,
     };
     let exit = runtime.block_on(async {
-        let (node, logs) = match boot::boot(catalog, options).await {
-            Ok(started) => started,
+        let Booted { node, logs, api_given } = match boot::boot(catalog, options).await {
+            Ok(booted) => booted,
             Err(fault) => {
                 eprintln!("{fault}");
                 return fault.exit();
             }
         };
-        let outcome = match work {
-            Work::Console if io::stdin().is_terminal() => console::interactive(node, &logs).await,
+        let serving = match serving(&node, &work, api_given).await {
+            Ok(serving) => serving,
+            Err(exit) => {
+                node.shutdown().await;
+                return exit;
+            }
+        };
+        let exit = match work {
+            Work::Console if io::stdin().is_terminal() => {
+                if let Some(serving) = &serving {
+                    say(&format_args!("api {}", serving.address()));
+                }
+                console::interactive(node, &logs).await
+            }
             Work::Console => {
                 let lines = BufReader::new(tokio::io::stdin());
                 console::scripted(node, lines, io::stdout(), io::stderr()).await
             }
-            Work::Start => start(node).await,
+            Work::Start => start(node, serving.as_ref()).await,
             Work::Run(options) => {
                 let mut stdout = io::stdout();
                 let colour = wants_colour(&stdout);
                 run::run(node, options, &logs, &mut stdout, colour).await
             }
         };
-        outcome.unwrap_or_else(|error| {
-            eprintln!("{error}");
-            Exit::Failed
-        })
+        if let Some(serving) = serving {
+            serving.end().await;
+        }
+        outcome(exit)
     });
     // A read from standard input cannot be called off, and nothing that matters runs any more.
     runtime.shutdown_background();
     exit
 }
 
+/// Begins to serve the node's API, except for a single run. A console can do without, if nobody
+/// asked for the address that cannot be had.
+async fn serving(node: &Node, work: &Work, given: bool) -> Result<Option<Serving>, Exit> {
+    let settings = node.node_settings();
+    let bound = match work {
+        Work::Run(_) => return Ok(None),
+        Work::Console | Work::Start => listen::bind(settings.api_listen, given).await,
+    };
+    let fault = match bound {
+        Ok(listener) => match Serving::begin(listener, node, settings, || Ok(())) {
+            Ok(serving) => return Ok(Some(serving)),
+            Err(error) => error.to_string(),
+        },
+        Err(fault) => fault.to_string(),
+    };
+    match work {
+        Work::Console if !given => {
+            eprintln!("without a control API: {fault}");
+            Ok(None)
+        }
+        _ => {
+            eprintln!("{fault}");
+            Err(Exit::BadUsage)
+        }
+    }
+}
+
 /// `crowd start`: waits for a signal, then ends the run and the node.
-async fn start(node: impl Operations) -> io::Result<Exit> {
+async fn start(node: Node, serving: Option<&Serving>) -> io::Result<Exit> {
     let mut signals = EndSignals::listen()?;
     let status = node.status().await.map_err(io::Error::other)?;
-    say(&format_args!("crowd node {} is ready", status.node));
+    let api = serving.map(|serving| format!(", api {}", serving.address()));
+    say(&format_args!("crowd node {} is ready{}", status.node, api.unwrap_or_default()));
     tokio::select! {
         _ = signals.next() => {}
         () = node.broken() => return Ok(Exit::Failed),
     }
     tracing::info!("asked to end: users are told to stop");
+    if let Some(serving) = serving {
+        serving.leave();
+    }
     tokio::select! {
         () = node.shutdown() => Ok(Exit::Passed),
         _ = signals.next() => Ok(Exit::Interrupted),
