@@ -7,6 +7,7 @@
 
 pub(crate) mod codec;
 pub(crate) mod lease;
+pub(crate) mod measure;
 pub(crate) mod member;
 pub(crate) mod mesh;
 pub(crate) mod parts;
