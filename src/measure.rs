@@ -37,8 +37,8 @@ pub mod timing;
 pub mod window;
 pub mod wire;
 
-pub use collect::Unsent;
 use collect::Collector;
+pub use collect::Unsent;
 use series::{Activity, Series};
 use shard::Shard;
 use window::{StallNumbers, Window};

@@ -93,7 +93,7 @@ pub struct Arrival {
 }
 
 impl Gathered {
-    /// A node takes part from now on; again, if it did before.
+    /// A node takes part from now on, and is waited for; again, if it did before.
     pub fn join(&mut self) -> NodeIndex {
         self.nodes.push(NodePart::default());
         NodeIndex(self.nodes.len() - 1)
@@ -137,9 +137,9 @@ impl Gathered {
     /// Completes the seconds that nobody is waited for any more.
     pub fn advance(&mut self, now: Duration) {
         while let Some((second, open)) = self.open.pop_first() {
-            let told = |node: &NodePart| match node.second {
-                None => true,
-                Some(at) => node.gone || at > second || at == second && node.complete,
+            let told = |node: &NodePart| {
+                let told = |at| at > second || at == second && node.complete;
+                node.gone || node.second.is_some_and(told)
             };
             let end = SECOND.saturating_mul(u32::try_from(second + 1).unwrap_or(u32::MAX));
             if now < end + PATIENCE && !self.nodes.iter().all(told) {

@@ -1,7 +1,7 @@
 //! What all workers of a run measured, added up on the master.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
@@ -93,8 +93,8 @@ struct Run {
 /// A worker, with all its parts in the run.
 #[derive(Debug, Default)]
 struct Node {
-    /// How often it has joined: it has no more parts than that.
-    joined: usize,
+    /// Parts that it was let into and has told nothing of: it has no others.
+    expected: VecDeque<NodeIndex>,
     parts: Vec<Part>,
 }
 
@@ -176,9 +176,8 @@ impl MeasureMaster {
                     until: run.gathered.until(part.index),
                     complete: part.complete,
                 }));
-                if node.parts.is_empty() {
-                    found.push(Received { node: id.clone(), until: None, complete: false });
-                }
+                let silent = Received { node: id.clone(), until: None, complete: false };
+                found.extend(node.expected.iter().map(|_| silent.clone()));
             }
             found
         };
@@ -215,9 +214,8 @@ impl MeasureMaster {
                 }
                 Measured::Sync { last, .. } => {
                     let node = run.nodes.get_mut(&from).map(|node| &mut node.parts);
-                    let part = node.and_then(|all| {
-                        all.iter_mut().find(|part| part.assignment == assignment)
-                    });
+                    let part = node
+                        .and_then(|all| all.iter_mut().find(|part| part.assignment == assignment));
                     if let Some(part) = part {
                         taken = part.taken;
                         part.complete |= last;
@@ -275,16 +273,15 @@ impl Run {
         let known = node.parts.iter().position(|part| part.assignment == interval.assignment);
         let known = match known {
             Some(known) => known,
-            None if node.parts.len() < node.joined => {
+            None => {
+                let Some(index) = node.expected.pop_front() else { return Ok(()) };
                 // Without a reading of its clock the message is taken to have come at once. Either
                 // is kept for all its intervals, so that they stay apart as they were there.
-                let offset = offset.map_or_else(
-                    || i128::from(interval.sent) - i128::from(at),
-                    i128::from,
-                );
+                let offset =
+                    offset.map_or_else(|| i128::from(interval.sent) - i128::from(at), i128::from);
                 node.parts.push(Part {
                     assignment: interval.assignment,
-                    index: self.gathered.join(),
+                    index,
                     later: duration(i128::from(interval.origin) - offset - self.began),
                     taken: 0,
                     complete: false,
@@ -292,7 +289,6 @@ impl Run {
                 });
                 node.parts.len() - 1
             }
-            None => return Ok(()),
         };
         let part = &mut node.parts[known];
         let complete = interval.health.is_some();
@@ -340,7 +336,8 @@ impl Companion for MeasureMaster {
 
     fn joined(&self, worker: &MemberId) {
         if let Some(run) = &mut self.state().run {
-            run.nodes.entry(worker.clone()).or_default().joined += 1;
+            let index = run.gathered.join();
+            run.nodes.entry(worker.clone()).or_default().expected.push_back(index);
         }
     }
 
@@ -348,10 +345,8 @@ impl Companion for MeasureMaster {
         if let Some(run) = &mut self.state().run
             && let Some(node) = run.nodes.get_mut(worker)
         {
-            // It may have died before it sent anything: then it has nothing to leave.
-            for part in &node.parts {
-                run.gathered.leave(part.index);
-            }
+            let known = node.parts.iter().map(|part| part.index);
+            known.chain(node.expected.iter().copied()).for_each(|part| run.gathered.leave(part));
         }
     }
 
