@@ -94,10 +94,12 @@ fn main() {
         "a worker's part in sending it",
         median(&mut sending)
     );
-    println!(
-        "  the limit for the master is {LIMIT} %: {}",
-        if ours < LIMIT { "kept" } else { "BROKEN" }
-    );
+    let verdict = match (cfg!(debug_assertions), ours < LIMIT) {
+        (true, _) => "not judged, as this build is not optimised",
+        (false, true) => "kept",
+        (false, false) => "BROKEN",
+    };
+    println!("  the limit for the master, {LIMIT} %: {verdict}");
 }
 
 /// What a node measures in a second.

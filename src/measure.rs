@@ -214,9 +214,9 @@ impl Measure {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
-    /// Looks at everything measured up to the last tick, without a copy of it.
+    /// Looks at everything measured up to now, without a copy of it; the span means nothing.
     pub(crate) fn with_total<R>(&self, look: impl FnOnce(&Window) -> R) -> R {
-        look(lock(&self.inner.collector).so_far())
+        look(self.collect().so_far())
     }
 
     /// Everything measured up to now.

@@ -2,9 +2,10 @@
 //!
 //! A distribution travels as the buckets that hold something, each as the step from the bucket
 //! before and its count, both as LEB128 numbers: two bytes for most. HdrHistogram's deflated V2
-//! form, in which reports keep distributions, would be a quarter of the size, but the master would
-//! spend most of its time inflating, and would have to build each distribution before it can be
-//! added; `benches/cluster_measure.rs` measures both.
+//! form, in which reports keep distributions, is somewhat smaller, but whoever adds it up has to
+//! inflate it and to build each distribution first, which takes several times as long; and the master
+//! does that for all nodes, beside all else it does. `benches/cluster_measure.rs` measures
+//! both.
 //!
 //! Parts add up: any of them, in any order, added to any window. So a window is cut wherever a part
 //! is full, within a distribution too.

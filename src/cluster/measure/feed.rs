@@ -199,7 +199,7 @@ impl Line {
 
     async fn flush(self: Arc<Self>) {
         let reading = timeout(LOOK, (self.source)()).await.ok().flatten();
-        let _turn = self.sending.lock().await;
+        let turn = self.sending.lock().await;
         let (master, assignment, wanted) = {
             let state = self.state();
             let Some(part) = &state.following else { return };
@@ -210,6 +210,7 @@ impl Line {
             Some(reading) => self.send(Instant::now(), reading).map_err(CallFault::from),
             None => Ok(()),
         };
+        drop(turn);
         let told = match sent {
             Ok(()) => self.sync(&master, assignment, true).await,
             Err(fault) => Err(fault),

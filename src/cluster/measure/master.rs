@@ -1,7 +1,7 @@
 //! What all workers of a run measured, added up on the master.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
@@ -67,8 +67,8 @@ enum Letter {
         /// When it came, by our clock.
         at: u64,
     },
-    /// Dropped when everything before was added.
-    Drained(#[expect(dead_code, reason = "dropping it tells")] oneshot::Sender<()>),
+    /// Answered when everything before was added.
+    Drained(oneshot::Sender<()>),
 }
 
 #[derive(Debug, Default)]
@@ -93,8 +93,8 @@ struct Run {
 /// A worker, with all its parts in the run.
 #[derive(Debug, Default)]
 struct Node {
-    /// Parts that it was let into and has told nothing of: it has no others.
-    expected: VecDeque<NodeIndex>,
+    /// A part that it was let into and has told nothing of: it has no others but those known.
+    expected: Option<NodeIndex>,
     parts: Vec<Part>,
 }
 
@@ -108,6 +108,8 @@ struct Part {
     taken: u64,
     complete: bool,
     health: Option<HealthSummary>,
+    /// If some of it could not be added: up to when all had come before.
+    broken: Option<Option<Duration>>,
 }
 
 impl MeasureMaster {
@@ -173,11 +175,11 @@ impl MeasureMaster {
             for (id, node) in &run.nodes {
                 found.extend(node.parts.iter().map(|part| Received {
                     node: id.clone(),
-                    until: run.gathered.until(part.index),
-                    complete: part.complete,
+                    until: part.broken.unwrap_or_else(|| run.gathered.until(part.index)),
+                    complete: part.complete && part.broken.is_none(),
                 }));
                 let silent = Received { node: id.clone(), until: None, complete: false };
-                found.extend(node.expected.iter().map(|_| silent.clone()));
+                found.extend(node.expected.map(|_| silent));
             }
             found
         };
@@ -194,7 +196,14 @@ impl MeasureMaster {
     }
 
     fn take(&self, letter: Letter) {
-        let Letter::Measured { from, message, responder, at } = letter else { return };
+        let (from, message, responder, at) = match letter {
+            Letter::Measured { from, message, responder, at } => (from, message, responder, at),
+            Letter::Drained(told) => {
+                // Whoever asked may have stopped waiting.
+                let _ = told.send(());
+                return;
+            }
+        };
         let clock = self.mesh.clock(&from).map(|clock| clock.offset);
         let mut warnings = Vec::new();
         let mut state = self.state();
@@ -274,7 +283,7 @@ impl Run {
         let known = match known {
             Some(known) => known,
             None => {
-                let Some(index) = node.expected.pop_front() else { return Ok(()) };
+                let Some(index) = node.expected.take() else { return Ok(()) };
                 // Without a reading of its clock the message is taken to have come at once. Either
                 // is kept for all its intervals, so that they stay apart as they were there.
                 let offset =
@@ -286,6 +295,7 @@ impl Run {
                     taken: 0,
                     complete: false,
                     health: None,
+                    broken: None,
                 });
                 node.parts.len() - 1
             }
@@ -293,6 +303,7 @@ impl Run {
         let part = &mut node.parts[known];
         let complete = interval.health.is_some();
         let checked = interval.part.check().map_err(|fault| {
+            part.broken.get_or_insert(self.gathered.until(part.index));
             format!("some of what node `{from}` measured is lost, as it cannot be added: {fault}")
         })?;
         self.gathered.add(
@@ -336,8 +347,12 @@ impl Companion for MeasureMaster {
 
     fn joined(&self, worker: &MemberId) {
         if let Some(run) = &mut self.state().run {
-            let index = run.gathered.join();
-            run.nodes.entry(worker.clone()).or_default().expected.push_back(index);
+            let node = run.nodes.entry(worker.clone()).or_default();
+            // Whatever it had before is over.
+            node.parts.iter().for_each(|part| run.gathered.leave(part.index));
+            if node.expected.is_none() {
+                node.expected = Some(run.gathered.join());
+            }
         }
     }
 
@@ -346,7 +361,7 @@ impl Companion for MeasureMaster {
             && let Some(node) = run.nodes.get_mut(worker)
         {
             let known = node.parts.iter().map(|part| part.index);
-            known.chain(node.expected.iter().copied()).for_each(|part| run.gathered.leave(part));
+            known.chain(node.expected).for_each(|part| run.gathered.leave(part));
         }
     }
 
@@ -356,7 +371,6 @@ impl Companion for MeasureMaster {
         let _ = self.inbox.send(Letter::Drained(told));
         let state = self.state.clone();
         Box::pin(async move {
-            // The letter is dropped when its turn comes, which resolves this.
             let _ = timeout(PATIENCE, drained).await;
             if let Some(run) = &mut lock(&state).run
                 && run.took.is_none()

@@ -338,10 +338,14 @@ async fn strangers_and_other_bounds_add_nothing() {
         part,
     };
     a.mesh.cast(&me, &Measured::Interval(Box::new(interval))).unwrap();
+    act(&a.measure(), "put", 1);
     a.feed.flush().await;
+    // Something of it is missing, and nobody says otherwise.
+    assert_eq!(received(&master)[0], ("a".into(), None, false));
     let warnings = telemetry.count(<GeneratorWarning as crate::telemetry::Event>::KIND);
     assert_eq!(warnings, 1);
-    assert!(master.snapshot().total.is_empty());
+    let total = master.snapshot().total;
+    assert_eq!(total.actions.keys().map(|name| &**name).collect::<Vec<_>>(), ["put"]);
 }
 
 /// For tests that must not hang.
