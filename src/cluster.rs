@@ -7,7 +7,11 @@
 
 pub(crate) mod codec;
 pub(crate) mod lease;
+<<<<<<< HEAD
 pub(crate) mod mail;
+=======
+pub(crate) mod measure;
+>>>>>>> measure
 pub(crate) mod member;
 pub(crate) mod mesh;
 pub(crate) mod parts;

@@ -352,7 +352,7 @@ impl Node {
     fn keep_time(&self) {
         let node = self.clone();
         let ending = self.inner.ending.clone();
-        let work = async move { account::keep_time(&node).await };
+        let work = async move { account::keep_time(&node, None).await };
         self.inner.tasks.spawn(async move {
             let _ = ending.run_until_cancelled(work).await;
         });

@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -75,7 +76,8 @@ pub(crate) enum CallFault {
 struct Frame {
     service: Service,
     kind: Kind,
-    body: Vec<u8>,
+    /// Written at one go, and not byte by byte as a `Vec` would be.
+    body: Bytes,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -107,7 +109,7 @@ struct Inner {
 
 struct Pending {
     to: MemberId,
-    answer: oneshot::Sender<Vec<u8>>,
+    answer: oneshot::Sender<Bytes>,
 }
 
 impl fmt::Debug for Mesh {
@@ -337,7 +339,7 @@ impl Mesh {
         kind: Kind,
         body: Vec<u8>,
     ) -> Result<(), SendFault> {
-        let frame = Frame { service, kind, body };
+        let frame = Frame { service, kind, body: body.into() };
         if to == self.me() {
             return Ok(self.handle(to, frame)?);
         }

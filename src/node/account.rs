@@ -6,6 +6,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{Account, Node};
 use crate::{
+    cluster::measure::feed::{MeasureFeed, Reading},
     controller::{machine::RunState, run::is_over},
     coordinator::CoordinatorInfo,
     measure::{
@@ -33,8 +34,19 @@ pub(super) struct Health {
     monitor: HealthMonitor,
 }
 
-/// Gathers once a second, for as long as it is polled.
-pub(super) async fn keep_time(node: &Node) {
+impl Health {
+    /// That of the run of that number: it may be over before the first second was.
+    fn of(&mut self, run: u64) -> &HealthMonitor {
+        if self.run != run {
+            *self = Self { run, monitor: HealthMonitor::new() };
+        }
+        &self.monitor
+    }
+}
+
+/// Gathers once a second, for as long as it is polled; what is measured goes to `feed`, on a node
+/// that has one.
+pub(super) async fn keep_time(node: &Node, feed: Option<&MeasureFeed>) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut probe = None;
@@ -50,7 +62,7 @@ pub(super) async fn keep_time(node: &Node) {
             watched = account.number;
             probe = Some(watch(node, watched));
         }
-        gather(node, &account).await;
+        gather(node, &account, feed).await;
     }
 }
 
@@ -70,17 +82,34 @@ fn watch(node: &Node, run: u64) -> Probe {
     Probe(probe.abort_handle())
 }
 
-async fn gather(node: &Node, account: &Account) {
+async fn gather(node: &Node, account: &Account, feed: Option<&MeasureFeed>) {
+    let now = Instant::now();
+    if feed.is_none() {
+        account.measure.tick(now, activity(account));
+    }
+    let throttles = node.throttles().list().await;
+    node.health().monitor.sample(now, lateness(&throttles));
+    if let Some(feed) = feed {
+        feed.tick(Instant::now(), reading(node, account)).await;
+    }
+}
+
+fn activity(account: &Account) -> Activity {
     let users = account.users;
-    let activity = Activity {
+    Activity {
         running: users.running,
         started: users.started,
         ended: users.started - users.running,
-    };
-    let now = Instant::now();
-    account.measure.tick(now, activity);
-    let throttles = node.throttles().list().await;
-    node.health().monitor.sample(now, lateness(&throttles));
+    }
+}
+
+/// What was measured and how this node fares, now.
+pub(super) fn reading(node: &Node, account: &Account) -> Reading {
+    let health = account.measure.with_total(|measured| {
+        let mut health = node.health();
+        health.of(account.number).summary(measured)
+    });
+    Reading { measure: account.measure.clone(), activity: activity(account), health }
 }
 
 fn lateness(throttles: &[ThrottleInfo]) -> Lateness {
@@ -99,14 +128,7 @@ pub(super) async fn report(node: &Node, account: Account, interrupted: bool) -> 
         None => (node.throttles().list().await, node.coordinators().list()),
     };
     let measured = account.measure.snapshot().total;
-    let health = {
-        let mut health = node.health();
-        if health.run != account.number {
-            // The run was over before the first second was.
-            *health = Health { run: account.number, monitor: HealthMonitor::new() };
-        }
-        health.monitor.summary(&measured)
-    };
+    let health = node.health().of(account.number).summary(&measured);
     let outcome = match (&account.reason, account.state, interrupted) {
         (_, _, true) => Outcome::Interrupted,
         (reason, RunState::Failed, _) => Outcome::Failed(reason.clone().unwrap_or_default()),
@@ -148,6 +170,8 @@ pub(super) async fn report(node: &Node, account: Account, interrupted: bool) -> 
         throttles: throttles.iter().map(throttle_row).collect(),
         coordinators: coordinators.iter().map(coordinator_row).collect(),
         health,
+        nodes: Vec::new(),
+        gaps: Vec::new(),
     })
 }
 
