@@ -7,11 +7,8 @@
 
 pub(crate) mod codec;
 pub(crate) mod lease;
-<<<<<<< HEAD
 pub(crate) mod mail;
-=======
 pub(crate) mod measure;
->>>>>>> measure
 pub(crate) mod member;
 pub(crate) mod mesh;
 pub(crate) mod parts;

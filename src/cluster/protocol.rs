@@ -2,11 +2,8 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-<<<<<<< HEAD
 pub(crate) mod mail;
-=======
 pub(crate) mod measure;
->>>>>>> measure
 pub(crate) mod run;
 
 /// Changes with every change of any message, so that nodes that would misunderstand each other do
