@@ -5,6 +5,8 @@ use std::{fs, path::Path};
 
 /// Modules that decide: no runtime, no actor, no clock in them.
 const PURE: &[&str] = &[
+    "cluster/worker/core.rs",
+    "cluster/worker/outbox.rs",
     "controller/descriptors.rs",
     "controller/endings.rs",
     "controller/machine.rs",

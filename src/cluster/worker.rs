@@ -24,6 +24,7 @@ use crate::{
 };
 
 mod actor;
+mod beats;
 mod begin;
 mod core;
 mod followers;

@@ -19,15 +19,13 @@ use super::{
 };
 use crate::{
     cluster::{
-        lease::BEAT,
         member::MemberId,
         mesh::{Mesh, MeshEvent},
-        protocol::run::{Beat, RunSpec, ToMaster, ToWorker, WorkerAnswer},
+        protocol::run::{RunSpec, ToMaster, ToWorker, WorkerAnswer},
     },
     controller::{
         machine::RunState,
         message::{ControllerMessage, Standing},
-        population::Gone,
         run::is_over,
     },
     refusal::{Code, Refusal},
@@ -79,27 +77,29 @@ pub(super) struct State {
     pub(super) followers: Arc<Followers>,
     /// All that runs beside; ends with the worker.
     pub(super) tasks: JoinSet<()>,
-    core: Core,
-    status: watch::Sender<Status>,
+    pub(super) core: Core,
+    pub(super) status: watch::Sender<Status>,
     beginning: Option<JoinHandle<()>>,
     /// What came of the beginning of the current part.
     begun: Option<Result<(), Refusal>>,
     /// Who waits to hear it.
     asker: Asker,
+    /// The run is to be stopped as soon as there is one, and who waits for that.
+    pub(super) stop_soon: Option<Asker>,
     /// How the run stood last, and how many times users had been placed then.
-    standing: (Standing, u64),
+    pub(super) standing: (Standing, u64),
     /// How many times users were placed here.
-    placed: u64,
+    pub(super) placed: u64,
     /// Whether the controller has been asked how the run stands and has not answered.
-    asking: bool,
-    outbox: Outbox,
-    beat_due: Duration,
-    flush: Flush,
+    pub(super) asking: bool,
+    pub(super) outbox: Outbox,
+    pub(super) beat_due: Duration,
+    pub(super) flush: Flush,
 }
 
 /// Whether the parts have sent what was left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flush {
+pub(super) enum Flush {
     /// There may come more.
     Early,
     UnderWay,
@@ -118,6 +118,11 @@ impl Drop for State {
 }
 
 impl State {
+    /// Whether the controller has begun the run, or has refused to.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun.is_some()
+    }
+
     /// What was asked before says nothing of these users.
     pub(super) fn placed(&mut self) {
         self.placed += 1;
@@ -148,6 +153,7 @@ impl Actor for WorkerActor {
             beginning: None,
             begun: None,
             asker: None,
+            stop_soon: None,
             standing: (Standing::default(), 0),
             placed: 0,
             asking: false,
@@ -175,6 +181,7 @@ impl Actor for WorkerActor {
                 self.stands(state, &key, *standing, placed);
             }
             Message::StateChanged => {
+                self.stop_at_last(state);
                 self.flush_when_over(state);
                 self.beat_now(state);
             }
@@ -208,11 +215,11 @@ impl Actor for WorkerActor {
 }
 
 impl WorkerActor {
-    fn now(&self) -> Duration {
+    pub(super) fn now(&self) -> Duration {
         Duration::from_nanos(self.mesh.now())
     }
 
-    fn run_state(&self) -> RunState {
+    pub(super) fn run_state(&self) -> RunState {
         *self.options.state.borrow()
     }
 
@@ -246,7 +253,16 @@ impl WorkerActor {
     }
 
     fn begin(&self, state: &mut State, key: Key, run: RunSpec, asker: Asker) {
-        let over = is_over(self.run_state());
+        let run_state = self.run_state();
+        if state.core.key().is_none() && run_state != RunState::Idle {
+            let (node, scenario) = (self.mesh.me(), run.scenario);
+            let message = format!(
+                "`{scenario}` needs node `{node}` to be idle; a run of its own is {run_state}"
+            );
+            let refusal = Refusal::new(Code::InvalidStatus, message);
+            return reply(asker, &WorkerAnswer::Refused(refusal));
+        }
+        let over = is_over(run_state);
         let (begin, commands) = state.core.begin(key.clone(), over, self.now());
         self.perform(state, commands);
         let clear = match begin {
@@ -265,7 +281,7 @@ impl WorkerActor {
             let refusal = Refusal::new(Code::InitFailed, "another run was begun meanwhile");
             reply(Some(before), &WorkerAnswer::Refused(refusal));
         }
-        (state.begun, state.asker) = (None, asker);
+        (state.begun, state.asker, state.stop_soon) = (None, asker, None);
         (state.standing, state.placed) = ((Standing::default(), 0), 0);
         (state.asking, state.outbox, state.flush) = (false, Outbox::default(), Flush::Early);
         let beginning = Beginning {
@@ -296,6 +312,18 @@ impl WorkerActor {
             }
         }
         state.begun = Some(outcome);
+        self.stop_at_last(state);
+    }
+
+    /// Stops a run that is to be stopped, as soon as the controller knows of it.
+    pub(super) fn stop_at_last(&self, state: &mut State) {
+        let ours = !matches!(state.core.stage(), None | Some(Stage::Clearing));
+        let there = ours && self.run_state() == RunState::Starting;
+        if (there || state.has_begun())
+            && let Some(asker) = state.stop_soon.take()
+        {
+            self.stop(state, asker);
+        }
     }
 
     fn tick(&self, state: &mut State) {
@@ -307,8 +335,11 @@ impl WorkerActor {
             master_is_seen: eyes.master_is_seen(&master),
             master_refuses: eyes.master_refuses(&master),
         };
-        let commands = state.core.tick(now, &seen);
-        self.perform(state, commands);
+        // Without users there is nothing to hold.
+        if !matches!(self.run_state(), RunState::Finished | RunState::Failed) {
+            let commands = state.core.tick(now, &seen);
+            self.perform(state, commands);
+        }
         if now >= state.beat_due {
             if state.asking {
                 // The controller is busy; the master is to know that this node is there.
@@ -316,118 +347,6 @@ impl WorkerActor {
             } else {
                 self.beat_now(state);
             }
-        }
-    }
-
-    /// Asks the controller how the run stands; the beat follows.
-    fn beat_now(&self, state: &mut State) {
-        let Some(key) = state.core.key().cloned() else { return };
-        if !self.mesh.reaches(&key.master) {
-            return;
-        }
-        if state.core.stage() == Some(Stage::Clearing) {
-            return self.beat(state);
-        }
-        if state.asking {
-            return;
-        }
-        state.asking = true;
-        let told = self.tell(|reply| ControllerMessage::Standing { reply: reply.into() });
-        let (worker, placed) = (state.myself.clone(), state.placed);
-        state.tasks.spawn(async move {
-            if let Ok(standing) = told.await {
-                let standing = Box::new(standing);
-                let _ = worker.cast(Message::Standing { key, standing, placed });
-            }
-        });
-    }
-
-    fn stands(&self, state: &mut State, key: &Key, mut standing: Standing, placed: u64) {
-        // What another part has left behind is nobody's concern any more.
-        if !state.core.is_current(key) {
-            return;
-        }
-        state.asking = false;
-        state.outbox.put(std::mem::take(&mut standing.gone));
-        state.standing = (standing, placed);
-        self.beat(state);
-        // It may have changed since it was asked for.
-        if state.standing.0.state != self.run_state() {
-            self.beat_now(state);
-        }
-    }
-
-    /// Sends beats until all is told.
-    fn beat(&self, state: &mut State) {
-        let Some(Key { master, assignment }) = state.core.key().cloned() else { return };
-        state.beat_due = self.now() + BEAT;
-        let clearing = state.core.stage() == Some(Stage::Clearing);
-        loop {
-            let (gone, more) = state.outbox.take();
-            let (standing, placed) = &state.standing;
-            let mut beat = Beat {
-                assignment,
-                sent: self.mesh.now(),
-                state: standing.state,
-                reason: standing.reason.clone(),
-                users: standing.users,
-                endings: standing.endings,
-                ended: gone.ended,
-                released: gone.released,
-            };
-            // It has not begun until it says so, and is not over until all was said.
-            if clearing || standing.state == RunState::Idle {
-                (beat.state, beat.reason) = (RunState::Starting, None);
-            } else if is_over(standing.state) && (more || state.flush != Flush::Done) {
-                (beat.state, beat.reason) = (RunState::Terminating, None);
-            }
-            let sent = Duration::from_nanos(beat.sent);
-            let empty = !more
-                && *placed == state.placed
-                && standing.users.waiting == 0
-                && standing.users.running == 0;
-            let beat = Box::new(beat);
-            let message = ToMaster::Beat(beat);
-            if let Err(fault) = self.mesh.cast(&master, &message) {
-                tracing::debug!(target: "crowd", "no beat: {fault}");
-                let ToMaster::Beat(beat) = message else { return };
-                state.outbox.put(Gone { ended: beat.ended, released: beat.released });
-                return;
-            }
-            state.core.beat(sent, empty);
-            if !more {
-                return;
-            }
-        }
-    }
-
-    /// What is left to be sent is sent before the master hears that the run is over.
-    fn flush_when_over(&self, state: &mut State) {
-        let over = matches!(self.run_state(), RunState::Finished | RunState::Failed);
-        let ours = !matches!(state.core.stage(), None | Some(Stage::Clearing));
-        let Some(key) = state.core.key().cloned() else { return };
-        if over && ours && state.flush == Flush::Early {
-            state.flush = Flush::UnderWay;
-            let (worker, followers) = (state.myself.clone(), state.followers.clone());
-            state.tasks.spawn(async move {
-                followers.flush().await;
-                let _ = worker.cast(Message::Flushed { key });
-            });
-        }
-    }
-
-    fn flushed(&self, state: &mut State, key: &Key) {
-        if !state.core.is_current(key) {
-            return;
-        }
-        state.flush = Flush::Done;
-        self.beat_now(state);
-        let stage = state.core.stage();
-        if matches!(stage, Some(Stage::CutOff | Stage::GivingUp)) {
-            state.followers.unfollow(key);
-        }
-        if stage == Some(Stage::GivingUp) {
-            state.status.send_modify(|status| status.gave_up = true);
         }
     }
 

@@ -15,6 +15,9 @@ use crate::{
 /// How long the `terminate` of what was before may take, whatever its own limits are.
 const CLEARING: Duration = Duration::from_secs(120);
 
+/// How long it may take until what the controller has done is seen.
+const SHOWN: Duration = Duration::from_secs(1);
+
 /// What it takes to begin.
 pub(super) struct Beginning {
     pub(super) controller: ActorRef<ControllerMessage>,
@@ -46,10 +49,6 @@ impl Beginning {
     async fn begin(mut self) -> Result<(), Refusal> {
         if self.clear {
             self.clear_away().await?;
-        } else if *self.state.borrow() != RunState::Idle {
-            let (state, node) = (*self.state.borrow(), self.run.scenario);
-            let message = format!("a run of this node's own is {state}; `{node}` cannot be begun");
-            return Err(Refusal::new(Code::InvalidStatus, message));
         }
         self.followers.follow(&self.key);
         let _ = self.worker.cast(Message::Cleared { key: self.key });
@@ -74,7 +73,17 @@ impl Beginning {
                 return Err(Refusal::new(Code::Unavailable, message));
             }
         }
-        ask(&self.controller, |reply| ControllerMessage::Reset { reply }).await?
+        ask(&self.controller, |reply| ControllerMessage::Reset { reply }).await??;
+        idle(&mut self.state).await;
+        Ok(())
+    }
+}
+
+/// Waits until a run that was reset is seen as such: the controller answers before it shows it.
+pub(super) async fn idle(state: &mut watch::Receiver<RunState>) {
+    let idle = state.wait_for(|state| *state == RunState::Idle);
+    if tokio::time::timeout(SHOWN, idle).await.is_err() {
+        tracing::error!(target: "crowd", "a run was reset and is not idle");
     }
 }
 

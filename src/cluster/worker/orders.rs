@@ -8,7 +8,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::{
     actor::{Message, State, WorkerActor},
-    begin::ended,
+    begin::{ended, idle},
     core::Key,
 };
 use crate::{
@@ -112,7 +112,10 @@ impl WorkerActor {
                     |reply: oneshot::Sender<_>| C::Set { given: settings, reply: reply.into() };
                 self.relay(state, set, asker, |set| or_refused(set, WorkerAnswer::Applied));
             }
-            ToWorker::Stop { .. } => self.stop(state, asker),
+            ToWorker::Stop { .. } => {
+                state.stop_soon = Some(asker);
+                self.stop_at_last(state);
+            }
             ToWorker::Reset { .. } => self.reset(state, key, asker),
             ToWorker::Whereabouts { changes, .. } => (self.options.whereabouts)(&changes),
             // Heard before, by others.
@@ -124,7 +127,7 @@ impl WorkerActor {
     }
 
     /// Answers as soon as the run is ending, or why it does not.
-    fn stop(&self, state: &mut State, asker: Asker) {
+    pub(super) fn stop(&self, state: &mut State, asker: Asker) {
         let told = self.tell(|reply| ControllerMessage::Stop { reply: reply.into() });
         let mut run = self.options.state.clone();
         state.tasks.spawn(async move {
@@ -146,9 +149,11 @@ impl WorkerActor {
     fn reset(&self, state: &mut State, key: Key, asker: Asker) {
         let told = self.tell(|reply| ControllerMessage::Reset { reply: reply.into() });
         let (worker, followers) = (state.myself.clone(), state.followers.clone());
+        let mut run = self.options.state.clone();
         state.tasks.spawn(async move {
             let outcome = told.await.and_then(|outcome| outcome);
             if outcome.is_ok() {
+                idle(&mut run).await;
                 followers.unfollow(&key);
                 // Before the answer, so that whatever the master says next finds it done.
                 let _ = worker.cast(Message::Forgotten { key });
