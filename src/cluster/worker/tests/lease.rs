@@ -157,3 +157,17 @@ async fn users_do_not_outlive_their_worker() {
     assert!(rig.last_act().unwrap() < ended + LEASE);
     rig.end().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_let_in_before_the_master_has_answered() {
+    let rig = Rig::new("not-yet").await;
+    rig.master.answers.store(false, SeqCst);
+    assert_eq!(rig.begin(A, &[]).await, WorkerAnswer::Done);
+    rig.tell(ToWorker::Place { assignment: A, users: ids(1, 50) });
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(rig.last_act(), None);
+    assert_eq!(rig.master.last().users.waiting, 50, "they wait, and none is lost");
+    rig.master.answers.store(true, SeqCst);
+    eventually("they run", || rig.master.last().users.running == 50).await;
+    rig.end().await;
+}

@@ -8,6 +8,7 @@ use super::support::*;
 use crate::{
     cluster::protocol::run::{Assignment, RunSpec, ToWorker, WorkerAnswer},
     controller::{machine::RunState, message::ControllerMessage},
+    prelude::Rate,
     refusal::Code,
 };
 
@@ -152,5 +153,15 @@ async fn a_node_can_be_its_own_master() {
     assert_eq!(rig.acting().await, ids(1, 9));
     assert_eq!(own.last().users.running, 9);
     assert!(rig.worker.leave(limit).await);
+    rig.end().await;
+}
+
+/// The rate is the cluster's: whoever joins late finds it running, perhaps at another one.
+#[tokio::test(start_paused = true)]
+async fn the_user_rate_of_the_cluster_is_left_alone() {
+    let rig = Rig::new("late").await;
+    rig.throttles.start("user_rate", Rate::per_second(5)).await.unwrap();
+    assert_eq!(rig.begin(A, &[("user_rate", "7/s")]).await, WorkerAnswer::Done);
+    assert_eq!(rig.throttles.get("user_rate").unwrap().info().rate, "5/s");
     rig.end().await;
 }

@@ -185,6 +185,9 @@ impl Master {
     }
 }
 
+/// What was told of where users are.
+type Places = Vec<(IdSet, Option<MemberId>)>;
+
 /// All of it.
 pub(super) struct Rig {
     pub(super) network: Network,
@@ -194,7 +197,8 @@ pub(super) struct Rig {
     pub(super) eyes: Arc<FakeEyes>,
     pub(super) telemetry: Telemetry,
     pub(super) controller: ActorRef<ControllerMessage>,
-    pub(super) places: Arc<Mutex<Vec<(IdSet, Option<MemberId>)>>>,
+    pub(super) throttles: Throttles,
+    pub(super) places: Arc<Mutex<Places>>,
     name: String,
 }
 
@@ -207,12 +211,13 @@ impl Rig {
         let master = Master::new(network.node("master", 1), name.to_owned());
         let telemetry = Telemetry::default();
         let fence = Fence::default();
+        let throttles = Throttles::spawn(telemetry.clone()).await.unwrap();
         let options = ControllerOptions {
             node: name.into(),
             catalog: Catalog::new().with::<Works>(),
             environment: Arc::new(BTreeMap::<String, String>::new()),
             telemetry: telemetry.clone(),
-            throttles: Throttles::spawn(telemetry.clone()).await.unwrap(),
+            throttles: throttles.clone(),
             coordinators: Coordinators::spawn(telemetry.clone()).await.unwrap(),
             supervisors: 2,
             user_rate: "unlimited".into(),
@@ -241,7 +246,7 @@ impl Rig {
         };
         let worker = Worker::start(mesh.clone(), options).await.unwrap();
         let name = name.to_owned();
-        Self { network, master, mesh, worker, eyes, telemetry, controller, places, name }
+        Self { network, master, mesh, worker, eyes, telemetry, controller, throttles, places, name }
     }
 
     /// The same, and the run has begun there.

@@ -8,6 +8,7 @@ use crate::{
     },
     controller::{message::SetOutcome, population::UserCounts},
     refusal::Code,
+    throttle::{Ramp, Rate},
     user::{UserId, id::IdSet},
 };
 
@@ -86,6 +87,13 @@ async fn settings_are_checked_without_effect_and_applied_after() {
     let outcome = SetOutcome { changed: vec!["pace".into(), "user_rate".into()], faults: vec![] };
     assert_eq!(rig.call(apply(both)).await, WorkerAnswer::Applied(outcome));
     assert!(rig.calls().contains(&"pace=6".to_owned()));
+    assert_eq!(rig.throttles.get("user_rate").unwrap().info().rate, "5/s");
+    // On a ramp nobody sets the rate, and the check says so before any node has changed anything.
+    let (from, to) = (Rate::per_second(1), Rate::per_second(9));
+    let ramp = Ramp::new(from, to, std::time::Duration::from_secs(60), None).unwrap();
+    rig.throttles.ramp("user_rate", ramp).await.unwrap();
+    let ramped = refusal(rig.call(check(&[("user_rate", "8/s")])).await);
+    assert_eq!(ramped.code, Code::CannotChangeRate);
     rig.end().await;
 }
 
