@@ -165,3 +165,25 @@ async fn the_user_rate_of_the_cluster_is_left_alone() {
     assert_eq!(rig.throttles.get("user_rate").unwrap().info().rate, "5/s");
     rig.end().await;
 }
+
+/// On real threads and in real time: what one part leaves behind never hinders the next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn parts_follow_each_other_in_quick_succession() {
+    let rig = Rig::new("quick").await;
+    for round in 1..=60 {
+        let assignment = Assignment(round);
+        assert_eq!(rig.begin(assignment, &[]).await, WorkerAnswer::Done, "round {round}");
+        let began = Instant::now();
+        rig.tell(ToWorker::Place { assignment, users: ids(1, 20) });
+        eventually("they run", || rig.acting_since(began) == ids(1, 20)).await;
+        if round % 3 == 0 {
+            // Every third ends in order, the others are overtaken.
+            assert_eq!(rig.call(ToWorker::Stop { assignment }).await, WorkerAnswer::Done);
+            while rig.call(ToWorker::Reset { assignment }).await != WorkerAnswer::Done {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+    }
+    assert!(rig.master.beats().iter().all(|beat| beat.users.asked <= 20));
+    rig.end().await;
+}
