@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 pub mod core;
 pub mod directory;
-pub mod fence;
+pub(crate) mod fence;
 pub mod id;
 pub mod mailbox;
 pub mod supervisor;

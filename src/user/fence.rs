@@ -16,7 +16,7 @@ const NEVER: u64 = u64::MAX;
 
 /// A deadline that all users of a node share. Cheap to clone; all clones are one.
 #[derive(Debug, Clone)]
-pub struct Fence {
+pub(crate) struct Fence {
     origin: Instant,
     /// In nanoseconds after `origin`.
     deadline: Arc<AtomicU64>,
