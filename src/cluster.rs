@@ -13,3 +13,4 @@ pub(crate) mod member;
 pub(crate) mod mesh;
 pub(crate) mod parts;
 pub(crate) mod protocol;
+pub(crate) mod worker;

@@ -28,7 +28,7 @@ use crate::{
     settings::NodeSettings,
     telemetry::Telemetry,
     throttle::{ThrottleOptions, Throttles},
-    user::UserId,
+    user::{UserId, fence::Fence},
 };
 
 mod account;
@@ -135,6 +135,7 @@ impl Node {
             terminate_timeout: settings.terminate_timeout,
             kill_grace: KILL_GRACE,
             descriptor_limit: limit.filter(|_| settings.descriptor_check),
+            fence: Fence::default(),
         };
         let ending = CancellationToken::new();
         let broken = |why: ractor::SpawnErr| unavailable(&why.to_string());
@@ -207,7 +208,8 @@ impl Node {
         given: Vec<(String, String)>,
     ) -> Result<Added, Refusal> {
         let scenario = scenario.to_owned();
-        self.ask(|reply| ControllerMessage::Do { scenario, users, given, reply }).await?
+        self.ask(|reply| ControllerMessage::Do { scenario, users, given, follows: false, reply })
+            .await?
     }
 
     /// `add COUNT`.

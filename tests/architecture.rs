@@ -7,6 +7,8 @@ use std::{fs, path::Path};
 const PURE: &[&str] = &[
     "cluster/mail/outgoing.rs",
     "cluster/mail/whereabouts.rs",
+    "cluster/worker/core.rs",
+    "cluster/worker/outbox.rs",
     "controller/descriptors.rs",
     "controller/endings.rs",
     "controller/machine.rs",
