@@ -19,6 +19,8 @@ mod settings;
 pub use partners::Note;
 pub use settings::EchoSettings;
 
+use self::server::Options;
+
 /// The throttle that every echo passes.
 pub const THROTTLE: &str = "echo";
 
@@ -37,7 +39,8 @@ impl Scenario for Echo {
     const ABOUT: &'static str = "\
 Users keep a connection to a server and have it repeat what they say, one line per interval.
 Actions: connect, echo (from a line to its echo). With partners=true users are paired, over all
-nodes, and greet each other: greetings_sent, greetings_undelivered, greetings_received.
+nodes, and greet each other: greetings_sent, greetings_undelivered, greetings_received, and of these
+greetings_from_other_nodes.
 The throttle `echo` holds the lines of all users to `rate`.
 Without a target, the scenario starts a server of its own on each node.";
     type Settings = EchoSettings;
@@ -62,7 +65,7 @@ Without a target, the scenario starts a server of its own on each node.";
             None => {
                 let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
                 let address = listener.local_addr()?;
-                run.spawn(server::run(listener, None, server.clone()));
+                run.spawn(server::run(listener, Options::default(), server.clone()));
                 vec![address]
             }
         };

@@ -10,12 +10,12 @@ use crate::Echo;
 const COORDINATOR: &str = "partners";
 
 /// What users are told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Note {
     /// By the coordinator: this user is your partner.
     Partner(u64),
-    /// By the partner: its so manieth greeting.
-    Greeting(u64),
+    /// By the partner, which is on that node.
+    Greeting(String),
 }
 
 /// Starts pairing users.
@@ -44,7 +44,6 @@ pub(crate) async fn begin(run: &Run<Echo>) -> Result<(), Failure> {
 pub(crate) struct Partner {
     wanted: bool,
     id: Option<UserId>,
-    greetings: u64,
 }
 
 impl Partner {
@@ -57,7 +56,7 @@ impl Partner {
         if wanted {
             user.coordinator::<u64>(COORDINATOR)?.add(user.id(), user.id().0)?;
         }
-        Ok(Self { wanted, id: None, greetings: 0 })
+        Ok(Self { wanted, id: None })
     }
 
     /// Waits for that moment and hears what others say meanwhile.
@@ -77,19 +76,21 @@ impl Partner {
                 Err(_) => return Ok(()),
                 Ok(None) => return Err(Stopped),
                 Ok(Some(Mail { message: Note::Partner(id), .. })) => self.id = Some(UserId(id)),
-                Ok(Some(Mail { message: Note::Greeting(_), .. })) => {
+                Ok(Some(Mail { message: Note::Greeting(node), .. })) => {
                     user.count("greetings_received", 1);
+                    if node != user.node() {
+                        user.count("greetings_from_other_nodes", 1);
+                    }
                 }
             }
         }
     }
 
     /// Greets the partner. One that has gone is no failure: it is counted.
-    pub(crate) async fn greet(&mut self, user: &User<Echo>) {
+    pub(crate) async fn greet(&self, user: &User<Echo>) {
         let Some(partner) = self.id else { return };
-        self.greetings += 1;
         user.count("greetings_sent", 1);
-        if user.send(partner, Note::Greeting(self.greetings)).is_err() {
+        if user.send(partner, Note::Greeting(user.node().to_owned())).is_err() {
             user.count("greetings_undelivered", 1);
         }
     }

@@ -26,10 +26,17 @@ use crate::protocol::{Hello, LONGEST, Line};
 /// How long a client may take to say who it is, and to read what is repeated.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How a server serves.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Where everything is put down. A ledger grows with every line: it is for tests.
+    pub ledger: Option<Ledger>,
+    /// How long it takes to repeat a line.
+    pub delay: Duration,
+}
+
 /// Serves until `shutdown` is cancelled or the future is dropped; all connections end with it.
-/// Everything is put down in the ledger, if there is one. A ledger grows with every line: it is for
-/// tests.
-pub async fn run(listener: TcpListener, ledger: Option<Ledger>, shutdown: CancellationToken) {
+pub async fn run(listener: TcpListener, options: Options, shutdown: CancellationToken) {
     // Connections live in this set, so that they end with it.
     let mut connections = JoinSet::new();
     loop {
@@ -38,9 +45,9 @@ pub async fn run(listener: TcpListener, ledger: Option<Ledger>, shutdown: Cancel
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    let ledger = ledger.clone();
+                    let options = options.clone();
                     connections.spawn(async move {
-                        if let Err(error) = serve(stream, ledger).await {
+                        if let Err(error) = serve(stream, options).await {
                             tracing::debug!(%error, "a client is cut off");
                         }
                     });
@@ -57,7 +64,7 @@ pub async fn run(listener: TcpListener, ledger: Option<Ledger>, shutdown: Cancel
 }
 
 /// Serves one client to its end.
-async fn serve(stream: TcpStream, ledger: Option<Ledger>) -> io::Result<()> {
+async fn serve(stream: TcpStream, options: Options) -> io::Result<()> {
     // Echoes are small and awaited: they must not wait for more to send.
     stream.set_nodelay(true)?;
     let (reader, mut writer) = stream.into_split();
@@ -65,13 +72,15 @@ async fn serve(stream: TcpStream, ledger: Option<Ledger>) -> io::Result<()> {
     let mut lines = FramedRead::with_capacity(reader, codec, 256);
     let Some(first) = timeout(PATIENCE, lines.next()).await? else { return Ok(()) };
     let hello: Hello = first.map_err(io::Error::other)?.parse().map_err(io::Error::other)?;
-    let entry = ledger.map(|ledger| ledger.open(hello));
+    let entry = options.ledger.map(|ledger| ledger.open(hello));
     while let Some(text) = lines.next().await {
         let mut text = text.map_err(io::Error::other)?;
         let line: Line = text.parse().map_err(io::Error::other)?;
-        if let Some(entry) = &entry {
-            entry.note(&line);
+        let in_flight = entry.as_ref().map(|entry| entry.note(&line));
+        if !options.delay.is_zero() {
+            tokio::time::sleep(options.delay).await;
         }
+        drop(in_flight);
         text.push('\n');
         timeout(PATIENCE, writer.write_all(text.as_bytes())).await??;
     }

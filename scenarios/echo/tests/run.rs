@@ -15,7 +15,7 @@ use crowd::{
 };
 use crowd_echo::{
     Echo, THROTTLE, clock,
-    server::{self, Budget, Ledger},
+    server::{self, Budget, Ledger, Options},
 };
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -34,7 +34,8 @@ async fn target() -> (String, Ledger, AbortOnDropHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let ledger = Ledger::default();
-    let serving = server::run(listener, Some(ledger.clone()), CancellationToken::new());
+    let options = Options { ledger: Some(ledger.clone()), ..Options::default() };
+    let serving = server::run(listener, options, CancellationToken::new());
     (address, ledger, AbortOnDropHandle::new(tokio::spawn(serving)))
 }
 
@@ -111,7 +112,7 @@ async fn the_rate_is_kept_and_can_be_changed() {
     node.set(given(&[("rate", "200/s")])).await.unwrap();
     let after = clock::now();
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let rates = node.throttles().info(THROTTLE).unwrap();
+    let rates = node.throttles().info(THROTTLE).await.unwrap();
     assert_eq!(rates.rate.to_string(), "200/s");
     finish(node).await;
     let released = ledger.released();

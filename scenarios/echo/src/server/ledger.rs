@@ -22,6 +22,9 @@ struct Entries {
     lives: Vec<Life>,
     /// One per line.
     released: Vec<Moment>,
+    /// Lines that are being repeated.
+    in_flight: u64,
+    most_in_flight: u64,
 }
 
 /// One connection: one life of one user.
@@ -79,10 +82,13 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Puts down a line.
-    pub(super) fn note(&self, line: &Line) {
+    /// Puts down a line, which is in flight as long as the answer is held.
+    pub(super) fn note(&self, line: &Line) -> InFlight {
         let mut entries = self.ledger.entries();
-        let Some(life) = entries.lives.get_mut(self.at) else { return };
+        entries.in_flight += 1;
+        entries.most_in_flight = entries.most_in_flight.max(entries.in_flight);
+        let in_flight = InFlight(self.ledger.clone());
+        let Some(life) = entries.lives.get_mut(self.at) else { return in_flight };
         let in_order = line.sequence == life.lines;
         if !in_order || (line.id, line.life) != (life.id, life.life) {
             life.faults += 1;
@@ -92,6 +98,17 @@ impl Entry {
         let (first, last) = life.acted.unwrap_or((line.sent, line.sent));
         life.acted = Some((first.min(line.sent), last.max(line.sent)));
         entries.released.push(line.released);
+        in_flight
+    }
+}
+
+/// A line that is being repeated.
+#[derive(Debug)]
+pub(super) struct InFlight(Ledger);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.entries().in_flight -= 1;
     }
 }
 
@@ -179,6 +196,11 @@ impl Ledger {
         self.entries().lives.iter().map(|life| life.faults).sum()
     }
 
+    /// The most lines that were ever being repeated at once.
+    pub fn most_in_flight(&self) -> u64 {
+        self.entries().most_in_flight
+    }
+
     /// When the throttle let each line through, earliest first.
     pub fn released(&self) -> Vec<Moment> {
         let mut released = self.entries().released.clone();
@@ -235,7 +257,9 @@ mod tests {
         let ledger = Ledger::default();
         let first = ledger.clone().open(hello(1, 10, "a"));
         first.note(&line(1, 10, 0, 100));
-        first.note(&line(1, 10, 1, 200));
+        let both = [first.note(&line(1, 10, 1, 200)), first.note(&line(1, 10, 2, 200))];
+        assert_eq!(ledger.most_in_flight(), 2);
+        drop(both);
         // Connected while the first still is: nothing was done yet.
         let second = ledger.clone().open(hello(1, 11, "b"));
         second.note(&line(1, 11, 0, 201));
@@ -243,8 +267,8 @@ mod tests {
         assert_eq!(ledger.connected(), [1, 1]);
         drop(first);
         assert_eq!(ledger.connected(), [1]);
-        assert_eq!((ledger.lines(), ledger.faults()), (3, 0));
-        assert_eq!(ledger.released(), [100, 200, 201]);
+        assert_eq!((ledger.lines(), ledger.faults()), (4, 0));
+        assert_eq!(ledger.released(), [100, 200, 200, 201]);
     }
 
     #[test]
