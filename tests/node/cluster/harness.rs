@@ -257,14 +257,14 @@ impl Cluster {
 
     /// `status` of the cluster.
     #[track_caller]
-    pub(crate) fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> Box<Status> {
         self.status_on(MASTER)
     }
 
     /// `status`, asked on that node.
     #[track_caller]
-    pub(crate) fn status_on(&self, node: &str) -> Status {
-        Status::of(&self.done_on(node, "status"))
+    pub(crate) fn status_on(&self, node: &str) -> Box<Status> {
+        Box::new(Status::of(&self.done_on(node, "status")))
     }
 
     /// `nodes`.
@@ -275,7 +275,7 @@ impl Cluster {
 
     /// Waits until the cluster's status is as wanted.
     #[track_caller]
-    pub(crate) fn until(&self, what: &str, wanted: impl Fn(&Status) -> bool) -> Status {
+    pub(crate) fn until(&self, what: &str, wanted: impl Fn(&Status) -> bool) -> Box<Status> {
         self.until_within(what, PATIENCE, wanted)
     }
 
@@ -286,7 +286,7 @@ impl Cluster {
         what: &str,
         patience: Duration,
         wanted: impl Fn(&Status) -> bool,
-    ) -> Status {
+    ) -> Box<Status> {
         eventually(what, patience, || {
             let status = self.status();
             if wanted(&status) { Ok(status) } else { Err(status) }
@@ -295,7 +295,7 @@ impl Cluster {
 
     /// Waits until so many users run.
     #[track_caller]
-    pub(crate) fn until_running(&self, users: u64) -> Status {
+    pub(crate) fn until_running(&self, users: u64) -> Box<Status> {
         self.until(&format!("{users} run"), |status| status.users.running == users)
     }
 
