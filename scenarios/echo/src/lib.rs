@@ -5,7 +5,6 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crowd::{prelude::*, refusal::Code};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub mod clock;
@@ -63,7 +62,7 @@ Without a target, the scenario starts a server of its own on each node.";
         let addresses = match &settings.target {
             Some(target) => find(target.host(), target.port()).await?,
             None => {
-                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+                let listener = server::listen((Ipv4Addr::LOCALHOST, 0).into())?;
                 let address = listener.local_addr()?;
                 run.spawn(server::run(listener, Options::default(), server.clone()));
                 vec![address]

@@ -1,12 +1,12 @@
 //! A server that repeats lines, and a ledger of who said what when: what a crowd did, as its
 //! target saw it.
 
-use std::{io, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use futures_util::StreamExt;
 use tokio::{
     io::AsyncWriteExt,
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::JoinSet,
     time::timeout,
 };
@@ -26,6 +26,9 @@ use crate::protocol::{Hello, LONGEST, Line};
 /// How long a client may take to say who it is, and to read what is repeated.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How many connections may wait to be accepted; the system may allow fewer.
+const QUEUE: u32 = 65_535;
+
 /// How a server serves.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -33,6 +36,18 @@ pub struct Options {
     pub ledger: Option<Ledger>,
     /// How long it takes to repeat a line.
     pub delay: Duration,
+}
+
+/// A socket that a whole crowd may dial at once: with the short queue that sockets have otherwise,
+/// some of a burst are reset by this machine, not by anybody's fault.
+///
+/// # Errors
+/// If the address cannot be had.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE)
 }
 
 /// Serves until `shutdown` is cancelled or the future is dropped; all connections end with it.

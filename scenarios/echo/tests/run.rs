@@ -31,7 +31,7 @@ async fn node() -> Node {
 
 /// A server with a ledger, and its address.
 async fn target() -> (String, Ledger, AbortOnDropHandle<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = server::listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let ledger = Ledger::default();
     let options = Options { ledger: Some(ledger.clone()), ..Options::default() };

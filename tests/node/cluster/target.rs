@@ -1,9 +1,6 @@
 //! An echo server of the test's own, whose ledger tells what the crowd did.
 
-use std::{
-    net::{SocketAddr, TcpListener},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use crowd_echo::{
     clock,
@@ -31,22 +28,20 @@ impl Target {
         Self::listen("127.0.0.1:0", delay)
     }
 
-    /// A server on this address that takes so long.
-    fn listen(address: &str, delay: Duration) -> Self {
+    /// A server on this address that takes so long to repeat a line.
+    pub(crate) fn listen(address: &str, delay: Duration) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .unwrap();
-        let listener = TcpListener::bind(address).unwrap();
-        listener.set_nonblocking(true).unwrap();
+        let inside = runtime.enter();
+        let listener = server::listen(address.parse().unwrap()).unwrap();
+        drop(inside);
         let address = listener.local_addr().unwrap();
         let ledger = Ledger::default();
         let options = Options { ledger: Some(ledger.clone()), delay };
-        runtime.spawn(async move {
-            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            server::run(listener, options, CancellationToken::new()).await;
-        });
+        runtime.spawn(server::run(listener, options, CancellationToken::new()));
         Self { address, ledger, _runtime: runtime }
     }
 
