@@ -20,6 +20,7 @@ mod process;
 mod shapes;
 mod target;
 
+mod cutting;
 mod hostile;
 mod joining;
 mod leaving;
