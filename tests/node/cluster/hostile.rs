@@ -134,10 +134,10 @@ fn nonsense_at_the_api_is_answered_or_cut_off() {
     let api = cluster.node(MASTER).api;
     send(api, &[0xff; 100_000]);
     send(api, b"POST /api/v1/command HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n");
-    for (line, status) in [("", 400..500), ("\0\u{7f}", 400..500), ("add 0", 400..500)] {
+    for line in ["\0\u{7f}", "add 0", "do", "throttle rate echo 1/1/1"] {
         let (code, body) =
             crate::http::request(api, "POST", "/api/v1/command", None, line).unwrap();
-        assert!(status.contains(&code), "{line:?}: {code} {body}");
+        assert!((400..500).contains(&code), "{line:?}: {code} {body}");
     }
     let long = "x".repeat(8 << 20);
     // It may be cut off before it has sent it all.
