@@ -170,12 +170,13 @@ impl From<IdSet> for Vec<(u64, u64)> {
     }
 }
 
-/// Ranges may come in any order, and overlap.
+/// Ranges may come in any order, and overlap. 0 is no id, so that all ids there can be are a number
+/// that can be counted.
 impl From<Vec<(u64, u64)>> for IdSet {
     fn from(mut ranges: Vec<(u64, u64)>) -> Self {
         ranges.sort_unstable();
         let mut set = Self::default();
-        let mut next = 0;
+        let mut next = 1;
         for (first, last) in ranges {
             let first = first.max(next);
             if first <= last {

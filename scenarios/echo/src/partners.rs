@@ -90,7 +90,7 @@ impl Partner {
     pub(crate) async fn greet(&self, user: &User<Echo>) {
         let Some(partner) = self.id else { return };
         user.count("greetings_sent", 1);
-        if user.send(partner, Note::Greeting(user.node().to_owned())).is_err() {
+        if user.send(partner, Note::Greeting(user.node().to_owned())).await.is_err() {
             user.count("greetings_undelivered", 1);
         }
     }
