@@ -54,7 +54,7 @@ mod tls;
 
 use gateway::{Gateway, Tag};
 use hub::{Constants, Hub, Notice, Wire};
-pub(crate) use socket::{Listener, bind};
+pub(crate) use socket::Listener;
 pub(crate) use tls::TlsFiles;
 
 /// How often the membership learns that time passes.
@@ -156,12 +156,10 @@ impl Links {
         mesh.attach(Wire(Arc::downgrade(&hub)));
         let owner = Arc::new(Owner { hub: hub.clone(), address });
         // Before the sessions, so that the first one tells of it.
-        let (gateway, _) = Actor::spawn(None, Gateway, hub.clone())
-            .await
-            .map_err(|error| unavailable(&error))?;
+        let (gateway, _) =
+            Actor::spawn(None, Gateway, hub.clone()).await.map_err(|error| unavailable(&error))?;
         keep(&hub.gateway, gateway);
-        let sessions =
-            start_sessions(&hub, cookie).await.map_err(|error| unavailable(&error))?;
+        let sessions = start_sessions(&hub, cookie).await.map_err(|error| unavailable(&error))?;
         keep(&hub.sessions, sessions);
         let socket = TcpListener::from_std(listener.socket).map_err(|error| unavailable(&error))?;
         hub.tasks.spawn(accept::run(hub.clone(), socket));
@@ -226,7 +224,7 @@ impl Links {
             .map(|view| {
                 let link = view.id.as_ref().and_then(|id| hub.link_to(id));
                 LinkView {
-                    clock: link.and_then(|link| link.clock().reading(now)),
+                    clock: link.and_then(|link| link.reading(now)),
                     id: view.id,
                     address: view.address,
                     version: view.version,
@@ -268,9 +266,8 @@ impl Links {
         for link in hub.links_up() {
             link.send(Vec::new(), Tag::Goodbye);
         }
-        let closed = async {
-            while !hub.links_up().is_empty() && changes.changed().await.is_ok() {}
-        };
+        let closed =
+            async { while !hub.links_up().is_empty() && changes.changed().await.is_ok() {} };
         // Whoever does not close its end finds it closed.
         let _ = tokio::time::timeout(FAREWELL, closed).await;
         self.owner.end();

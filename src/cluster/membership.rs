@@ -18,9 +18,9 @@ use crate::settings::NodeAddress;
 mod target;
 mod view;
 
-use target::{Outcome, Target};
 pub(crate) use target::{DialFault, Refused};
-pub(crate) use view::{Dial, Standing, View};
+use target::{Outcome, Target};
+pub(crate) use view::{Dial, Standing};
 
 /// After so long without a word a peer's name is given to whoever comes and asks for it.
 const DOUBT: Duration = Duration::from_millis(1_500);
@@ -243,8 +243,7 @@ impl Membership {
         if id.name == self.me.name || self.named_by_others(id, now) {
             return Err(Objection::NameTaken);
         }
-        let namesake =
-            self.peers.iter().find(|(other, _)| other.name == id.name && *other != id);
+        let namesake = self.peers.iter().find(|(other, _)| other.name == id.name && *other != id);
         if let Some((other, peer)) = namesake {
             match peer.phase {
                 Phase::Reserved | Phase::Settling if now < peer.heard + DOUBT => {
@@ -317,7 +316,8 @@ impl Membership {
         }
         (peer.phase, peer.since, peer.heard) = (Phase::Up, now, now);
         self.news = true;
-        for target in self.targets.values_mut().filter(|target| target.member.as_ref() == Some(id)) {
+        for target in self.targets.values_mut().filter(|target| target.member.as_ref() == Some(id))
+        {
             target.up();
         }
         vec![Command::Up { link, id: id.clone() }]

@@ -51,7 +51,10 @@ pub(super) async fn run(hub: Arc<Hub>, listener: TcpListener) {
             }
             Err(error) => {
                 // Out of file descriptors, most likely: nobody is helped by trying at once.
-                hub.say_refused("everybody".into(), format!("connections cannot be accepted: {error}"));
+                hub.say_refused(
+                    "everybody".into(),
+                    format!("connections cannot be accepted: {error}"),
+                );
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -65,7 +68,10 @@ async fn meet(hub: Arc<Hub>, stream: TcpStream, from: SocketAddr) {
         let stream: Box<dyn Stream> = match &hub.constants.tls {
             Some(tls) => match tls.accept(stream).await {
                 Ok(stream) => Box::new(stream),
-                Err(error) => return Err(Fault::Stranger(tls::explain(&error))),
+                Err(error) if tls::at_fault(&error) => {
+                    return Err(Fault::Stranger(tls::explain(&error)));
+                }
+                Err(error) => return Err(Fault::Broken(error)),
             },
             None => Box::new(stream),
         };
@@ -138,8 +144,7 @@ impl Party for Caller {
 
     fn agreed(&mut self) -> bool {
         let link = self.link;
-        let agreed =
-            self.hub.decide(|membership, now| (membership.agreed(link, now), Vec::new()));
+        let agreed = self.hub.decide(|membership, now| (membership.agreed(link, now), Vec::new()));
         if agreed {
             self.place = Place::Taken;
         }

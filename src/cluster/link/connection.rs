@@ -19,7 +19,7 @@ use super::{
 };
 use crate::cluster::{
     clock::ClockFilter,
-    member::{Member, MemberId},
+    member::{ClockReading, Member, MemberId},
     membership::LinkId,
 };
 
@@ -56,6 +56,11 @@ pub(super) struct Link {
 impl Link {
     pub(super) fn clock(&self) -> std::sync::MutexGuard<'_, ClockFilter> {
         self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How its clock stands to ours.
+    pub(super) fn reading(&self, now: u64) -> Option<ClockReading> {
+        self.clock().reading(now)
     }
 
     pub(super) fn gate(&self) -> std::sync::MutexGuard<'_, Gate> {

@@ -127,7 +127,11 @@ fn meaning(fault: Fault) -> DialFault {
                 Refused::Because(no.printable())
             }
         }),
-        Fault::Broken(error) => DialFault::Unreachable(tls::explain(&error)),
+        // With TLS 1.3 the other side's verdict on our certificate comes after the handshake.
+        Fault::Broken(error) if tls::at_fault(&error) => {
+            DialFault::Refused(Refused::Because(tls::explain(&error)))
+        }
+        Fault::Broken(error) => DialFault::Unreachable(error.to_string()),
         Fault::Stranger(why) => DialFault::Refused(Refused::Because(why)),
     }
 }

@@ -245,19 +245,23 @@ fn nonsense(what: &str) -> Fault {
 
 /// The first line, which says whether the other side is a node at all.
 async fn first<S: AsyncRead + AsyncWrite + Unpin>(lines: &mut Lines<S>) -> Result<Nonce, Fault> {
-    let line = match lines.next(LONGEST_FIRST).await {
-        Ok(line) => line,
-        // The first bytes of TLS: a record of a handshake, or an alert.
-        Err(_) if matches!(lines.seen(), [0x15 | 0x16, 0x03, ..]) => {
-            return Err(Fault::Stranger(
-                "it speaks TLS, and this node does not: set tls_cert, tls_key and tls_ca on both \
-                 or on neither"
-                    .into(),
-            ));
-        }
-        Err(error) if lines.seen().is_empty() => return Err(error.into()),
-        Err(_) => return Err(nonsense("other words than a node's")),
+    let (line, fault) = match lines.next(LONGEST_FIRST).await {
+        Ok(line) => (line, None),
+        Err(error) => (lines.seen().to_vec(), Some(error)),
     };
+    // The first bytes of TLS: a record of a handshake, or an alert.
+    if matches!(*line, [0x15 | 0x16, 0x03, ..]) {
+        return Err(Fault::Stranger(
+            "it speaks TLS, and this node does not: set tls_cert, tls_key and tls_ca on both or on \
+             neither"
+                .into(),
+        ));
+    }
+    match fault {
+        Some(error) if line.is_empty() => return Err(error.into()),
+        Some(_) => return Err(nonsense("other words than a node's")),
+        None => {}
+    }
     let text = String::from_utf8(line).map_err(|_| nonsense("other words than a node's"))?;
     let rest = text.strip_prefix(MAGIC).ok_or_else(|| nonsense("other words than a node's"))?;
     match rest.split_once(' ') {

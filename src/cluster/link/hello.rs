@@ -105,10 +105,7 @@ pub(crate) fn difference(one: &Hello, other: &Hello) -> Option<String> {
     }
     let more = other.scenarios.keys().find(|scenario| !one.scenarios.contains_key(*scenario));
     if let Some(scenario) = more {
-        return Some(format!(
-            "scenario {} is on node {b}, but not on node {a}",
-            quoted(scenario)
-        ));
+        return Some(format!("scenario {} is on node {b}, but not on node {a}", quoted(scenario)));
     }
     match (&one.master, &other.master) {
         (Some(first), Some(second)) if first != second => Some(format!(

@@ -132,8 +132,7 @@ impl Transport for Wire {
     fn clock(&self, of: &MemberId) -> Option<ClockReading> {
         let hub = self.0.upgrade()?;
         let link = hub.link_to(of)?;
-        let reading = link.clock().reading(hub.mesh.now());
-        reading
+        link.reading(hub.mesh.now())
     }
 }
 
@@ -246,11 +245,11 @@ impl Hub {
     /// A refusal at this node's door is told, unless the same was told lately.
     pub(super) fn say_refused(&self, address: String, reason: String) {
         let now = self.now();
-        let news = self.said.lock().unwrap_or_else(PoisonError::into_inner).is_news(
-            &address,
-            &reason,
-            now,
-        );
+        let news = self
+            .said
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_news(&address, &reason, now);
         if news {
             self.constants.telemetry.emit(&ClusterRefused { address, reason });
         }
@@ -375,7 +374,7 @@ impl Hub {
     pub(super) fn go_down(&self, link: &Link, why: &str) {
         let mut gate = link.gate();
         link.over.store(true, Ordering::Relaxed);
-        if !gate.open.as_ref().is_some_and(|(open, _)| *open == link.id) {
+        if gate.open.as_ref().is_none_or(|(open, _)| *open != link.id) {
             return;
         }
         gate.open = None;

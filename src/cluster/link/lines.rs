@@ -26,8 +26,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lines<S> {
     pub(super) async fn next(&mut self, most: usize) -> io::Result<Vec<u8>> {
         let mut looked = 0;
         loop {
-            if let Some(end) = self.read[looked..].iter().position(|byte| *byte == b'\n') {
-                let end = looked + end;
+            let end = self.read[looked..].iter().position(|byte| *byte == b'\n');
+            if let Some(end) = end.map(|end| looked + end).filter(|end| *end <= most) {
                 let rest = self.read.split_off(end + 1);
                 let mut line = std::mem::replace(&mut self.read, rest);
                 line.pop();

@@ -26,7 +26,7 @@ const BACKLOG: i32 = 1_024;
 /// The port of this node, taken before anything else is told where the node lives:
 ///
 /// ```text
-/// let listener = link::bind(settings.listen)?;
+/// let listener = Listener::bind(settings.listen)?;
 /// let me = Member { id, address: listener.advertised(settings.advertise.as_ref()), version };
 /// let mesh = Mesh::new(me);
 /// // Services are registered with the mesh here.
@@ -38,31 +38,32 @@ pub(crate) struct Listener {
     address: SocketAddr,
 }
 
-/// Takes the port that other nodes dial.
-///
-/// # Errors
-/// If it cannot be taken; the sentence names the setting.
-pub(crate) fn bind(listen: SocketAddr) -> Result<Listener, Refusal> {
-    let taken = || -> io::Result<Listener> {
-        let socket =
-            Socket::new(Domain::for_address(listen), Type::STREAM, Some(Protocol::TCP))?;
-        // A node that is started again takes its port at once.
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&listen.into())?;
-        socket.listen(BACKLOG)?;
-        let socket = StdListener::from(socket);
-        let address = socket.local_addr()?;
-        Ok(Listener { socket, address })
-    };
-    taken().map_err(|error| {
-        let message =
-            format!("listen = `{listen}` cannot be used ({error}): give another address, or port 0");
-        Refusal::new(Code::Unavailable, message)
-    })
-}
-
 impl Listener {
+    /// Takes the port that other nodes dial.
+    ///
+    /// # Errors
+    /// If it cannot be taken; the sentence names the setting.
+    pub(crate) fn bind(listen: SocketAddr) -> Result<Self, Refusal> {
+        let taken = || -> io::Result<Self> {
+            let socket =
+                Socket::new(Domain::for_address(listen), Type::STREAM, Some(Protocol::TCP))?;
+            // A node that is started again takes its port at once.
+            socket.set_reuse_address(true)?;
+            socket.set_nonblocking(true)?;
+            socket.bind(&listen.into())?;
+            socket.listen(BACKLOG)?;
+            let socket = StdListener::from(socket);
+            let address = socket.local_addr()?;
+            Ok(Self { socket, address })
+        };
+        taken().map_err(|error| {
+            let message = format!(
+                "listen = `{listen}` cannot be used ({error}): give another address, or port 0"
+            );
+            Refusal::new(Code::Unavailable, message)
+        })
+    }
+
     /// Where it listens, with the real port.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address

@@ -92,7 +92,7 @@ impl Tls {
     }
 }
 
-/// What a fault of TLS means, in words of this node; other faults as they are.
+/// What a fault of a TLS handshake means, in words of this node.
 pub(super) fn explain(error: &io::Error) -> String {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match tls {
@@ -106,8 +106,13 @@ pub(super) fn explain(error: &io::Error) -> String {
         }
         Some(rustls::Error::NoCertificatesPresented) => "it shows no certificate".into(),
         Some(other) => format!("its certificate cannot be accepted: {other}"),
-        None => error.to_string(),
+        None => format!("the TLS handshake broke off ({error}): perhaps it does not speak TLS"),
     }
+}
+
+/// Whether TLS itself found fault, and not the connection below.
+pub(super) fn at_fault(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
 }
 
 fn roots(file: &Path) -> Result<RootCertStore, Refusal> {
@@ -118,12 +123,8 @@ fn roots(file: &Path) -> Result<RootCertStore, Refusal> {
     Ok(roots)
 }
 
-fn certificates(
-    setting: &str,
-    file: &Path,
-) -> Result<Vec<CertificateDer<'static>>, Refusal> {
-    let found: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
+fn certificates(setting: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, Refusal> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
     let found = found.map_err(|error| wrong(setting, file, &error))?;
     if found.is_empty() {
         return Err(wrong(setting, file, &"it holds no certificate"));
