@@ -99,3 +99,20 @@ fn a_node_that_leaves_says_so() {
     let mut w = config.start();
     w.reaches(vec!["a", "b"], PATIENCE);
 }
+
+#[test]
+fn the_name_of_a_stopped_node_is_given_to_its_successor_within_seconds() {
+    let mut a = Config::new("a").start();
+    let w = Config::new("w").seed(&a).start();
+    a.reaches(vec!["w"], PATIENCE);
+    w.signal("-STOP");
+    let from = a.so_far();
+    let successor = w.config.start();
+    successor.comes_up(0, "a", Duration::from_secs(6));
+    a.goes_down(from, "w", PATIENCE);
+    a.reaches(vec!["w"], PATIENCE);
+    // The old one has to find out that it is too late.
+    w.signal("-CONT");
+    w.refuses(0, "the name `w` is taken by another living node");
+    a.reaches(vec!["w"], PATIENCE);
+}
