@@ -6,6 +6,7 @@
 //! out what the master says, under a lease. Pure: `membership`, `clock`, `lease`, `run`.
 
 pub(crate) mod codec;
+pub(crate) mod coordinator;
 pub(crate) mod lease;
 pub(crate) mod mail;
 pub(crate) mod member;

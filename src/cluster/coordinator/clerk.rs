@@ -1,0 +1,416 @@
+//! A worker's side: sends what is asked of the master, in order, and hands what comes back to the
+//! coordinators here.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    task::coop::consume_budget,
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::FRAME_BYTES;
+use crate::{
+    cluster::{
+        member::MemberId,
+        mesh::{Mesh, MeshEvent},
+        protocol::coordinator::{Bytes, CoordinatorWork, Request, Requests},
+    },
+    coordinator::{
+        Member,
+        shared::{Bureau, Shape, Site, Work},
+    },
+    refusal::{Code, Refusal},
+    user::UserId,
+};
+
+/// So much may be on its way to the master without having been taken, in bytes.
+const WINDOW_BYTES: usize = 1024 * 1024;
+
+/// So much may wait before adds are turned away, in bytes.
+const QUEUE_BYTES: usize = 16 * 1024 * 1024;
+
+/// What a request costs beside its data, in bytes.
+const OVERHEAD: usize = 64;
+
+/// How long the master may take to answer a start.
+const START: Duration = Duration::from_secs(10);
+
+/// How long a worker waits for the others when the run is over here.
+const FINISH: Duration = Duration::from_secs(10);
+
+/// How many messages of the master may wait. It sends only so much that is not done, so this many
+/// wait only if it breaks the rules.
+const INBOX: usize = 65_536;
+
+/// A worker's clerk; ends when dropped.
+pub(super) struct Clerk {
+    desk: Arc<Desk>,
+    _task: AbortOnDropHandle<()>,
+}
+
+struct Desk {
+    mesh: Mesh,
+    /// There is something to be sent.
+    wake: Notify,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The turn each master gave this node last.
+    welcomes: BTreeMap<MemberId, u64>,
+    /// Whom it follows, and its turn there.
+    following: Option<(MemberId, u64)>,
+    queue: VecDeque<Request>,
+    queued: usize,
+    /// Frames that were not taken yet, oldest first, with what they cost.
+    flying: VecDeque<(u64, usize)>,
+    in_flight: usize,
+    frames: u64,
+    tickets: u64,
+    /// Who waits for an answer, by ticket.
+    asked: BTreeMap<u64, Asked>,
+    sites: BTreeMap<u64, Weak<dyn Site>>,
+    /// Members of batches that have not come completely.
+    parts: BTreeMap<u64, Vec<Member<Vec<u8>>>>,
+}
+
+struct Asked {
+    answer: oneshot::Sender<Result<u64, Refusal>>,
+    /// For a start: where the actions are run.
+    site: Option<Weak<dyn Site>>,
+}
+
+fn cost(request: &Request) -> usize {
+    OVERHEAD
+        + match request {
+            Request::Add { data, .. } => data.0.len(),
+            Request::Start { name, shape, .. } => name.len() + 32 * shape.items.len(),
+            Request::Done { last_fault, .. } => last_fault.as_ref().map_or(0, String::len),
+            Request::Reset { .. }
+            | Request::Stop { .. }
+            | Request::Left { .. }
+            | Request::Finish { .. } => 0,
+        }
+}
+
+impl Clerk {
+    pub(super) fn start(mesh: Mesh) -> Self {
+        let desk = Arc::new(Desk {
+            mesh: mesh.clone(),
+            wake: Notify::new(),
+            state: Mutex::default(),
+        });
+        let (inbox, messages) = mpsc::channel(INBOX);
+        // The desk holds the mesh, so the mesh must not hold the desk.
+        let welcomed = Arc::downgrade(&desk);
+        mesh.serve(move |from: &MemberId, message, _| match message {
+            // Known before anything the master says next.
+            CoordinatorWork::Welcome { turn } => {
+                if let Some(desk) = welcomed.upgrade() {
+                    desk.state().welcomes.insert(from.clone(), turn);
+                }
+            }
+            message => {
+                if inbox.try_send((from.clone(), message)).is_err() {
+                    tracing::error!(target: "crowd", "work of node `{from}` is dropped: it sends more than it may");
+                }
+            }
+        });
+        let task = AbortOnDropHandle::new(tokio::spawn(work(desk.clone(), messages)));
+        Self { desk, _task: task }
+    }
+
+    pub(super) fn bureau(&self) -> Arc<dyn Bureau> {
+        self.desk.clone()
+    }
+
+    pub(super) fn follow(&self, master: &MemberId) {
+        let mut state = self.desk.state();
+        let turn = state.welcomes.get(master).copied();
+        state.following = turn.map(|turn| (master.clone(), turn));
+    }
+
+    /// Ends all coordinators here, without any event; who waits for the master is told that it does
+    /// not answer.
+    pub(super) fn leave(&self) {
+        self.desk.leave();
+    }
+
+    /// Waits until the run is over everywhere and all coordinators have been stopped.
+    pub(super) fn finish(&self) -> BoxFuture<'static, ()> {
+        let answer = self.desk.ask(None, |ticket| Request::Finish { ticket });
+        Box::pin(async move {
+            if tokio::time::timeout(FINISH, answer).await.is_err() {
+                tracing::warn!(
+                    target: "crowd",
+                    "not all coordinators of the cluster have stopped after {FINISH:?}; going on"
+                );
+            }
+        })
+    }
+}
+
+impl Desk {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn leave(&self) {
+        let old = {
+            let mut state = self.state();
+            let fresh = State {
+                welcomes: std::mem::take(&mut state.welcomes),
+                frames: state.frames,
+                tickets: state.tickets,
+                ..State::default()
+            };
+            std::mem::replace(&mut *state, fresh)
+        };
+        let starting = old.asked.into_values().filter_map(|asked| asked.site);
+        for site in starting.chain(old.sites.into_values()) {
+            if let Some(site) = site.upgrade() {
+                site.end();
+            }
+        }
+    }
+
+    /// Appends a request; says whether this node has a master to send it to.
+    fn push(&self, request: Request) -> bool {
+        let mut state = self.state();
+        let follows = state.following.is_some();
+        if follows {
+            state.queued += cost(&request);
+            state.queue.push_back(request);
+        }
+        drop(state);
+        self.wake.notify_one();
+        follows
+    }
+
+    /// Asks the master something that is answered under a ticket.
+    fn ask(
+        self: &Arc<Self>,
+        site: Option<Weak<dyn Site>>,
+        request: impl FnOnce(u64) -> Request,
+    ) -> BoxFuture<'static, Result<u64, Refusal>> {
+        let (answer, answered) = oneshot::channel();
+        let ticket = {
+            let mut state = self.state();
+            state.tickets += 1;
+            let ticket = state.tickets;
+            state.asked.insert(ticket, Asked { answer, site });
+            ticket
+        };
+        if !self.push(request(ticket)) {
+            self.state().asked.remove(&ticket);
+        }
+        let forget = Forget { desk: self.clone(), ticket };
+        Box::pin(async move {
+            let answer = answered.await;
+            drop(forget);
+            answer.unwrap_or_else(|_| {
+                let why = "the master of the cluster is gone, or the run is over";
+                Err(Refusal::new(Code::Unavailable, why))
+            })
+        })
+    }
+
+    /// The next frame, if something waits and the window has room.
+    fn next_frame(&self) -> Option<(MemberId, Requests)> {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let (master, turn) = state.following.clone()?;
+        let mut requests = Vec::new();
+        let mut size = 0;
+        while let Some(next) = state.queue.front() {
+            let more = cost(next);
+            let window_is_full =
+                state.in_flight > 0 && state.in_flight + size + more > WINDOW_BYTES;
+            let frame_is_full = size > 0 && size + more > FRAME_BYTES;
+            if window_is_full || frame_is_full {
+                break;
+            }
+            size += more;
+            requests.extend(state.queue.pop_front());
+        }
+        if requests.is_empty() {
+            return None;
+        }
+        state.queued -= size;
+        state.in_flight += size;
+        state.frames += 1;
+        let frame = state.frames;
+        state.flying.push_back((frame, size));
+        Some((master, Requests { turn, frame, requests }))
+    }
+
+    /// Carries out what the master says.
+    fn obey(&self, from: &MemberId, message: CoordinatorWork) {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let current = |turn| state.following.as_ref().is_some_and(|(m, t)| m == from && *t == turn);
+        match message {
+            CoordinatorWork::Taken { turn, frame } if current(turn) => {
+                while state.flying.front().is_some_and(|(number, _)| *number <= frame) {
+                    state.in_flight -= state.flying.pop_front().map_or(0, |(_, size)| size);
+                }
+            }
+            CoordinatorWork::Answer { turn, ticket, outcome } if current(turn) => {
+                let Some(Asked { answer, site }) = state.asked.remove(&ticket) else { return };
+                if let (Some(site), Ok(coordinator)) = (site, &outcome) {
+                    state.sites.insert(*coordinator, site);
+                }
+                drop(guard);
+                // Whoever asked may have stopped waiting.
+                let _ = answer.send(outcome);
+            }
+            CoordinatorWork::Members { turn, batch, members } if current(turn) => {
+                state.parts.entry(batch).or_default().extend(members.into_iter().map(member));
+            }
+            CoordinatorWork::Run { turn, coordinator, batch, item, event, size, members }
+                if current(turn) =>
+            {
+                let mut all = state.parts.remove(&batch).unwrap_or_default();
+                all.extend(members.into_iter().map(member));
+                let site = state.sites.get(&coordinator).and_then(Weak::upgrade);
+                drop(guard);
+                let item = usize::try_from(item).unwrap_or(usize::MAX);
+                let work = Work { coordinator, batch, item, event, size, members: all };
+                match site {
+                    Some(site) => site.run(work),
+                    None => self.left(coordinator),
+                }
+            }
+            CoordinatorWork::End { turn, coordinator } if current(turn) => {
+                let site = state.sites.remove(&coordinator).and_then(|site| site.upgrade());
+                drop(guard);
+                if let Some(site) = site {
+                    site.end();
+                }
+            }
+            // Of another turn, or heard of by the handler itself.
+            CoordinatorWork::Taken { .. }
+            | CoordinatorWork::Answer { .. }
+            | CoordinatorWork::Members { .. }
+            | CoordinatorWork::Run { .. }
+            | CoordinatorWork::End { .. }
+            | CoordinatorWork::Welcome { .. } => {}
+        }
+    }
+}
+
+fn member((user, data): (UserId, Bytes)) -> Member<Vec<u8>> {
+    Member { user, data: data.0.into() }
+}
+
+impl Bureau for Desk {
+    fn start(
+        self: Arc<Self>,
+        name: &str,
+        shape: Shape,
+        site: Arc<dyn Site>,
+    ) -> BoxFuture<'static, Result<u64, Refusal>> {
+        let name = name.to_owned();
+        let site = Arc::downgrade(&site);
+        let answer = self.ask(Some(site), |ticket| Request::Start { ticket, name, shape });
+        Box::pin(async move {
+            tokio::time::timeout(START, answer).await.unwrap_or_else(|_| {
+                let why = format!("the master did not answer within {}", humantime::format_duration(START));
+                Err(Refusal::new(Code::Unavailable, why))
+            })
+        })
+    }
+
+    fn add(&self, coordinator: u64, user: UserId, data: Vec<u8>) -> bool {
+        let data = Bytes(data.into());
+        let request = Request::Add { coordinator, user, data };
+        {
+            let state = self.state();
+            if state.queued > 0 && state.queued + cost(&request) > QUEUE_BYTES {
+                return false;
+            }
+        }
+        self.push(request)
+    }
+
+    fn reset(self: Arc<Self>, coordinator: u64) -> BoxFuture<'static, Result<(), Refusal>> {
+        let answer = self.ask(None, |ticket| Request::Reset { coordinator, ticket });
+        Box::pin(async move { answer.await.map(drop) })
+    }
+
+    fn stop(self: Arc<Self>, coordinator: u64) -> BoxFuture<'static, Result<(), Refusal>> {
+        let answer = self.ask(None, |ticket| Request::Stop { coordinator, ticket });
+        Box::pin(async move { answer.await.map(drop) })
+    }
+
+    fn done(&self, coordinator: u64, batch: u64, faults: u64, last_fault: Option<String>) {
+        // Without a master nobody waits for it.
+        self.push(Request::Done { coordinator, batch, faults, last_fault });
+    }
+
+    fn left(&self, coordinator: u64) {
+        self.state().sites.remove(&coordinator);
+        self.push(Request::Left { coordinator });
+    }
+}
+
+/// Nobody waits for that answer any more, however the wait ended.
+struct Forget {
+    desk: Arc<Desk>,
+    ticket: u64,
+}
+
+impl Drop for Forget {
+    fn drop(&mut self) {
+        let mut state = self.desk.state();
+        // A start has to be heard of all the same: its actions are run here.
+        if state.asked.get(&self.ticket).is_some_and(|asked| asked.site.is_none()) {
+            state.asked.remove(&self.ticket);
+        }
+    }
+}
+
+/// Works as long as there is a clerk.
+async fn work(desk: Arc<Desk>, mut inbox: mpsc::Receiver<(MemberId, CoordinatorWork)>) {
+    let mut events = desk.mesh.events();
+    loop {
+        tokio::select! {
+            Some(event) = events.recv() => {
+                if let MeshEvent::Down(member, _) = event {
+                    desk.lose(&member);
+                }
+            }
+            Some((from, message)) = inbox.recv() => desk.obey(&from, message),
+            () = desk.wake.notified() => {}
+        }
+        consume_budget().await;
+        while let Some((master, requests)) = desk.next_frame() {
+            consume_budget().await;
+            if desk.mesh.cast(&master, &requests).is_err() {
+                desk.lose(&master);
+            }
+        }
+    }
+}
+
+impl Desk {
+    /// That node is gone: if it is the master, nothing that was asked of it is answered. The
+    /// coordinators take no more users, and what they were given is carried out.
+    fn lose(&self, member: &MemberId) {
+        let follows = {
+            let mut state = self.state();
+            state.welcomes.remove(member);
+            state.following.as_ref().is_some_and(|(master, _)| master == member)
+        };
+        if follows {
+            self.leave();
+        }
+    }
+}
