@@ -4,9 +4,7 @@ use std::{any::Any, error::Error, fmt, io};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    coordinator::AddError, refusal::Refusal, throttle::ThrottleStopped, user::SendError,
-};
+use crate::{coordinator::AddError, refusal::Refusal, throttle::ThrottleStopped, user::SendError};
 
 /// Whose failure it is. A load test that cannot tell these apart measures nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -36,8 +36,7 @@ struct Following {
 impl Follower for Following {
     fn follow(&self, master: &MemberId, _: Assignment) {
         self.clerk.leave();
-        self.clerk.follow(master);
-        self.coordinators.set_bureau(Some(self.clerk.bureau()));
+        self.coordinators.set_bureau(Some(self.clerk.follow(master)));
     }
 
     fn flush(&self) -> BoxFuture<'static, ()> {

@@ -273,9 +273,10 @@ impl<D: CoordinatorData> AnyInstance for Instance<D> {
             state,
             timeout: core.timeout,
             items: items.collect(),
-            adds: self.shared.as_ref().map_or(intake.batcher.adds(), |shared| {
-                shared.adds.load(Ordering::Relaxed)
-            }),
+            adds: self
+                .shared
+                .as_ref()
+                .map_or(intake.batcher.adds(), |shared| shared.adds.load(Ordering::Relaxed)),
             events,
             queued: events.total().saturating_sub(core.done.load(Ordering::Relaxed)),
             faults: core.faults.load(Ordering::Relaxed),

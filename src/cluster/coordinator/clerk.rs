@@ -32,6 +32,10 @@ use crate::{
 /// So much may be on its way to the master without having been taken, in bytes.
 const WINDOW_BYTES: usize = 1024 * 1024;
 
+/// So many frames may be on their way, so that what is asked one by one is sent together when the
+/// master is slow.
+const WINDOW_FRAMES: usize = 8;
+
 /// So much may wait before adds are turned away, in bytes.
 const QUEUE_BYTES: usize = 16 * 1024 * 1024;
 
@@ -66,7 +70,7 @@ struct State {
     /// The turn each master gave this node last.
     welcomes: BTreeMap<MemberId, u64>,
     /// Whom it follows, and its turn there.
-    following: Option<(MemberId, u64)>,
+    following: Option<Term>,
     queue: VecDeque<Request>,
     queued: usize,
     /// Frames that were not taken yet, oldest first, with what they cost.
@@ -79,6 +83,19 @@ struct State {
     sites: BTreeMap<u64, Weak<dyn Site>>,
     /// Members of batches that have not come completely.
     parts: BTreeMap<u64, Vec<Member<Vec<u8>>>>,
+}
+
+/// A turn at a master.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Term {
+    master: MemberId,
+    turn: u64,
+}
+
+/// The way to the master for coordinators of one term: what they say later reaches nobody.
+struct Branch {
+    desk: Arc<Desk>,
+    term: Option<Term>,
 }
 
 struct Asked {
@@ -102,11 +119,8 @@ fn cost(request: &Request) -> usize {
 
 impl Clerk {
     pub(super) fn start(mesh: Mesh) -> Self {
-        let desk = Arc::new(Desk {
-            mesh: mesh.clone(),
-            wake: Notify::new(),
-            state: Mutex::default(),
-        });
+        let desk =
+            Arc::new(Desk { mesh: mesh.clone(), wake: Notify::new(), state: Mutex::default() });
         let (inbox, messages) = mpsc::channel(INBOX);
         // The desk holds the mesh, so the mesh must not hold the desk.
         let welcomed = Arc::downgrade(&desk);
@@ -127,14 +141,13 @@ impl Clerk {
         Self { desk, _task: task }
     }
 
-    pub(super) fn bureau(&self) -> Arc<dyn Bureau> {
-        self.desk.clone()
-    }
-
-    pub(super) fn follow(&self, master: &MemberId) {
+    /// Sends what is asked to that master from now on.
+    pub(super) fn follow(&self, master: &MemberId) -> Arc<dyn Bureau> {
         let mut state = self.desk.state();
         let turn = state.welcomes.get(master).copied();
-        state.following = turn.map(|turn| (master.clone(), turn));
+        let term = turn.map(|turn| Term { master: master.clone(), turn });
+        state.following = term.clone();
+        Arc::new(Branch { desk: self.desk.clone(), term })
     }
 
     /// Ends all coordinators here, without any event; who waits for the master is told that it does
@@ -145,7 +158,9 @@ impl Clerk {
 
     /// Waits until the run is over everywhere and all coordinators have been stopped.
     pub(super) fn finish(&self) -> BoxFuture<'static, ()> {
-        let answer = self.desk.ask(None, |ticket| Request::Finish { ticket });
+        let term = self.desk.state().following.clone();
+        let branch = Branch { desk: self.desk.clone(), term };
+        let answer = branch.ask(None, |ticket| Request::Finish { ticket });
         Box::pin(async move {
             if tokio::time::timeout(FINISH, answer).await.is_err() {
                 tracing::warn!(
@@ -181,52 +196,14 @@ impl Desk {
         }
     }
 
-    /// Appends a request; says whether this node has a master to send it to.
-    fn push(&self, request: Request) -> bool {
-        let mut state = self.state();
-        let follows = state.following.is_some();
-        if follows {
-            state.queued += cost(&request);
-            state.queue.push_back(request);
-        }
-        drop(state);
-        self.wake.notify_one();
-        follows
-    }
-
-    /// Asks the master something that is answered under a ticket.
-    fn ask(
-        self: &Arc<Self>,
-        site: Option<Weak<dyn Site>>,
-        request: impl FnOnce(u64) -> Request,
-    ) -> BoxFuture<'static, Result<u64, Refusal>> {
-        let (answer, answered) = oneshot::channel();
-        let ticket = {
-            let mut state = self.state();
-            state.tickets += 1;
-            let ticket = state.tickets;
-            state.asked.insert(ticket, Asked { answer, site });
-            ticket
-        };
-        if !self.push(request(ticket)) {
-            self.state().asked.remove(&ticket);
-        }
-        let forget = Forget { desk: self.clone(), ticket };
-        Box::pin(async move {
-            let answer = answered.await;
-            drop(forget);
-            answer.unwrap_or_else(|_| {
-                let why = "the master of the cluster is gone, or the run is over";
-                Err(Refusal::new(Code::Unavailable, why))
-            })
-        })
-    }
-
     /// The next frame, if something waits and the window has room.
     fn next_frame(&self) -> Option<(MemberId, Requests)> {
         let mut guard = self.state();
         let state = &mut *guard;
-        let (master, turn) = state.following.clone()?;
+        let Term { master, turn } = state.following.clone()?;
+        if state.flying.len() >= WINDOW_FRAMES {
+            return None;
+        }
         let mut requests = Vec::new();
         let mut size = 0;
         while let Some(next) = state.queue.front() {
@@ -252,10 +229,12 @@ impl Desk {
     }
 
     /// Carries out what the master says.
-    fn obey(&self, from: &MemberId, message: CoordinatorWork) {
+    fn obey(self: &Arc<Self>, from: &MemberId, message: CoordinatorWork) {
         let mut guard = self.state();
         let state = &mut *guard;
-        let current = |turn| state.following.as_ref().is_some_and(|(m, t)| m == from && *t == turn);
+        let current = |turn| {
+            state.following.as_ref().is_some_and(|term| term.master == *from && term.turn == turn)
+        };
         match message {
             CoordinatorWork::Taken { turn, frame } if current(turn) => {
                 while state.flying.front().is_some_and(|(number, _)| *number <= frame) {
@@ -280,12 +259,14 @@ impl Desk {
                 let mut all = state.parts.remove(&batch).unwrap_or_default();
                 all.extend(members.into_iter().map(member));
                 let site = state.sites.get(&coordinator).and_then(Weak::upgrade);
+                let term = state.following.clone();
                 drop(guard);
                 let item = usize::try_from(item).unwrap_or(usize::MAX);
                 let work = Work { coordinator, batch, item, event, size, members: all };
                 match site {
                     Some(site) => site.run(work),
-                    None => self.left(coordinator),
+                    // Done elsewhere.
+                    None => Branch { desk: self.clone(), term }.left(coordinator),
                 }
             }
             CoordinatorWork::End { turn, coordinator } if current(turn) => {
@@ -310,7 +291,50 @@ fn member((user, data): (UserId, Bytes)) -> Member<Vec<u8>> {
     Member { user, data: data.0.into() }
 }
 
-impl Bureau for Desk {
+impl Branch {
+    /// Appends a request; says whether the term goes on.
+    fn push(&self, request: Request) -> bool {
+        let mut state = self.desk.state();
+        let follows = self.term.is_some() && state.following == self.term;
+        if follows {
+            state.queued += cost(&request);
+            state.queue.push_back(request);
+        }
+        drop(state);
+        self.desk.wake.notify_one();
+        follows
+    }
+
+    /// Asks the master something that is answered under a ticket.
+    fn ask(
+        &self,
+        site: Option<Weak<dyn Site>>,
+        request: impl FnOnce(u64) -> Request,
+    ) -> BoxFuture<'static, Result<u64, Refusal>> {
+        let (answer, answered) = oneshot::channel();
+        let ticket = {
+            let mut state = self.desk.state();
+            state.tickets += 1;
+            let ticket = state.tickets;
+            state.asked.insert(ticket, Asked { answer, site });
+            ticket
+        };
+        if !self.push(request(ticket)) {
+            self.desk.state().asked.remove(&ticket);
+        }
+        let forget = Forget { desk: self.desk.clone(), ticket };
+        Box::pin(async move {
+            let answer = answered.await;
+            drop(forget);
+            answer.unwrap_or_else(|_| {
+                let why = "the master of the cluster is gone, or the run is over";
+                Err(Refusal::new(Code::Unavailable, why))
+            })
+        })
+    }
+}
+
+impl Bureau for Branch {
     fn start(
         self: Arc<Self>,
         name: &str,
@@ -322,7 +346,10 @@ impl Bureau for Desk {
         let answer = self.ask(Some(site), |ticket| Request::Start { ticket, name, shape });
         Box::pin(async move {
             tokio::time::timeout(START, answer).await.unwrap_or_else(|_| {
-                let why = format!("the master did not answer within {}", humantime::format_duration(START));
+                let why = format!(
+                    "the master did not answer within {}",
+                    humantime::format_duration(START)
+                );
                 Err(Refusal::new(Code::Unavailable, why))
             })
         })
@@ -332,7 +359,7 @@ impl Bureau for Desk {
         let data = Bytes(data.into());
         let request = Request::Add { coordinator, user, data };
         {
-            let state = self.state();
+            let state = self.desk.state();
             if state.queued > 0 && state.queued + cost(&request) > QUEUE_BYTES {
                 return false;
             }
@@ -356,7 +383,11 @@ impl Bureau for Desk {
     }
 
     fn left(&self, coordinator: u64) {
-        self.state().sites.remove(&coordinator);
+        let mut state = self.desk.state();
+        if state.following == self.term {
+            state.sites.remove(&coordinator);
+        }
+        drop(state);
         self.push(Request::Left { coordinator });
     }
 }
@@ -407,7 +438,7 @@ impl Desk {
         let follows = {
             let mut state = self.state();
             state.welcomes.remove(member);
-            state.following.as_ref().is_some_and(|(master, _)| master == member)
+            state.following.as_ref().is_some_and(|term| term.master == *member)
         };
         if follows {
             self.leave();

@@ -31,6 +31,9 @@ pub(super) type Turn = u64;
 /// So many bytes of batches may be with workers at once, for each coordinator; one at least.
 const OUT_BYTES: usize = 4 * 1024 * 1024;
 
+/// And so many batches.
+const OUT_BATCHES: usize = 1024;
+
 /// What a member costs beside its data, in bytes.
 const OVERHEAD: usize = 64;
 
@@ -373,7 +376,8 @@ impl<A> Row<A> {
                 }
                 Step::Run { number, near, batch } => {
                     let more = cost(&batch);
-                    let full = !self.out.is_empty() && self.out_bytes + more > OUT_BYTES;
+                    let full = self.out.len() >= OUT_BATCHES
+                        || (!self.out.is_empty() && self.out_bytes + more > OUT_BYTES);
                     let site = near.filter(|turn| self.sites.contains(turn));
                     let site = site.or_else(|| self.sites.first().copied());
                     let Some(to) = site.filter(|_| !full) else {
@@ -392,7 +396,8 @@ impl<A> Row<A> {
                 Step::Barrier => {}
                 Step::Answer(asker) => commands.push(Command::Answer(asker, Ok(()))),
                 Step::End(asker) => {
-                    let ends = self.sites.iter().map(|to| Command::End { to: *to, coordinator: id });
+                    let ends =
+                        self.sites.iter().map(|to| Command::End { to: *to, coordinator: id });
                     commands.extend(ends);
                     commands.push(Command::Answer(asker, Ok(())));
                 }

@@ -364,15 +364,8 @@ impl Office {
                     members.push((user, data));
                 }
                 let batch = number;
-                let run = CoordinatorWork::Run {
-                    turn,
-                    coordinator,
-                    batch,
-                    item,
-                    event,
-                    size,
-                    members,
-                };
+                let run =
+                    CoordinatorWork::Run { turn, coordinator, batch, item, event, size, members };
                 self.cast(turn, &run);
             }
             Command::End { to: turn, coordinator } => {
@@ -404,7 +397,9 @@ impl Office {
             Happened::Stopped => {
                 self.telemetry.emit(&CoordinatorStop { name });
             }
-            Happened::Late => fault("a user was added on its way to the master when it was stopped"),
+            Happened::Late => {
+                fault("a user was added on its way to the master when it was stopped")
+            }
             Happened::Lost => fault("a group is lost: no node takes part in it any more"),
         }
     }
