@@ -26,6 +26,7 @@
 //! their groups; of one add, in the order of the plan's items, [`Group::All`] last. An action that
 //! fails or panics is told as a `crowd.coordinator.fault` and harms nothing else. An action may take
 //! as long as it likes: it delays the later events of its own coordinator, and none is lost.
+//! A plan of [`Scope::Cluster`] gathers the users of all nodes, and is ordered on each node only.
 //! `docs/coordinators.md` has the whole of it.
 
 use std::{fmt, sync::Arc};
@@ -104,7 +105,8 @@ impl<D: CoordinatorData> Coordinator<D> {
     /// coordinator, which cannot wait for itself.
     ///
     /// # Errors
-    /// `no-coordinator` if it has been stopped or has died.
+    /// `no-coordinator` if it has been stopped or has died; for one of the whole cluster
+    /// `unavailable` if the master is gone.
     pub async fn reset(&self) -> Result<(), Refusal> {
         self.any().reset_and_wait().await
     }
@@ -114,12 +116,14 @@ impl<D: CoordinatorData> Coordinator<D> {
     /// very coordinator, which cannot wait for itself.
     ///
     /// # Errors
-    /// `no-coordinator` if it has been stopped already or has died.
+    /// `no-coordinator` if it has been stopped already or has died; for one of the whole cluster
+    /// `unavailable` if the master is gone.
     pub async fn stop(&self) -> Result<(), Refusal> {
         self.any().stop_and_wait().await
     }
 
-    /// What is known of it; `None` once it has ended.
+    /// What is known of it; `None` once it has ended. Of one of the whole cluster a node knows only
+    /// its own adds and faults; the master knows the rest.
     pub fn info(&self) -> Option<CoordinatorInfo> {
         self.instance.info()
     }

@@ -355,8 +355,8 @@ impl<A> Row<A> {
     /// Appends what one event or add has completed. All of it has one worker, so that it runs in
     /// the order of the plan's items: that of the newest member.
     fn enqueue(&mut self, next_batch: &mut u64, fired: Vec<Batch<Handed>>) {
-        let newest = fired.iter().filter_map(|batch| batch.members.last()).map(|m| m.data.turn);
-        let near = newest.last();
+        // Every add is in every item, so the newest of one item is the newest of all.
+        let near = fired.iter().find_map(|batch| batch.members.last()).map(|m| m.data.turn);
         for batch in fired {
             self.backlog += cost(&batch);
             let number = *next_batch;

@@ -140,7 +140,7 @@ async fn groups_span_nodes() {
 #[tokio::test(start_paused = true)]
 async fn pairs_meet_across_nodes() {
     let cluster = cluster(3).await;
-    let met: Arc<Mutex<Vec<(u64, Option<u64>)>>> = Arc::default();
+    let met = Arc::new(Mutex::new(Vec::<(u64, Option<u64>)>::new()));
     let mut pairs = Vec::new();
     for node in &cluster.nodes {
         let met = met.clone();
