@@ -128,7 +128,9 @@ impl Clerk {
             // Known before anything the master says next.
             CoordinatorWork::Welcome { turn } => {
                 if let Some(desk) = welcomed.upgrade() {
-                    desk.state().welcomes.insert(from.clone(), turn);
+                    let mut state = desk.state();
+                    state.welcomes.retain(|master, _| desk.mesh.reaches(master));
+                    state.welcomes.insert(from.clone(), turn);
                 }
             }
             message => {
@@ -414,7 +416,9 @@ async fn work(desk: Arc<Desk>, mut inbox: mpsc::Receiver<(MemberId, CoordinatorW
     loop {
         tokio::select! {
             Some(event) = events.recv() => {
-                if let MeshEvent::Down(member, _) = event {
+                if let MeshEvent::Down(member, _) = event
+                    && !desk.was_welcomed_anew(&member)
+                {
                     desk.lose(&member);
                 }
             }
@@ -435,13 +439,20 @@ impl Desk {
     /// That node is gone: if it is the master, nothing that was asked of it is answered. The
     /// coordinators take no more users, and what they were given is carried out.
     fn lose(&self, member: &MemberId) {
-        let follows = {
-            let mut state = self.state();
-            state.welcomes.remove(member);
-            state.following.as_ref().is_some_and(|term| term.master == *member)
-        };
+        let state = self.state();
+        let follows = state.following.as_ref().is_some_and(|term| term.master == *member);
+        drop(state);
         if follows {
             self.leave();
         }
+    }
+
+    /// Whether that master was away only for a moment, and the term is one it gave after that: what
+    /// is told of its going comes late.
+    fn was_welcomed_anew(&self, master: &MemberId) -> bool {
+        let state = self.state();
+        let newest = state.welcomes.get(master);
+        let following = state.following.as_ref().filter(|term| term.master == *master);
+        self.mesh.reaches(master) && following.is_some_and(|term| Some(&term.turn) == newest)
     }
 }

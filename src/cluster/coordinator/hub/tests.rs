@@ -63,6 +63,7 @@ struct Model {
     batches: BTreeMap<u64, (usize, Event, Vec<u64>)>,
     /// What is out, by number, and with whom.
     out: BTreeMap<u64, Turn>,
+    done: HashSet<u64>,
     answered: HashSet<Asked>,
     ended: HashSet<Turn>,
 }
@@ -89,6 +90,7 @@ impl Model {
             dead: HashSet::new(),
             batches: BTreeMap::new(),
             out: BTreeMap::new(),
+            done: HashSet::new(),
             answered: HashSet::new(),
             ended: HashSet::new(),
         }
@@ -108,6 +110,7 @@ impl Model {
             Step::Done(nth) => {
                 if let Some((number, turn)) = self.out.iter().nth(nth).map(|(n, t)| (*n, *t)) {
                     self.out.remove(&number);
+                    self.done.insert(number);
                     // One that is not meant changes nothing.
                     self.hub.done(turn + 1_000, self.id, number, &mut commands);
                     assert!(commands.is_empty());
@@ -193,7 +196,7 @@ impl Model {
 
 proptest! {
     /// Whatever dies, in each item every add of a worker that lived is in exactly one batch, and
-    /// one of a worker that died in one at most; a batch never changes; resets and stops come
+    /// one of a worker that died in one at most; a batch never changes and is carried out; resets and stops come
     /// between what was before and what came after; all that is asked is answered.
     #[test]
     fn each_add_is_in_one_batch(steps in prop::collection::vec(step(), 0..150)) {
@@ -210,6 +213,9 @@ proptest! {
         model.hear(commands)?;
         while !model.out.is_empty() {
             model.step(Step::Done(0))?;
+        }
+        for number in model.batches.keys() {
+            prop_assert!(model.done.contains(number), "batch {} was never carried out", number);
         }
         prop_assert!(model.hub.is_empty());
         prop_assert_eq!(model.hub.backlog(), 0);
