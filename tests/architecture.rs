@@ -6,6 +6,7 @@ use std::{fs, path::Path};
 /// Modules that decide: no runtime, no actor, no clock in them.
 const PURE: &[&str] = &[
     "cluster/coordinator/hub.rs",
+    "cluster/coordinator/hub/row.rs",
     "cluster/mail/outgoing.rs",
     "cluster/mail/whereabouts.rs",
     "controller/descriptors.rs",
