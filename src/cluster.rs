@@ -7,6 +7,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod codec;
+pub(crate) mod coordinator;
 pub(crate) mod lease;
 pub(crate) mod link;
 pub(crate) mod mail;

@@ -5,6 +5,8 @@ use std::{fs, path::Path};
 
 /// Modules that decide: no runtime, no actor, no clock in them.
 const PURE: &[&str] = &[
+    "cluster/coordinator/hub.rs",
+    "cluster/coordinator/hub/row.rs",
     "cluster/mail/outgoing.rs",
     "cluster/mail/whereabouts.rs",
     "cluster/worker/core.rs",

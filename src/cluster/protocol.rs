@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+pub(crate) mod coordinator;
 pub(crate) mod mail;
 pub(crate) mod measure;
 pub(crate) mod run;

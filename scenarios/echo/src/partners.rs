@@ -35,7 +35,7 @@ pub(crate) async fn begin(run: &Run<Echo>) -> Result<(), Failure> {
             Ok(())
         })
     });
-    let plan = Plan::new().group(Group::size(2), [introduce]);
+    let plan = Plan::new().scope(Scope::Cluster).group(Group::size(2), [introduce]);
     run.start_coordinator(COORDINATOR, plan, Timeout::Never).await?;
     Ok(())
 }
