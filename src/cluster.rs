@@ -6,8 +6,12 @@
 //! out what the master says, under a lease. Pure: `membership`, `clock`, `lease`, `run`.
 
 pub(crate) mod codec;
+pub(crate) mod ids;
+pub(crate) mod leadership;
 pub(crate) mod lease;
 pub(crate) mod member;
 pub(crate) mod mesh;
 pub(crate) mod parts;
+pub(crate) mod placement;
 pub(crate) mod protocol;
+pub(crate) mod run;

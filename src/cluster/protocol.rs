@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+pub(crate) mod operate;
 pub(crate) mod run;
 
 /// Changes with every change of any message, so that nodes that would misunderstand each other do
