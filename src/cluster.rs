@@ -9,6 +9,7 @@ pub(crate) mod codec;
 pub(crate) mod ids;
 pub(crate) mod leadership;
 pub(crate) mod lease;
+pub(crate) mod master;
 pub(crate) mod member;
 pub(crate) mod mesh;
 pub(crate) mod parts;

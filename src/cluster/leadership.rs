@@ -111,6 +111,11 @@ impl Leadership {
         }
     }
 
+    /// The members that are reached.
+    pub(crate) fn members(&self) -> Vec<MemberId> {
+        self.members.keys().cloned().collect()
+    }
+
     /// What is to be done now.
     pub(crate) fn orders(&mut self) -> Vec<Order> {
         std::mem::take(&mut self.orders)
@@ -186,6 +191,8 @@ impl Leadership {
             Some(OperateAnswer::Granted) => {
                 open.remove(from);
                 again.remove(from);
+                // A node that grants knows no master.
+                self.members.insert(from.clone(), Some(None));
                 self.lead_when_granted();
             }
             // The larger one gives up as soon as it hears of this claim.

@@ -45,13 +45,13 @@ pub(crate) fn collect(count: u64, loads: &[u64]) -> Vec<u64> {
     loads.iter().map(share).collect()
 }
 
-/// How many users each worker has to give up so that, dealt again, all have their fair share, and
-/// no more are moved than must be.
-pub(crate) fn excess(loads: &[u64]) -> Vec<u64> {
+/// How many users each worker has to give up so that, dealt again together with `extra` users that
+/// come from elsewhere, all have their fair share, and no more are moved than must be.
+pub(crate) fn excess(loads: &[u64], extra: u64) -> Vec<u64> {
     let Some(workers) = u64::try_from(loads.len()).ok().filter(|workers| *workers > 0) else {
         return Vec::new();
     };
-    let all = sum(loads.iter().copied());
+    let all = sum(loads.iter().copied()) + u128::from(extra);
     let fair = u64::try_from(all / u128::from(workers)).unwrap_or(u64::MAX);
     // So many workers may keep one more than the others: those that have it already.
     let mut more = u64::try_from(all % u128::from(workers)).unwrap_or(0);
@@ -102,16 +102,19 @@ mod tests {
         }
 
         #[test]
-        fn rebalancing_evens_out_and_moves_no_more_than_it_must(loads in loads()) {
-            let given = excess(&loads);
+        fn rebalancing_evens_out_and_moves_no_more_than_it_must(
+            loads in loads(),
+            extra in 0..500_u64,
+        ) {
+            let given = excess(&loads, extra);
             let moved: u64 = given.iter().sum();
             let kept: Vec<_> = loads.iter().zip(&given).map(|(load, given)| load - given).collect();
-            let shares = deal(moved, &kept);
+            let shares = deal(moved + extra, &kept);
             let after: Vec<_> = kept.iter().zip(&shares).map(|(load, share)| load + share).collect();
             prop_assert!(after.iter().max().unwrap() - after.iter().min().unwrap() <= 1);
             // Whoever is above the fair share, rounded up for as many as it comes out uneven for,
             // has to give the rest away, however it is done.
-            let (all, workers) = (loads.iter().sum::<u64>(), loads.len() as u64);
+            let (all, workers) = (loads.iter().sum::<u64>() + extra, loads.len() as u64);
             let (fair, uneven) = (all / workers, all % workers);
             let above = loads.iter().filter(|load| **load > fair).count() as u64;
             let least = loads.iter().map(|load| load.saturating_sub(fair)).sum::<u64>() - above.min(uneven);
@@ -128,7 +131,7 @@ mod tests {
         assert!(deal(10, &[]).is_empty());
         assert_eq!(collect(4, &[10, 0, 8]), [3, 0, 1]);
         assert_eq!(collect(100, &[10, 0, 8]), [10, 0, 8]);
-        assert_eq!(excess(&[10, 0]), [5, 0]);
+        assert_eq!(excess(&[10, 0], 0), [5, 0]);
         assert_eq!(deal(u64::MAX, &[0]), [u64::MAX]);
     }
 }

@@ -188,21 +188,6 @@ impl Run {
         }
     }
 
-    /// The part of that worker that stands, or has ended with the run.
-    pub(crate) fn part_of(&self, worker: &MemberId) -> Option<(Assignment, &Part)> {
-        self.parts
-            .iter()
-            .rev()
-            .find(|(_, part)| part.worker == *worker)
-            .map(|(assignment, part)| (*assignment, part))
-            .filter(|(_, part)| part.stands() || matches!(part.standing, Standing::Ended(_)))
-    }
-
-    /// The part that has this user.
-    pub(crate) fn whereabouts(&self, user: crate::user::UserId) -> Option<&Part> {
-        self.parts.values().find(|part| part.stands() && part.placed.contains(user))
-    }
-
     /// Carries a change out. Applied to equal runs, it makes equal runs.
     pub(crate) fn apply(&mut self, change: Change) {
         change::apply(self, change);

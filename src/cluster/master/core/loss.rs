@@ -1,0 +1,156 @@
+//! Pure: members that come and go, workers that are lost, and what becomes of their users.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{ANSWER, Command, Core, Purpose};
+use crate::{
+    cluster::{
+        lease::{self, BEAT, MARGIN},
+        member::MemberId,
+        protocol::run::{Assignment, ToWorker},
+        run::{Change, Fate, Part, Stage, Standing},
+    },
+    refusal::{Code, Refusal},
+    settings::OnNodeLoss,
+};
+
+/// How many members that are gone are remembered.
+const MOST_DOWNS: usize = 1000;
+
+impl Core {
+    /// A member can be reached. Whether it takes part is known only when it has said whom it knows
+    /// as master: see [`Core::free`].
+    pub(crate) fn up(&mut self, now: Duration, member: &MemberId) {
+        self.members.insert(member.clone());
+        self.tried.remove(member);
+        // Its users may live still. If it says that they are dead, nobody has to wait.
+        self.fence(member);
+        self.tidy(now);
+    }
+
+    /// Asks a worker that was lost and is there again to kill the users it may have.
+    pub(super) fn fence(&mut self, member: &MemberId) {
+        for (assignment, worker) in self.workers(|part| part.is_lost() && part.worker == *member) {
+            let message = ToWorker::Reset { assignment };
+            self.call(&worker, message, ANSWER, Purpose::Fence(assignment));
+        }
+    }
+
+    /// That member knows no other master than this node, or does.
+    pub(crate) fn free(&mut self, now: Duration, member: &MemberId, free: bool) {
+        let changed = match free && self.members.contains(member) {
+            true => self.free.insert(member.clone()),
+            false => self.free.remove(member),
+        };
+        if changed {
+            self.tidy(now);
+        }
+    }
+
+    /// A member cannot be reached any more.
+    pub(crate) fn down(&mut self, now: Duration, member: &MemberId, why: &str) {
+        self.members.remove(member);
+        self.free.remove(member);
+        if self.downs.len() >= MOST_DOWNS {
+            self.downs.pop_front();
+        }
+        self.downs.push_back((member.clone(), now));
+        for (assignment, _) in self.workers(|part| part.stands() && part.worker == *member) {
+            let Some(part) = self.part(assignment) else { continue };
+            let drained = self.run.as_ref().is_some_and(|run| run.drained.contains(member));
+            if part.standing == Standing::Beginning {
+                self.part_failed(assignment, Code::Unavailable, format!("it is gone: {why}"));
+            } else if part.load() == 0 && (drained || part.standing == Standing::Leaving) {
+                self.apply(Change::Left { assignment });
+                self.command(Command::Gone(member.clone()));
+            } else {
+                self.lose(now, assignment, why);
+            }
+        }
+        self.go_on_starting(now);
+        self.tidy(now);
+    }
+
+    /// A worker's part is over, but its users may live until its lease is over.
+    pub(super) fn lose(&mut self, now: Duration, assignment: Assignment, why: &str) {
+        let Some(part) = self.part(assignment).filter(|part| part.stands()) else { return };
+        let worker = part.worker.clone();
+        self.whereabouts.push((part.placed.clone(), None));
+        let at = now.saturating_sub(self.began);
+        self.apply(Change::Lost { assignment, at, reason: why.to_owned() });
+        // Nothing is placed while the run begins, but it cannot begin without that worker.
+        self.give_up(Refusal::new(Code::Unavailable, format!("node `{worker}` was lost: {why}")));
+        if self.policy.on_node_loss == OnNodeLoss::Stop && self.stage() == Some(Stage::Running) {
+            self.end_run(now, Some(format!("node `{worker}` was lost: {why}")));
+        }
+    }
+
+    /// How long after its last answered beat the users of a lost worker are dead for certain.
+    fn dead_after(&self, now: Duration, assignment: Assignment) -> Option<Duration> {
+        let (at, members) = *self.heard.get(&assignment)?;
+        let lost = self.part(assignment)?;
+        let mut away: BTreeSet<&MemberId> =
+            self.downs.iter().filter(|(_, gone)| *gone >= at).map(|(member, _)| member).collect();
+        away.insert(&lost.worker);
+        for (other, part) in self.run.iter().flat_map(|run| &run.parts) {
+            // Who has not been heard of for this long may be cut off as well, together with the
+            // lost one, and nobody has noticed yet.
+            let suspect = part.is_begun() && self.quiet(now, *other) > BEAT + MARGIN;
+            if suspect || part.is_lost() {
+                away.insert(&part.worker);
+            }
+        }
+        away.remove(&self.policy.me);
+        let away = away.len() as u64;
+        Some(at + lease::replace_after(members, away, self.policy.master_timeout))
+    }
+
+    /// A lost worker's users are dead for certain.
+    pub(super) fn settle(&mut self, now: Duration, assignment: Assignment) {
+        let Some(part) = self.part(assignment).filter(|part| part.is_lost()) else { return };
+        let (worker, users) = (part.worker.clone(), part.load());
+        let stopping = self.stage() != Some(Stage::Running);
+        let fate = match (self.policy.on_node_loss, stopping) {
+            (OnNodeLoss::Replace, false) => Fate::Again,
+            (OnNodeLoss::Replace, true) => Fate::Removed,
+            (OnNodeLoss::Ignore | OnNodeLoss::Stop, _) => Fate::Failed,
+        };
+        self.tried.remove(&worker);
+        self.command(Command::Gone(worker.clone()));
+        self.apply(Change::Settled { assignment, fate });
+        if fate == Fate::Again && users > 0 {
+            let reason = "it is lost".to_owned();
+            self.command(Command::Moved { from: worker, users, reason });
+        }
+        self.go_on_starting(now);
+    }
+
+    /// Time passes.
+    pub(crate) fn tick(&mut self, now: Duration) {
+        for (assignment, _) in self.workers(Part::is_lost) {
+            if self.dead_after(now, assignment).is_none_or(|dead| now >= dead) {
+                self.settle(now, assignment);
+            }
+        }
+        self.tick_users(now);
+        self.tick_end(now);
+        self.go_on_starting(now);
+        self.tidy(now);
+    }
+
+    /// A run whose workers have all broken has failed.
+    pub(super) fn fail_with_all_workers(&mut self, now: Duration) {
+        let Some(run) = self.run.as_ref().filter(|run| run.stage == Stage::Running) else {
+            return;
+        };
+        let failed = run.parts.values().rev().filter_map(|part| match &part.standing {
+            Standing::Failed(reason) => Some(format!("node `{}`: {reason}", part.worker)),
+            _ => None,
+        });
+        let going = run.parts.values().any(|part| part.stands() || part.is_lost());
+        // Of several reasons the first is the cause, more often than not.
+        if !going && let Some(reason) = failed.last() {
+            self.end_run(now, Some(reason));
+        }
+    }
+}
