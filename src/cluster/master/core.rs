@@ -7,6 +7,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
@@ -104,10 +105,11 @@ pub(crate) struct Core {
     free: BTreeSet<MemberId>,
     /// Those that took part, or tried to, since they came.
     tried: BTreeSet<MemberId>,
-    /// Members that are gone, and since when: those lost together may believe the master dead.
-    downs: VecDeque<(MemberId, Duration)>,
-    /// When a part was renewed last, and how many members were told then.
-    heard: BTreeMap<Assignment, (Duration, u64)>,
+    /// Members that are away, by name, and since when: they may live, reach each other, and believe
+    /// the master dead. A name that comes back is not away any more: no two living have one name.
+    away: BTreeMap<Arc<str>, Duration>,
+    /// When a part was renewed last, and what it was told.
+    heard: BTreeMap<Assignment, loss::Heard>,
     /// How many users of a part were chosen to be removed.
     chosen: BTreeMap<Assignment, u64>,
     /// How many users a part was asked to give back, and until when they should be here.
@@ -165,7 +167,7 @@ impl Core {
             members: BTreeSet::new(),
             free: BTreeSet::new(),
             tried: BTreeSet::new(),
-            downs: VecDeque::new(),
+            away: BTreeMap::new(),
             heard: BTreeMap::new(),
             chosen: BTreeMap::new(),
             releasing: BTreeMap::new(),

@@ -91,7 +91,7 @@ impl Core {
         let assignment = Assignment(self.assignments);
         self.apply(Change::Assigned { assignment, worker: worker.clone() });
         self.tried.insert(worker.clone());
-        self.heard.insert(assignment, (now, self.cluster_size()));
+        self.renew(now, assignment);
         self.command(Command::Joined(worker.clone()));
         let message = ToWorker::Begin { assignment, run: self.spec(now) };
         let within = self.policy.init_timeout + INIT_MARGIN;
@@ -149,7 +149,7 @@ impl Core {
         // All the others hear of what has changed before this one hears of everything.
         self.tell_whereabouts();
         self.apply(Change::Begun { assignment });
-        self.heard.insert(assignment, (now, self.cluster_size()));
+        self.renew(now, assignment);
         let parts = self.run.iter().flat_map(|run| run.parts.values());
         let everybody: Vec<(IdSet, Option<MemberId>)> = parts
             .filter(|part| part.stands() && !part.placed.is_empty())
@@ -247,10 +247,5 @@ impl Core {
         let to = self.takers();
         let dealt = self.add_users(now, doing.users, &to);
         self.answer(doing.verb, Ok(Outcome::Dealt(dealt)));
-    }
-
-    /// How many members the cluster has, the master among them.
-    pub(super) fn cluster_size(&self) -> u64 {
-        self.members.len() as u64 + 1
     }
 }

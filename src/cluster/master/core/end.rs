@@ -177,6 +177,7 @@ impl Core {
             self.command(Command::Gone(worker));
         }
         self.forget();
+        self.forget_the_gone(now);
         for verb in also {
             self.answer(verb, Ok(Outcome::Done));
         }

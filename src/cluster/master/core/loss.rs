@@ -1,11 +1,14 @@
 //! Pure: members that come and go, workers that are lost, and what becomes of their users.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
 
 use super::{ANSWER, Command, Core, Purpose};
 use crate::{
     cluster::{
-        lease::{self, BEAT, MARGIN},
+        lease::{self, BEAT, LEASE, MARGIN},
         member::MemberId,
         protocol::run::{Assignment, ToWorker},
         run::{Change, Fate, Part, Stage, Standing},
@@ -14,14 +17,27 @@ use crate::{
     settings::OnNodeLoss,
 };
 
-/// How many members that are gone are remembered.
-const MOST_DOWNS: usize = 1000;
+/// How many members that are away are remembered; more than any cluster has.
+const MOST_AWAY: usize = 10_000;
+
+/// A member that is away for so long when a run is forgotten is not counted in the next one.
+const GONE: Duration = Duration::from_secs(600);
+
+/// What a worker was told when its beats were answered.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// When its last beat was answered.
+    pub(super) at: Duration,
+    /// How many members it was told of, and since when.
+    members: VecDeque<(Duration, u64)>,
+}
 
 impl Core {
     /// A member can be reached. Whether it takes part is known only when it has said whom it knows
     /// as master: see [`Core::free`].
     pub(crate) fn up(&mut self, now: Duration, member: &MemberId) {
         self.members.insert(member.clone());
+        self.away.remove(&member.name);
         self.tried.remove(member);
         // Its users may live still. If it says that they are dead, nobody has to wait.
         self.fence(member);
@@ -51,16 +67,19 @@ impl Core {
     pub(crate) fn down(&mut self, now: Duration, member: &MemberId, why: &str) {
         self.members.remove(member);
         self.free.remove(member);
-        if self.downs.len() >= MOST_DOWNS {
-            self.downs.pop_front();
+        if self.away.len() < MOST_AWAY {
+            self.away.insert(member.name.clone(), now);
         }
-        self.downs.push_back((member.clone(), now));
         for (assignment, _) in self.workers(|part| part.stands() && part.worker == *member) {
             let Some(part) = self.part(assignment) else { continue };
             let drained = self.run.as_ref().is_some_and(|run| run.drained.contains(member));
             if part.standing == Standing::Beginning {
                 self.part_failed(assignment, Code::Unavailable, format!("it is gone: {why}"));
             } else if part.load() == 0 && (drained || part.standing == Standing::Leaving) {
+                // Its process has ended: it is nobody's company.
+                if part.standing == Standing::Leaving {
+                    self.away.remove(&member.name);
+                }
                 self.apply(Change::Left { assignment });
                 self.command(Command::Gone(member.clone()));
             } else {
@@ -85,24 +104,50 @@ impl Core {
         }
     }
 
-    /// How long after its last answered beat the users of a lost worker are dead for certain.
-    fn dead_after(&self, now: Duration, assignment: Assignment) -> Option<Duration> {
-        let (at, members) = *self.heard.get(&assignment)?;
-        let lost = self.part(assignment)?;
-        let mut away: BTreeSet<&MemberId> =
-            self.downs.iter().filter(|(_, gone)| *gone >= at).map(|(member, _)| member).collect();
-        away.insert(&lost.worker);
+    /// How many members the cluster has, the master among them, and those that are away: a worker
+    /// that counts whom it reaches counts those too that were lost before it.
+    fn cluster_size(&self) -> u64 {
+        (1 + self.members.len() + self.away.len()) as u64
+    }
+
+    /// A worker's lease holds from now on; answers how many members it is told of.
+    pub(super) fn renew(&mut self, now: Duration, assignment: Assignment) -> u64 {
+        let members = self.cluster_size();
+        let remembered = self.policy.master_timeout + 2 * LEASE;
+        let heard = self.heard.entry(assignment).or_default();
+        heard.at = now;
+        if heard.members.back().is_none_or(|(_, told)| *told != members) {
+            heard.members.push_back((now, members));
+        }
+        while heard.members.get(1).is_some_and(|(since, _)| *since + remembered < now) {
+            heard.members.pop_front();
+        }
+        members
+    }
+
+    /// When the users of a lost worker are dead for certain.
+    fn dead_at(&self, now: Duration, assignment: Assignment) -> Option<Duration> {
+        let heard = self.heard.get(&assignment)?;
+        let mut away: BTreeSet<&str> = self.away.keys().map(|name| &**name).collect();
         for (other, part) in self.run.iter().flat_map(|run| &run.parts) {
             // Who has not been heard of for this long may be cut off as well, together with the
             // lost one, and nobody has noticed yet.
             let suspect = part.is_begun() && self.quiet(now, *other) > BEAT + MARGIN;
             if suspect || part.is_lost() {
-                away.insert(&part.worker);
+                away.insert(&part.worker.name);
             }
         }
-        away.remove(&self.policy.me);
-        let away = away.len() as u64;
-        Some(at + lease::replace_after(members, away, self.policy.master_timeout))
+        away.remove(&*self.policy.me.name);
+        // What it was told last it may not have heard; the fewer members it believes in, the
+        // sooner it believes the master dead.
+        let members = heard.members.iter().map(|(_, members)| *members).min().unwrap_or(1);
+        let after = lease::replace_after(members, away.len() as u64, self.policy.master_timeout);
+        Some(heard.at + after)
+    }
+
+    /// Members that are away for long are not waited for in another run.
+    pub(super) fn forget_the_gone(&mut self, now: Duration) {
+        self.away.retain(|_, since| now.saturating_sub(*since) < GONE);
     }
 
     /// A lost worker's users are dead for certain.
@@ -128,7 +173,7 @@ impl Core {
     /// Time passes.
     pub(crate) fn tick(&mut self, now: Duration) {
         for (assignment, _) in self.workers(Part::is_lost) {
-            if self.dead_after(now, assignment).is_none_or(|dead| now >= dead) {
+            if self.dead_at(now, assignment).is_none_or(|dead| now >= dead) {
                 self.settle(now, assignment);
             }
         }

@@ -24,8 +24,7 @@ impl Core {
         if !part.stands() && !ended {
             return;
         }
-        let members = self.cluster_size();
-        self.heard.insert(assignment, (now, members));
+        let members = self.renew(now, assignment);
         let message = ToWorker::Renewed { assignment, sent: beat.sent, members };
         self.command(Command::Cast { to: from.clone(), message });
         if !ended {

@@ -137,7 +137,7 @@ impl Core {
 
     /// Since when that part was not heard of.
     pub(super) fn quiet(&self, now: Duration, assignment: Assignment) -> Duration {
-        self.heard.get(&assignment).map_or(Duration::ZERO, |(at, _)| now.saturating_sub(*at))
+        self.heard.get(&assignment).map_or(Duration::ZERO, |heard| now.saturating_sub(heard.at))
     }
 
     /// Sends users, which wait to be placed, to workers.

@@ -412,7 +412,8 @@ impl Node {
             ended: IdSet::default(),
             released: IdSet::default(),
             renewed: Duration::ZERO,
-            members: 1,
+            // Nobody has told it yet.
+            members: u64::MAX,
             next_beat: Duration::ZERO,
             inbox: VecDeque::new(),
             outbox: VecDeque::new(),
