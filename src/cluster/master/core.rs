@@ -148,8 +148,6 @@ enum Purpose {
     Apply(Assignment),
     Stop,
     Reset,
-    /// To have a worker's old users killed before it takes part again.
-    Fence(Assignment),
     /// Whatever it answers.
     Nothing,
 }
@@ -214,12 +212,6 @@ impl Core {
             Some(Purpose::Apply(assignment)) => self.applied(now, assignment, call, answer),
             Some(Purpose::Stop) => self.stop_heard(call),
             Some(Purpose::Reset) => self.reset_heard(now, call),
-            Some(Purpose::Fence(assignment)) => {
-                // Anything else leaves it to the lease.
-                if answer == Ok(WorkerAnswer::Done) {
-                    self.settle(now, assignment);
-                }
-            }
             Some(Purpose::Nothing) | None => {}
         }
         self.tidy(now);

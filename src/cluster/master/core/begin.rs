@@ -86,7 +86,7 @@ impl Core {
     }
 
     /// Has a worker take part.
-    fn assign(&mut self, now: Duration, worker: &MemberId) {
+    pub(super) fn assign(&mut self, now: Duration, worker: &MemberId) {
         self.assignments += 1;
         let assignment = Assignment(self.assignments);
         self.apply(Change::Assigned { assignment, worker: worker.clone() });
@@ -98,17 +98,12 @@ impl Core {
         self.call(worker, message, within, Purpose::Begin(assignment));
     }
 
-    /// Has those take part that came later. A worker whose users may live still has to wait until
-    /// they are dead for certain.
+    /// Has those take part that came later, and those that are back.
     pub(super) fn join_all(&mut self, now: Duration) {
-        let Some(run) = self.run.as_ref().filter(|run| run.stage == Stage::Running) else {
+        if self.stage() != Some(Stage::Running) {
             return;
-        };
-        let waits = |member: &MemberId| {
-            run.parts.values().any(|part| part.is_lost() && part.worker == *member)
-        };
-        let new: Vec<_> =
-            self.free.difference(&self.tried).filter(|member| !waits(member)).cloned().collect();
+        }
+        let new: Vec<_> = self.free.difference(&self.tried).cloned().collect();
         for worker in new {
             self.assign(now, &worker);
         }
@@ -127,7 +122,8 @@ impl Core {
             Ok(WorkerAnswer::Done) if outdated && run.stage == Stage::Running => {
                 // The settings have changed while its `init` ran.
                 self.apply(Change::Left { assignment });
-                self.command(Command::Gone(worker.clone()));
+                self.settle_all_of(now, &worker);
+                self.say_gone(&worker);
                 self.assign(now, &worker);
             }
             Ok(WorkerAnswer::Done) => self.takes_part(now, assignment, &worker),
@@ -150,6 +146,7 @@ impl Core {
         self.tell_whereabouts();
         self.apply(Change::Begun { assignment });
         self.renew(now, assignment);
+        self.settle_all_of(now, worker);
         let parts = self.run.iter().flat_map(|run| run.parts.values());
         let everybody: Vec<(IdSet, Option<MemberId>)> = parts
             .filter(|part| part.stands() && !part.placed.is_empty())
@@ -186,7 +183,7 @@ impl Core {
         }
         let refusal = Refusal::new(code, format!("node `{worker}`: {reason}"));
         self.apply(Change::Failed { assignment, reason });
-        self.command(Command::Gone(worker));
+        self.say_gone(&worker);
         self.give_up(refusal);
     }
 

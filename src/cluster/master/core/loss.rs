@@ -5,12 +5,12 @@ use std::{
     time::Duration,
 };
 
-use super::{ANSWER, Command, Core, Purpose};
+use super::{Command, Core};
 use crate::{
     cluster::{
         lease::{self, BEAT, LEASE, MARGIN},
         member::MemberId,
-        protocol::run::{Assignment, ToWorker},
+        protocol::run::Assignment,
         run::{Change, Fate, Part, Stage, Standing},
     },
     refusal::{Code, Refusal},
@@ -39,17 +39,7 @@ impl Core {
         self.members.insert(member.clone());
         self.away.remove(&member.name);
         self.tried.remove(member);
-        // Its users may live still. If it says that they are dead, nobody has to wait.
-        self.fence(member);
         self.tidy(now);
-    }
-
-    /// Asks a worker that was lost and is there again to kill the users it may have.
-    pub(super) fn fence(&mut self, member: &MemberId) {
-        for (assignment, worker) in self.workers(|part| part.is_lost() && part.worker == *member) {
-            let message = ToWorker::Reset { assignment };
-            self.call(&worker, message, ANSWER, Purpose::Fence(assignment));
-        }
     }
 
     /// That member knows no other master than this node, or does.
@@ -76,12 +66,8 @@ impl Core {
             if part.standing == Standing::Beginning {
                 self.part_failed(assignment, Code::Unavailable, format!("it is gone: {why}"));
             } else if part.load() == 0 && (drained || part.standing == Standing::Leaving) {
-                // Its process has ended: it is nobody's company.
-                if part.standing == Standing::Leaving {
-                    self.away.remove(&member.name);
-                }
                 self.apply(Change::Left { assignment });
-                self.command(Command::Gone(member.clone()));
+                self.say_gone(member);
             } else {
                 self.lose(now, assignment, why);
             }
@@ -150,6 +136,24 @@ impl Core {
         self.away.retain(|_, since| now.saturating_sub(*since) < GONE);
     }
 
+    /// A worker that is back has begun anew, and killed whatever it had before.
+    pub(super) fn settle_all_of(&mut self, now: Duration, worker: &MemberId) {
+        for (assignment, _) in self.workers(|part| part.is_lost() && part.worker == *worker) {
+            self.settle(now, assignment);
+        }
+    }
+
+    /// Tells the companions that nobody lives on a worker any more. One that takes part again was
+    /// told of as joined meanwhile: what it has now is not gone.
+    pub(super) fn say_gone(&mut self, worker: &MemberId) {
+        if self
+            .workers(|part| part.worker == *worker && (part.stands() || part.is_lost()))
+            .is_empty()
+        {
+            self.command(Command::Gone(worker.clone()));
+        }
+    }
+
     /// A lost worker's users are dead for certain.
     pub(super) fn settle(&mut self, now: Duration, assignment: Assignment) {
         let Some(part) = self.part(assignment).filter(|part| part.is_lost()) else { return };
@@ -160,9 +164,8 @@ impl Core {
             (OnNodeLoss::Replace, true) => Fate::Removed,
             (OnNodeLoss::Ignore | OnNodeLoss::Stop, _) => Fate::Failed,
         };
-        self.tried.remove(&worker);
-        self.command(Command::Gone(worker.clone()));
         self.apply(Change::Settled { assignment, fate });
+        self.say_gone(&worker);
         if fate == Fate::Again && users > 0 {
             let reason = "it is lost".to_owned();
             self.command(Command::Moved { from: worker, users, reason });
@@ -188,13 +191,13 @@ impl Core {
         let Some(run) = self.run.as_ref().filter(|run| run.stage == Stage::Running) else {
             return;
         };
-        let failed = run.parts.values().rev().filter_map(|part| match &part.standing {
+        let mut failed = run.parts.values().filter_map(|part| match &part.standing {
             Standing::Failed(reason) => Some(format!("node `{}`: {reason}", part.worker)),
             _ => None,
         });
         let going = run.parts.values().any(|part| part.stands() || part.is_lost());
         // Of several reasons the first is the cause, more often than not.
-        if !going && let Some(reason) = failed.last() {
+        if !going && let Some(reason) = failed.next() {
             self.end_run(now, Some(reason));
         }
     }

@@ -8,6 +8,7 @@ use super::{ANSWER, Answered, Core, Outcome, Purpose, Workers, fault};
 use crate::{
     cluster::{
         master::view::ClusterSet,
+        member::MemberId,
         protocol::run::{Assignment, ToWorker, WorkerAnswer},
         run::{Change, Part, Stage},
     },
@@ -149,13 +150,15 @@ impl Core {
         self.go_on_setting(now);
     }
 
-    /// A worker that cannot be relied on is treated as lost. It may take part again once its users
-    /// are dead.
+    /// A worker that cannot be relied on is treated as lost, and asked to begin anew.
     fn evict(&mut self, now: Duration, assignment: Assignment, why: &str) {
         let worker = self.part(assignment).map(|part| part.worker.clone());
         self.lose(now, assignment, why);
-        if let Some(worker) = worker.filter(|worker| self.members.contains(worker)) {
-            self.fence(&worker);
+        let there = |worker: &MemberId| *worker == self.policy.me || self.free.contains(worker);
+        if let Some(worker) = worker.filter(there)
+            && self.stage() == Some(Stage::Running)
+        {
+            self.assign(now, &worker);
         }
     }
 
