@@ -35,6 +35,7 @@ use crate::{
 mod actor;
 pub(crate) mod core;
 mod message;
+mod perform;
 mod settings;
 pub(crate) mod view;
 

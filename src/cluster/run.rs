@@ -219,6 +219,3 @@ impl Run {
 pub(super) fn moved(from: &mut IdSet, which: &IdSet) -> IdSet {
     ids::take(from, which)
 }
-
-#[cfg(test)]
-mod tests;

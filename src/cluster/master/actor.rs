@@ -8,36 +8,34 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use futures_util::poll;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval, timeout},
+    time::{Instant, MissedTickBehavior, interval},
 };
 
 use super::{
     MasterOptions,
-    core::{ANSWER, Command, Core, Outcome, Plan, Policy, settings::Set, status::gaps},
+    core::{Core, Outcome, Plan, Policy, settings::Set, status::gaps},
     message::{MasterMessage, Verb},
     settings::Resolved,
     view::ClusterAccount,
 };
 use crate::{
     cluster::{
-        leadership::{CLAIM, Leadership, Order},
+        leadership::Leadership,
         lease::{CLEAN_END, LEASE, MARGIN},
         member::MemberId,
         mesh::{Mesh, MeshEvent, Responder},
         protocol::{
             operate::{Operate, OperateAnswer, RelayAnswer, RelayRequest},
-            run::{ToMaster, ToWorker},
+            run::ToMaster,
         },
     },
     controller::machine::RunState,
     refusal::{Code, Refusal},
     scenario::settings::USER_RATE,
-    telemetry::event::ClusterMoved,
 };
 
 /// How often deadlines are looked at.
@@ -57,22 +55,22 @@ pub(super) struct MasterActor {
 }
 
 pub(super) struct State {
-    myself: ActorRef<MasterMessage>,
-    core: Core,
-    leadership: Leadership,
+    pub(super) myself: ActorRef<MasterMessage>,
+    pub(super) core: Core,
+    pub(super) leadership: Leadership,
     /// Aborted when this is dropped.
-    tasks: JoinSet<()>,
-    claims: Vec<RpcReplyPort<Result<(), Refusal>>>,
-    verbs: HashMap<u64, RpcReplyPort<Result<Outcome, Refusal>>>,
-    next_verb: u64,
-    relayed: Arc<Semaphore>,
-    resolved: Option<Resolved>,
+    pub(super) tasks: JoinSet<()>,
+    pub(super) claims: Vec<RpcReplyPort<Result<(), Refusal>>>,
+    pub(super) verbs: HashMap<u64, RpcReplyPort<Result<Outcome, Refusal>>>,
+    pub(super) next_verb: u64,
+    pub(super) relayed: Arc<Semaphore>,
+    pub(super) resolved: Option<Resolved>,
     /// The settings of a `do` whose run has not begun yet.
-    candidate: Option<Resolved>,
+    pub(super) candidate: Option<Resolved>,
     /// Counts the runs of this node.
-    runs: u64,
-    started: SystemTime,
-    began: Instant,
+    pub(super) runs: u64,
+    pub(super) started: SystemTime,
+    pub(super) began: Instant,
 }
 
 impl Actor for MasterActor {
@@ -335,125 +333,6 @@ impl MasterActor {
         let id = format!("{}-{}-{}", self.mesh.me(), since.as_millis(), state.runs + 1);
         Ok(Prepared::Start(Plan { id, scenario, users, settings }))
     }
-
-    /// Performs what the pure parts say, until they say nothing more.
-    async fn obey(&self, state: &mut State, now: Duration) {
-        loop {
-            let orders = state.leadership.orders();
-            let changed = !orders.is_empty();
-            for order in orders {
-                self.order(state, order).await;
-            }
-            for member in state.leadership.members() {
-                let free = state.leadership.is_free(&member);
-                state.core.free(now, &member, free);
-            }
-            let commands = state.core.commands();
-            if !changed && commands.is_empty() {
-                break;
-            }
-            for command in commands {
-                self.command(state, command).await;
-            }
-        }
-        let run_state = state.core.run().map_or(RunState::Idle, |run| run.state());
-        self.state.send_if_modified(|told| std::mem::replace(told, run_state) != run_state);
-    }
-
-    async fn order(&self, state: &mut State, order: Order) {
-        match order {
-            Order::Ask { to, claim } => {
-                let (mesh, actor) = (self.mesh.clone(), state.myself.clone());
-                let ask = async move {
-                    let answer = mesh.call(&to, &Operate::Claim { claim }, CLAIM).await.ok();
-                    let _ = actor.cast(MasterMessage::ClaimAnswered { from: to, claim, answer });
-                };
-                spawn_now(&mut state.tasks, ask).await;
-            }
-            // One that cannot be reached is about to be told of as gone.
-            Order::Cast { to, message } => drop(self.mesh.cast(&to, &message)),
-            Order::Claimed(outcome) => {
-                for reply in std::mem::take(&mut state.claims) {
-                    answer(reply, outcome.clone());
-                }
-            }
-            Order::Master(master) => {
-                self.master.send_replace(master.clone());
-                (self.options.announce)(master);
-            }
-            Order::Conflict(other) => {
-                tracing::warn!(
-                    target: "crowd",
-                    "node `{other}` is master of a run of its own; each keeps its workers"
-                );
-            }
-        }
-    }
-
-    async fn command(&self, state: &mut State, command: Command) {
-        match command {
-            Command::Call { call, to, message, within } => {
-                let (mesh, actor) = (self.mesh.clone(), state.myself.clone());
-                let work = async move {
-                    let answer = mesh.call(&to, &message, within).await;
-                    let answer = answer.map_err(|fault| fault.to_string());
-                    let _ = actor.cast(MasterMessage::Answered { call, answer });
-                };
-                spawn_now(&mut state.tasks, work).await;
-            }
-            Command::Cast { to, message } => self.cast(&to, &message),
-            Command::Answer { verb, outcome } => {
-                if let Some(reply) = state.verbs.remove(&verb) {
-                    answer(reply, outcome);
-                }
-            }
-            Command::Begin(spec) => {
-                state.runs += 1;
-                state.resolved = state.candidate.take();
-                (state.started, state.began) = (SystemTime::now(), Instant::now());
-                self.tell(|companion| companion.begin(&spec));
-            }
-            Command::Joined(worker) => self.tell(|companion| companion.joined(&worker)),
-            Command::Gone(worker) => self.tell(|companion| companion.gone(&worker)),
-            Command::End => {
-                let companions = self.options.companions.clone();
-                let (run, actor) = (state.runs, state.myself.clone());
-                state.tasks.spawn(async move {
-                    for companion in companions {
-                        if timeout(ANSWER, companion.end()).await.is_err() {
-                            tracing::warn!(target: "crowd", "a part of the run did not end in time");
-                        }
-                    }
-                    let _ = actor.cast(MasterMessage::Ended { run });
-                });
-            }
-            Command::Forget => {
-                state.resolved = None;
-                self.tell(|companion| companion.forget());
-            }
-            Command::Moved { from, users, reason } => {
-                let from = from.to_string();
-                self.options.telemetry.emit(&ClusterMoved { from, users, reason });
-            }
-            Command::Settings(settings) => {
-                if let Some(resolved) = &mut state.resolved {
-                    resolved.apply(&settings);
-                }
-            }
-            Command::Resign => state.leadership.resign(),
-        }
-    }
-
-    fn cast(&self, to: &MemberId, message: &ToWorker) {
-        if let Err(fault) = self.mesh.cast(to, message) {
-            // What was sent to one that is gone is taken care of when it is told of as gone.
-            tracing::debug!(target: "crowd", "a worker cannot be told: {fault}");
-        }
-    }
-
-    fn tell(&self, tell: impl Fn(&dyn crate::cluster::parts::Companion)) {
-        self.options.companions.iter().for_each(|companion| tell(&**companion));
-    }
 }
 
 /// A verb whose settings are checked.
@@ -482,15 +361,6 @@ fn prepare_set(
     Ok(Prepared::Set(Set { verb, settings, changed, hooks, nodes }))
 }
 
-/// Begins at once what is then awaited in a task, so that messages leave in the order in which they
-/// were decided on.
-async fn spawn_now(tasks: &mut JoinSet<()>, work: impl Future<Output = ()> + Send + 'static) {
-    let mut work = Box::pin(work);
-    if poll!(&mut work).is_pending() {
-        tasks.spawn(work);
-    }
-}
-
 fn account(state: &State, now: Duration) -> Option<ClusterAccount> {
     let run = state.core.run()?;
     let totals = run.totals();
@@ -517,6 +387,6 @@ fn account(state: &State, now: Duration) -> Option<ClusterAccount> {
 }
 
 /// Answers somebody who may have stopped waiting, which is no concern of ours.
-fn answer<T: Send + 'static>(reply: RpcReplyPort<T>, value: T) {
+pub(super) fn answer<T: Send + 'static>(reply: RpcReplyPort<T>, value: T) {
     let _ = reply.send(value);
 }

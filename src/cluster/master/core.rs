@@ -27,6 +27,7 @@ use crate::{
 mod begin;
 mod end;
 mod loss;
+mod moving;
 mod report;
 pub(super) mod settings;
 pub(super) mod status;
@@ -120,7 +121,7 @@ pub(crate) struct Core {
     pending: BTreeMap<u64, Purpose>,
     doing: Option<begin::Doing>,
     removals: BTreeMap<u64, users::Removal>,
-    drains: BTreeMap<Assignment, users::Drain>,
+    drains: BTreeMap<Assignment, moving::Drain>,
     setting: Option<settings::Setting>,
     sets: VecDeque<settings::Set>,
     /// Verbs that wait until all workers know that the run is to stop, and which do not yet.
