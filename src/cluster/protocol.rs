@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 pub(crate) mod coordinator;
 pub(crate) mod mail;
 pub(crate) mod measure;
+pub(crate) mod operate;
 pub(crate) mod run;
 
 /// Changes with every change of any message, so that nodes that would misunderstand each other do
