@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub(crate) mod run;
+pub(crate) mod throttle;
 
 /// Changes with every change of any message, so that nodes that would misunderstand each other do
 /// not meet.

@@ -128,8 +128,7 @@ impl ActiveRun {
             options.telemetry.emit(&InitStart { scenario });
             let outcome = async {
                 // An operator may have started it while the node was idle; the run's rate counts.
-                let _ = options.throttles.stop(USER_RATE).await;
-                options.throttles.start(USER_RATE, rate).await.map_err(Failure::from)?;
+                options.throttles.start_afresh(USER_RATE, rate).await.map_err(Failure::from)?;
                 timeout(options.init_timeout, work).await.unwrap_or_else(|_| {
                     let limit = humantime::format_duration(options.init_timeout);
                     Err(Failure::scenario(format!("it did not end within {limit}")))
