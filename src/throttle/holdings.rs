@@ -30,6 +30,8 @@ pub(crate) struct Holdings {
     era: u64,
     /// The master knows that this node knows of the era.
     told: bool,
+    /// The master is to hear again what was given back: the last word may not have arrived.
+    repeat: bool,
     revision: u64,
     kind: Kind,
     paused: bool,
@@ -62,6 +64,7 @@ impl Holdings {
             id: terms.id,
             era: 0,
             told: false,
+            repeat: false,
             revision: 0,
             kind: Kind::Timed,
             paused: false,
@@ -102,6 +105,7 @@ impl Holdings {
             self.pulse.restart();
         }
         self.revision = terms.revision;
+        self.repeat = terms.kind == Kind::Permits;
         (self.kind, self.paused) = (terms.kind, terms.paused);
         // A lease ends early rather than late.
         self.until = here(terms.until, clock).saturating_sub(clock.error);
@@ -147,7 +151,7 @@ impl Holdings {
             _ => 0,
         };
         let waiting = if self.kind == Kind::Open { 0 } else { want.slots };
-        let urgent = !self.told;
+        let urgent = !self.told || self.repeat;
         let (due, next) = self.pulse.look(now, waiting, waiting > stock, surplus > 0, urgent);
         if !due {
             return (None, next);
@@ -157,6 +161,7 @@ impl Holdings {
             // What is in flight here counts, until it has ended.
             (self.permits, self.returned, self.cap) = (want.in_flight, 0, 0);
         }
+        self.repeat = false;
         self.returned += surplus;
         let expected = self.pulse.beat(now, want.asked, waiting);
         let demand = Demand {
@@ -176,7 +181,7 @@ impl Holdings {
     /// Whether whoever carries demands is to be woken: somebody waits that the master may not
     /// know of, or something happened after a time of quiet. Says so once.
     pub(crate) fn poke(&mut self, waiting: u64) -> bool {
-        !self.told && self.pulse.poke() || self.pulse.stirs(waiting)
+        (!self.told || self.repeat) && self.pulse.poke() || self.pulse.stirs(waiting)
     }
 
     /// How many permits this node holds.

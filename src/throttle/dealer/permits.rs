@@ -29,6 +29,10 @@ impl Dealer {
                 // What was wanted back may stay now.
                 account.recall = account.recall.saturating_sub(given);
                 account.permits += given;
+                if given > 0 {
+                    // Whoever gets one is to have the use of it.
+                    self.recalled_at = now;
+                }
             }
         }
         self.recall(limit, now);
