@@ -116,7 +116,7 @@ impl Dealer {
             pool: VecDeque::new(),
             minted: Slots::ZERO,
             dealt: (Slots::ZERO, now),
-            saved: Slots::ONE,
+            saved: if rate == Rate::ZERO { Slots::ZERO } else { Slots::ONE },
             barrier: None,
             accounts: BTreeMap::new(),
             standing: 0,

@@ -125,6 +125,9 @@ impl Holdings {
         }
         let way = now.saturating_sub(here(sent, clock)).saturating_add(clock.error);
         self.lag = way.max(self.lag - self.lag / 8);
+        let slots = grant.dealt.saturating_sub(self.received);
+        let permits = grant.permits.saturating_sub(self.permits);
+        self.pulse.served(slots.saturating_add(permits));
         self.received = self.received.max(grant.dealt);
         self.permits = self.permits.max(grant.permits);
         self.cap = grant.cap;
@@ -135,7 +138,6 @@ impl Holdings {
                 self.blocks.insert(Block { start, ..*block });
             }
         }
-        self.pulse.served();
     }
 
     /// What this node wants, if it is time to say so, and when it will be.

@@ -37,8 +37,14 @@ impl Dealer {
             if late == 0 {
                 break;
             }
-            first.split(late);
-            if first.block.count == 0 {
+            let before = first.last.minus_whole(first.block.count);
+            let late = first.split(late);
+            if late.last > self.dealt.0 {
+                // Nobody was given any since: it is as if it had never been made, so that one slot
+                // is saved up.
+                self.minted = before.max(self.dealt.0);
+                self.pool.clear();
+            } else if first.block.count == 0 {
                 self.pool.pop_front();
             }
         }

@@ -49,19 +49,10 @@ impl Dealer {
         self.hand_out(&mut wants, &real, 0, u64::MAX);
         self.wanting = wants.iter().zip(&real).any(|(want, share)| want.real > *share);
         let stock_until = now + STOCK_HORIZON + lag;
-        let busy = self.shares(&wants, stock_until, |want| match want.waiting {
-            0 => 0,
-            _ => want.extra,
-        });
-        self.hand_out(&mut wants, &busy, 0, stock_until);
-        // Half of what is left is kept for whoever comes first.
-        let spare = self.slots_until(stock_until) / 2;
-        let idle = self.shares_of(&wants, spare, |want| match want.waiting {
-            0 => want.extra,
-            _ => 0,
-        });
-        let house = self.slots_until(stock_until) - idle.iter().sum::<u64>();
-        self.hand_out(&mut wants, &idle, house, stock_until);
+        // Where slots are few, nobody holds one that another may come for.
+        if self.slots_until(stock_until) >= 3 * self.accounts.len() as u64 {
+            self.deal_stock(&mut wants, stock_until);
+        }
 
         let grants = wants.into_iter().filter(|want| !want.blocks.is_empty());
         let grants: BTreeMap<MemberId, Vec<Block>> =
@@ -77,6 +68,22 @@ impl Dealer {
                 Some((node, Grant { era, blocks, dealt, ..Grant::default() }))
             })
             .collect()
+    }
+
+    fn deal_stock(&mut self, wants: &mut [Want], until: u64) {
+        let busy = self.shares(wants, until, |want| match want.waiting {
+            0 => 0,
+            _ => want.extra,
+        });
+        self.hand_out(wants, &busy, 0, until);
+        // Half of what is left is kept for whoever comes first.
+        let spare = self.slots_until(until) / 2;
+        let idle = self.shares_of(wants, spare, |want| match want.waiting {
+            0 => want.extra,
+            _ => 0,
+        });
+        let house = self.slots_until(until) - idle.iter().sum::<u64>();
+        self.hand_out(wants, &idle, house, until);
     }
 
     fn slots_until(&self, until: u64) -> u64 {

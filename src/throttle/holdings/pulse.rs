@@ -25,7 +25,8 @@ pub(super) struct Pulse {
     said_expected: u64,
     /// Until the next word.
     every: u64,
-    served: bool,
+    /// How many slots came since.
+    served: u64,
     asked: u64,
     /// Asked per nanosecond, of late.
     pace: f64,
@@ -41,7 +42,7 @@ impl Default for Pulse {
             said_waiting: 0,
             said_expected: 0,
             every: BEAT,
-            served: false,
+            served: 0,
             asked: 0,
             pace: 0.0,
             quiet: true,
@@ -56,10 +57,17 @@ impl Pulse {
         *self = Self { asked: self.asked, pace: self.pace, ..Self::default() };
     }
 
-    /// Something came of it.
-    pub(super) fn served(&mut self) {
-        self.served = true;
-        self.every = BEAT;
+    /// So many slots or permits came of it.
+    pub(super) fn served(&mut self, count: u64) {
+        if count > 0 {
+            self.served = self.served.saturating_add(count);
+            self.every = BEAT;
+        }
+    }
+
+    /// Whoever waits now is not known to the master: those it knew of were served.
+    fn is_news(&self) -> bool {
+        self.served >= self.said_waiting
     }
 
     /// Wakes whoever carries the words; once.
@@ -69,7 +77,7 @@ impl Pulse {
 
     /// Something happened, and so many wait: whether that is to be looked at at once.
     pub(super) fn stirs(&mut self, waiting: u64) -> bool {
-        (self.quiet || waiting > 0 && self.said_waiting == 0) && self.poke()
+        (self.quiet || waiting > 0 && self.is_news()) && self.poke()
     }
 
     /// Whether it is time to speak, and when it will be.
@@ -90,7 +98,7 @@ impl Pulse {
         let active = waiting > 0 || surplus || self.said_waiting > 0 || self.said_expected > 0;
         let at = if urgent {
             now
-        } else if lacks && self.said_waiting == 0 {
+        } else if lacks && self.is_news() {
             said_at.saturating_add(GAP)
         } else if active {
             said_at.saturating_add(self.every)
@@ -116,9 +124,9 @@ impl Pulse {
         // A float that is no count becomes 0 or the greatest.
         let expected = if ahead < 0.05 { 0 } else { (ahead * 1.25).ceil() as u64 + 2 };
         // Who waits in vain says so less often.
-        let same = waiting == self.said_waiting && !self.served;
+        let same = waiting == self.said_waiting && self.served == 0;
         self.every = if same { (self.every * 2).min(SLOWEST) } else { BEAT };
-        self.served = false;
+        self.served = 0;
         self.said_at = Some(now);
         (self.asked, self.said_waiting, self.said_expected) = (asked, waiting, expected);
         expected
