@@ -81,7 +81,6 @@ pub(crate) struct Dealer {
 }
 
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "there is one per throttle")]
 enum Plan {
     Timed(Schedule),
     /// Timed once the barrier is gone.

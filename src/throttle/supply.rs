@@ -4,7 +4,6 @@ use super::{bucket::Bucket, holdings::Holdings, ramp::Ramp, rate::Rate};
 
 /// What may be let through now.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one per throttle")]
 pub(crate) enum Supply {
     /// This node owns all slots.
     Own(Bucket),

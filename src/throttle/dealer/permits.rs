@@ -62,7 +62,7 @@ impl Dealer {
         };
         let over = usable(self).saturating_sub(limit);
         if over > 0 {
-            self.ask_back(over, |cap| u128::from(cap));
+            self.ask_back(over);
             return;
         }
         let lacking: u64 = self
@@ -105,12 +105,12 @@ impl Dealer {
     }
 
     /// Asks for so many back, most from whoever may use most.
-    fn ask_back(&mut self, mut over: u64, weight: impl Fn(u64) -> u128) {
-        let all: u128 = self.accounts.values().map(|account| weight(account.cap())).sum();
+    fn ask_back(&mut self, mut over: u64) {
+        let all: u128 = self.accounts.values().map(|account| u128::from(account.cap())).sum();
         let before = over;
         for account in self.accounts.values_mut() {
             let cap = account.cap();
-            let part = (u128::from(before) * weight(cap)).div_ceil(all.max(1));
+            let part = (u128::from(before) * u128::from(cap)).div_ceil(all.max(1));
             let back = u64::try_from(part).unwrap_or(u64::MAX).min(over).min(cap);
             account.recall += back;
             over -= back;
