@@ -11,7 +11,6 @@ pub(crate) mod coordinator;
 pub(crate) mod ids;
 pub(crate) mod leadership;
 pub(crate) mod lease;
-pub(crate) mod lease;
 pub(crate) mod link;
 pub(crate) mod mail;
 pub(crate) mod master;

@@ -7,6 +7,7 @@ pub(crate) mod mail;
 pub(crate) mod measure;
 pub(crate) mod operate;
 pub(crate) mod run;
+pub(crate) mod throttle;
 
 /// Changes with every change of any message, so that nodes that would misunderstand each other do
 /// not meet.

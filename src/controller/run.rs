@@ -396,11 +396,8 @@ async fn start_user_rate(
     rate: Rate,
     follows: bool,
 ) -> Result<(), Failure> {
-    if !follows {
-        // An operator may have started it while the node was idle; the run's rate counts.
-        let _ = options.throttles.stop(USER_RATE).await;
-    }
-    match options.throttles.start(USER_RATE, rate).await {
+    // An operator may have started it while the node was idle; the run's rate counts.
+    match options.throttles.start_afresh(USER_RATE, rate).await {
         // It is the cluster's, and an operator has changed it meanwhile.
         Err(refusal) if follows && refusal.code == Code::WrongReconfiguration => Ok(()),
         outcome => outcome.map(drop).map_err(Failure::from),
