@@ -296,7 +296,11 @@ impl Gate {
             cancelled: totals.cancelled,
             forfeited: inner.supply.forfeited(),
             lateness: Lateness::from(&inner.lateness),
-            tolerance_us: inner.supply.leased_tolerance().unwrap_or(self.tolerance) / 1_000,
+            tolerance_us: inner
+                .supply
+                .leased_tolerance()
+                .unwrap_or(self.tolerance - self.tolerance / 8)
+                / 1_000,
             asked_per_second: lately.0,
             given_per_second: lately.1,
             asked_per_second_overall: overall.0,

@@ -34,7 +34,8 @@ pub struct ThrottleInfo {
     /// How late slots were given, in microseconds; only slots that are due at a time count. Of a
     /// whole cluster: the worst node's, percentile by percentile.
     pub lateness: Lateness,
-    /// How late a slot may be given, in microseconds. Of a whole cluster: the least of its nodes,
+    /// How late a slot may be given, in microseconds: the setting, less an eighth for the way to
+    /// the user's own code. Of a whole cluster: the least of its nodes,
     /// since whatever a node's clock may be off by is taken off twice.
     pub tolerance_us: u64,
     /// How many asked per second, over the last second or so.

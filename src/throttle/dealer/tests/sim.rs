@@ -287,6 +287,13 @@ impl Sim {
                 if free > 0 {
                     assert!(holdings.give(here, free) <= here);
                 }
+                let ruled = self.dealer.barrier.is_none();
+                let stale = match self.dealer.kind() {
+                    Kind::Timed => !holdings.is_timed(),
+                    Kind::Permits => holdings.is_open(),
+                    Kind::Open => false,
+                };
+                assert!(free == 0 || !ruled || !stale, "let through by a word that is taken back");
                 node.waiting -= free;
                 for _ in 0..free {
                     if holdings.is_timed() {
