@@ -7,6 +7,7 @@ pub mod api;
 mod boot;
 pub mod cli;
 pub mod client;
+mod cluster_operations;
 pub mod command;
 pub mod console;
 pub mod execute;

@@ -22,22 +22,16 @@ use ractor::{Actor, ActorRef, RpcReplyPort, rpc::CallResult};
 use serde::{Deserialize, Serialize};
 
 mod actor;
-#[allow(dead_code, reason = "the node makes use of it")]
 mod block;
 mod bucket;
-#[allow(dead_code, reason = "the node makes use of it")]
 mod courier;
-#[allow(dead_code, reason = "the node makes use of it")]
 mod dealer;
 mod exact;
-#[allow(dead_code, reason = "the node makes use of it")]
 mod follower;
 mod gate;
 mod handle;
-#[allow(dead_code, reason = "the node makes use of it")]
 mod holdings;
 mod info;
-#[allow(dead_code, reason = "the node makes use of it")]
 mod master;
 mod outbox;
 mod permit;
@@ -52,7 +46,6 @@ mod tally;
 mod waiting;
 
 pub(crate) use self::block::Block;
-#[allow(unused_imports, reason = "the node makes one when it is a master")]
 pub(crate) use self::master::ThrottleMaster;
 use self::{
     follower::Following,

@@ -3,34 +3,31 @@
 use std::{
     ffi::OsString,
     fmt,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
 
 use clap::{Args, Parser, Subcommand};
-use tokio::{io::BufReader, runtime::Runtime};
+use tokio::runtime::Runtime;
 
 use super::{
-    api::listen,
-    boot::{self, BootOptions, Booted},
+    boot::BootOptions,
     command::{self, Pair},
-    console,
     exit::Exit,
     reply::Reply,
-    run::{self, RunOptions},
+    run::RunOptions,
     scaffold::{self, ScaffoldOptions},
-    serving::Serving,
-    signals::EndSignals,
-    table::wants_colour,
     view::ScenarioView,
 };
-use crate::{node::Node, scenario::catalog::Catalog, settings::NodeSettings};
+use crate::{scenario::catalog::Catalog, settings::NodeSettings};
 
 mod remote;
+mod work;
 
 use remote::{EvalFlags, NodeAsked, Question, StatusFlags};
+use work::{Work, on_node};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -73,6 +70,10 @@ struct NodeFlags {
     /// What is logged: a level, or levels by target as in `warn,crowd=debug`.
     #[arg(long, global = true, value_name = "FILTER")]
     log: Option<String>,
+    /// What this node, as the master, does about users of a node that is lost: `replace`, `ignore`
+    /// or `stop`.
+    #[arg(long, global = true, value_name = "WHAT")]
+    on_node_loss: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -165,7 +166,12 @@ fn main_with(catalog: Catalog, arguments: impl IntoIterator<Item = OsString>) ->
             return if message.use_stderr() { Exit::BadUsage } else { Exit::Passed };
         }
     };
-    let mut boot = BootOptions { config: node.config, log: node.log, log_unless_told: None };
+    let mut boot = BootOptions {
+        config: node.config,
+        log: node.log,
+        on_node_loss: node.on_node_loss,
+        log_unless_told: None,
+    };
     match verb {
         Some(Verb::Scenarios { name }) => scenarios(&catalog, name.as_deref()),
         Some(Verb::New(flags)) => new(flags),
@@ -240,13 +246,6 @@ fn say(text: &dyn fmt::Display) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
-/// What a node is started for.
-enum Work {
-    Console,
-    Start,
-    Run(RunOptions),
-}
-
 fn new_runtime() -> Result<Runtime, Exit> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
         eprintln!("the runtime cannot be started: {error}");
@@ -259,100 +258,4 @@ fn outcome(exit: io::Result<Exit>) -> Exit {
         eprintln!("{error}");
         Exit::Failed
     })
-}
-
-/// Starts a node and works with it.
-fn on_node(catalog: Catalog, options: BootOptions, work: Work) -> Exit {
-    let runtime = match new_runtime() {
-        Ok(runtime) => runtime,
-        Err(exit) => return exit,
-    };
-    let exit = runtime.block_on(async {
-        let Booted { node, logs, api_given } = match boot::boot(catalog, options).await {
-            Ok(booted) => booted,
-            Err(fault) => {
-                eprintln!("{fault}");
-                return fault.exit();
-            }
-        };
-        let serving = match serving(&node, &work, api_given).await {
-            Ok(serving) => serving,
-            Err(exit) => {
-                node.shutdown().await;
-                return exit;
-            }
-        };
-        let exit = match work {
-            Work::Console if io::stdin().is_terminal() => {
-                if let Some(serving) = &serving {
-                    say(&format_args!("api {}", serving.address()));
-                }
-                console::interactive(node, &logs).await
-            }
-            Work::Console => {
-                let lines = BufReader::new(tokio::io::stdin());
-                console::scripted(node, lines, io::stdout(), io::stderr()).await
-            }
-            Work::Start => start(node, serving.as_ref()).await,
-            Work::Run(options) => {
-                let mut stdout = io::stdout();
-                let colour = wants_colour(&stdout);
-                run::run(node, options, &logs, &mut stdout, colour).await
-            }
-        };
-        if let Some(serving) = serving {
-            serving.end().await;
-        }
-        outcome(exit)
-    });
-    // A read from standard input cannot be called off, and nothing that matters runs any more.
-    runtime.shutdown_background();
-    exit
-}
-
-/// Begins to serve the node's API, except for a single run. A console can do without, if nobody
-/// asked for the address that cannot be had.
-async fn serving(node: &Node, work: &Work, given: bool) -> Result<Option<Serving>, Exit> {
-    let settings = node.node_settings();
-    let bound = match work {
-        Work::Run(_) => return Ok(None),
-        Work::Console | Work::Start => listen::bind(settings.api_listen, given).await,
-    };
-    let fault = match bound {
-        Ok(listener) => match Serving::begin(listener, node, settings, || Ok(())) {
-            Ok(serving) => return Ok(Some(serving)),
-            Err(error) => error.to_string(),
-        },
-        Err(fault) => fault.to_string(),
-    };
-    match work {
-        Work::Console if !given => {
-            eprintln!("without a control API: {fault}");
-            Ok(None)
-        }
-        _ => {
-            eprintln!("{fault}");
-            Err(Exit::BadUsage)
-        }
-    }
-}
-
-/// `crowd start`: waits for a signal, then ends the run and the node.
-async fn start(node: Node, serving: Option<&Serving>) -> io::Result<Exit> {
-    let mut signals = EndSignals::listen()?;
-    let status = node.status().await.map_err(io::Error::other)?;
-    let api = serving.map(|serving| format!(", api {}", serving.address()));
-    say(&format_args!("crowd node {} is ready{}", status.node, api.unwrap_or_default()));
-    tokio::select! {
-        _ = signals.next() => {}
-        () = node.broken() => return Ok(Exit::Failed),
-    }
-    tracing::info!("asked to end: users are told to stop");
-    if let Some(serving) = serving {
-        serving.leave();
-    }
-    tokio::select! {
-        () = node.shutdown() => Ok(Exit::Passed),
-        _ = signals.next() => Ok(Exit::Interrupted),
-    }
 }

@@ -288,7 +288,12 @@ fn text(outcome: Result<String, String>) -> String {
 
 /// Ends the run, if one is on, and tells about it; then ends the node.
 async fn end(node: &impl Operations, answers: &mut impl Write, colour: bool) {
-    if let Ok(status) = node.status().await
+    if let Some(words) = node.last_words(colour).await {
+        // Nobody is harmed if the terminal or the pipe is gone.
+        let _ = writeln!(answers, "{}", words.summary.trim_end());
+    }
+    if node.owns_run()
+        && let Ok(status) = node.status().await
         && is_on(status.state)
     {
         let scenario = status.scenario.unwrap_or_default();

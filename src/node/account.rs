@@ -1,12 +1,12 @@
 //! What the node tells of a run: gathered once a second while it goes on, put together at its end.
 
-use std::time::Duration;
+use std::{sync::Weak, time::Duration};
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::{Account, Node};
+use super::{Account, Inner, Node, cluster::report::totals};
 use crate::{
-    cluster::measure::feed::{MeasureFeed, Reading},
+    cluster::measure::feed::{MeasureFeed, Reading, Source},
     controller::{machine::RunState, run::is_over},
     coordinator::CoordinatorInfo,
     measure::{
@@ -15,10 +15,7 @@ use crate::{
     },
     report::{
         RunReport,
-        input::{
-            Arrivals, CoordinatorRow, Endings, Outcome, ReportInput, RunFacts, ThrottleRow,
-            UserTotals,
-        },
+        input::{Arrivals, CoordinatorRow, Outcome, ReportInput, RunFacts, ThrottleRow},
     },
     scenario::settings::USER_RATE,
     throttle::ThrottleInfo,
@@ -103,6 +100,18 @@ fn activity(account: &Account) -> Activity {
     }
 }
 
+/// Where the last reading of a run comes from.
+pub(super) fn source(node: Weak<Inner>) -> Source {
+    Box::new(move || {
+        let node = node.clone();
+        Box::pin(async move {
+            let node = Node { inner: node.upgrade()? };
+            let account = node.account().await?;
+            Some(reading(&node, &account))
+        })
+    })
+}
+
 /// What was measured and how this node fares, now.
 pub(super) fn reading(node: &Node, account: &Account) -> Reading {
     let health = account.measure.with_total(|measured| {
@@ -147,24 +156,7 @@ pub(super) async fn report(node: &Node, account: Account, interrupted: bool) -> 
             duration: account.elapsed,
         },
         outcome,
-        users: UserTotals {
-            asked: users.asked,
-            started: users.started,
-            waiting: users.waiting,
-            running: users.running,
-            finished: users.finished,
-            failed: users.failed,
-            removed: users.removed,
-            peak: users.peak,
-            endings: Endings {
-                finished: endings.finished,
-                stopped: endings.stopped,
-                failed: endings.failed,
-                panicked: endings.panicked,
-                killed: endings.killed,
-                cancelled: users.asked - users.waiting - users.started,
-            },
-        },
+        users: totals(&users, &endings),
         arrivals: Arrivals::default(),
         measured,
         throttles: throttles.iter().map(throttle_row).collect(),
@@ -186,7 +178,7 @@ fn setting(account: &Account, name: &str) -> Option<String> {
     value.clone()
 }
 
-fn throttle_row(info: &ThrottleInfo) -> ThrottleRow {
+pub(super) fn throttle_row(info: &ThrottleInfo) -> ThrottleRow {
     ThrottleRow {
         name: info.name.clone(),
         rate: info.rate.clone(),
@@ -199,7 +191,7 @@ fn throttle_row(info: &ThrottleInfo) -> ThrottleRow {
     }
 }
 
-fn coordinator_row(info: &CoordinatorInfo) -> CoordinatorRow {
+pub(super) fn coordinator_row(info: &CoordinatorInfo) -> CoordinatorRow {
     CoordinatorRow {
         name: info.name.clone(),
         added: info.adds,

@@ -92,6 +92,8 @@ pub(crate) struct NodeStatus {
     pub(crate) standing: &'static str,
     /// Its users, as told last.
     pub(crate) users: UserCounts,
+    /// How its users ended, as told last.
+    pub(crate) endings: EndingCounts,
     /// How many living users it has, waiting ones and those on their way to it among them.
     pub(crate) load: u64,
     /// Why it failed or was lost.

@@ -5,12 +5,10 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::join_all;
-
 use super::core::Key;
 use crate::cluster::parts::Follower;
 
-/// How long the parts may take to send what is left.
+/// How long each part may take to send what is left.
 const FLUSH: Duration = Duration::from_secs(5);
 
 /// The parts, and what they follow.
@@ -41,11 +39,13 @@ impl Followers {
         }
     }
 
-    /// They send what is left to be sent.
+    /// They send what is left to be sent, one after the other: what an earlier one still does may
+    /// give a later one something to send.
     pub(super) async fn flush(&self) {
-        let all = join_all(self.parts.iter().map(|part| part.flush()));
-        if tokio::time::timeout(FLUSH, all).await.is_err() {
-            tracing::warn!(target: "crowd", "not all that was measured or agreed has reached the master");
+        for part in &self.parts {
+            if tokio::time::timeout(FLUSH, part.flush()).await.is_err() {
+                tracing::warn!(target: "crowd", "not all that was measured or agreed has reached the master");
+            }
         }
     }
 

@@ -103,6 +103,7 @@ impl Core {
             state,
             standing: if master { "master" } else { "member" },
             users: Default::default(),
+            endings: Default::default(),
             load: 0,
             reason: None,
             quiet: Duration::ZERO,
@@ -125,6 +126,7 @@ impl Core {
             standing,
             state: part.state,
             users: part.account.users,
+            endings: part.account.endings,
             load: part.load(),
             reason,
             ..self.without_part(false)
