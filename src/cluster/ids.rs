@@ -1,6 +1,6 @@
 //! Pure: what is taken out of sets of ids, and sets cut into parts that fit a message.
 
-use crate::user::id::{IdSet, UserId};
+use crate::user::id::IdSet;
 
 /// The most ranges in one message: two numbers of at most nine bytes each, so that a message stays
 /// well below [`super::codec::MOST_BYTES`].
@@ -50,11 +50,6 @@ pub(crate) fn put(set: &mut IdSet, other: &IdSet) {
     other.ranges().for_each(|range| set.insert(range));
 }
 
-/// The lowest id of a set.
-pub(crate) fn lowest(set: &IdSet) -> Option<UserId> {
-    set.ranges().next().map(|range| UserId(*range.start()))
-}
-
 /// The set in parts of at most `most` ranges each.
 pub(crate) fn parts(set: &IdSet, most: usize) -> Vec<IdSet> {
     let mut parts = vec![(0, IdSet::default())];
@@ -77,6 +72,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::user::UserId;
 
     fn ids() -> impl Strategy<Value = BTreeSet<u64>> {
         prop::collection::vec((1..400_u64, 1..60_u64), 0..12).prop_map(|ranges| {

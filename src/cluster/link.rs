@@ -252,11 +252,6 @@ impl Links {
         self.hub().set_master(master);
     }
 
-    /// Ends the link to that member; it may come back.
-    pub(crate) fn evict(&self, whom: &MemberId, why: &str) {
-        self.hub().notice(Notice::Evict(whom.clone(), why.to_owned()));
-    }
-
     /// Leaves: the others are told, so that they need not wait, and have a second to close their
     /// ends.
     pub(crate) async fn shutdown(&self) {
@@ -327,9 +322,6 @@ fn act(hub: &Arc<Hub>, notice: Notice) {
         }
         Notice::Goodbye(link) => {
             hub.decide(|membership, now| ((), membership.left(link, now)));
-        }
-        Notice::Evict(id, why) => {
-            hub.decide(|membership, now| ((), membership.evict(&id, &why, now)));
         }
         Notice::Down(link, why) => hub.go_down(&link, &why),
     }

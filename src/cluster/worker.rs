@@ -113,6 +113,7 @@ impl Worker {
         Ok(Self { actor, status })
     }
 
+    #[cfg(test)]
     /// The master whose word counts here.
     pub(crate) fn following(&self) -> Option<MemberId> {
         self.status.borrow().following.clone()
@@ -153,7 +154,7 @@ impl From<MeshEvent> for Message {
     fn from(event: MeshEvent) -> Self {
         match event {
             MeshEvent::Up(member) => Self::Reachable(member.id),
-            MeshEvent::Down(id, _) => Self::Gone(id),
+            MeshEvent::Down(..) => Self::Gone,
         }
     }
 }

@@ -235,10 +235,6 @@ impl ClusterNode {
         &self.parts.master
     }
 
-    pub(crate) fn worker(&self) -> &Worker {
-        &self.parts.worker
-    }
-
     pub(crate) fn cluster_throttles(&self) -> &ThrottleMaster {
         &self.parts.throttles
     }

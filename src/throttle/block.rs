@@ -66,10 +66,6 @@ impl Blocks {
         self.blocks.len()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Block> {
-        self.blocks.iter()
-    }
-
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }

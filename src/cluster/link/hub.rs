@@ -54,8 +54,6 @@ pub(super) enum Notice {
     Gone(LinkId),
     /// The other side leaves.
     Goodbye(LinkId),
-    /// Somebody wants that member gone.
-    Evict(MemberId, String),
     /// No messages pass any more.
     Down(Arc<Link>, String),
 }

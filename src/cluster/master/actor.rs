@@ -375,7 +375,6 @@ fn account(state: &State, now: Duration) -> Option<ClusterAccount> {
         state: run.state(),
         reason: run.reason.clone(),
         started: state.started,
-        began: state.began,
         elapsed: state.core.elapsed(now),
         users: totals.users,
         endings: totals.endings,

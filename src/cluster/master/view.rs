@@ -3,7 +3,6 @@
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
 use crate::controller::{
     endings::EndingCounts, machine::RunState, message::UserView, population::UserCounts,
@@ -138,8 +137,6 @@ pub(crate) struct ClusterAccount {
     pub(crate) reason: Option<String>,
     /// When it was asked for.
     pub(crate) started: SystemTime,
-    /// The same on the monotonic clock.
-    pub(crate) began: Instant,
     /// How long it took, or takes so far.
     pub(crate) elapsed: Duration,
     /// Users of all nodes, those of lost ones too.

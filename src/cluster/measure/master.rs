@@ -28,7 +28,6 @@ use crate::{
         Snapshot,
         gather::{Arrival, Gathered, NodeIndex},
         health::HealthSummary,
-        series::Series,
     },
     telemetry::{Telemetry, event::GeneratorWarning},
 };
@@ -144,8 +143,9 @@ impl MeasureMaster {
         .unwrap_or_default()
     }
 
+    #[cfg(test)]
     /// How the run went over time.
-    pub(crate) fn series(&self) -> Series {
+    pub(crate) fn series(&self) -> crate::measure::series::Series {
         self.with_run(|run, now| {
             run.gathered.advance(now);
             run.gathered.series()

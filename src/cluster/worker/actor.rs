@@ -56,7 +56,7 @@ pub(super) enum Message {
     /// That node can be reached.
     Reachable(MemberId),
     /// That node cannot be reached any more.
-    Gone(MemberId),
+    Gone,
     /// The clock.
     Tick,
     /// This node is to leave.
@@ -198,7 +198,7 @@ impl Actor for WorkerActor {
                 }
             }
             // The lease runs on, and its end decides.
-            Message::Gone(_) => {}
+            Message::Gone => {}
             Message::Tick => self.tick(state),
             Message::Leave => {
                 if let Some(Key { master, assignment }) = state.core.leave() {

@@ -44,8 +44,10 @@ impl Scenario for Idle {
         Ok(Self)
     }
 
-    async fn start(&self, _: User<Self>) -> Result<(), Failure> {
-        Ok(())
+    async fn start(&self, user: User<Self>) -> Result<(), Failure> {
+        let settings = user.settings();
+        user.count(&settings.mode, 1);
+        Ok(user.sleep(settings.pause).await?)
     }
 }
 
