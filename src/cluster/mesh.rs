@@ -11,7 +11,7 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -99,8 +99,6 @@ pub(crate) struct Mesh {
 struct Inner {
     me: Member,
     origin: Instant,
-    /// What [`Mesh::now`] was then.
-    zero: u64,
     transport: OnceLock<Box<dyn Transport>>,
     handlers: [OnceLock<Handler>; Service::COUNT],
     members: RwLock<BTreeMap<MemberId, Member>>,
@@ -145,17 +143,10 @@ impl<A: Serialize> Responder<A> {
 impl Mesh {
     /// A node that nobody is connected to yet.
     pub(crate) fn new(me: Member) -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self::with_time(me, u64::try_from(since.as_nanos()).unwrap_or_default())
-    }
-
-    /// A node whose time is `zero` now.
-    pub(crate) fn with_time(me: Member, zero: u64) -> Self {
         Self {
             inner: Arc::new(Inner {
                 me,
                 origin: Instant::now(),
-                zero,
                 transport: OnceLock::new(),
                 handlers: [const { OnceLock::new() }; Service::COUNT],
                 members: RwLock::default(),
@@ -176,16 +167,14 @@ impl Mesh {
         &self.inner.me
     }
 
-    /// This node's time, in nanoseconds since 1970 by the calendar that the host had when the mesh
-    /// began, on a clock that never jumps.
+    /// This node's time, in nanoseconds since its mesh began, on a clock that never jumps.
     pub(crate) fn now(&self) -> u64 {
-        let elapsed = u64::try_from(self.inner.origin.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.inner.zero.saturating_add(elapsed)
+        u64::try_from(self.inner.origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// The moment at which [`Mesh::now`] is `time`; the mesh's first for any before that.
+    /// The moment at which [`Mesh::now`] is `time`.
     pub(crate) fn instant(&self, time: u64) -> Instant {
-        self.inner.origin + Duration::from_nanos(time.saturating_sub(self.inner.zero))
+        self.inner.origin + Duration::from_nanos(time)
     }
 
     /// How that member's clock stands to ours: exactly alike if it is this node.

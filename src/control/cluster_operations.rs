@@ -19,6 +19,7 @@ use crate::{
     cluster::{
         link::LinkView,
         master::view::{ClusterStatus, NodeStatus},
+        member::MemberId,
         membership::Standing,
     },
     node::{Added, ClusterNode, RunState, SetOutcome, SettingView, Status, UserView},
@@ -412,6 +413,15 @@ impl ClusterNode {
             (Some(_), Some(_)) if link.state == Standing::Up => "worker",
             _ => "",
         };
+        let since = |id: &Option<MemberId>| {
+            let member =
+                self.mesh().members().into_iter().find(|member| Some(&member.id) == id.as_ref())?;
+            Some(i128::from(member.since) - i128::from(self.mesh().this_member().since))
+        };
+        // Clocks count from when their process began; people go by the calendar.
+        let ahead = link.clock.zip(since(&link.id)).map(|(clock, since)| {
+            i64::try_from((i128::from(clock.offset) + since) / 1_000).unwrap_or_default()
+        });
         let because = |state: &str, why: &str| format!("{state}: {why}");
         NodeView {
             here: false,
@@ -427,7 +437,7 @@ impl ClusterNode {
             running: part.map(|part| part.users.running),
             address: Some(link.address),
             version: link.version,
-            clock_offset_us: link.clock.map(|clock| clock.offset / 1_000),
+            clock_offset_us: ahead,
             round_trip_us: link.clock.map(|clock| clock.round_trip / 1_000),
             name,
         }

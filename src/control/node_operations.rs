@@ -260,6 +260,7 @@ impl From<ThrottleInfo> for ThrottleView {
             .to_owned(),
             waiting: info.waiting,
             in_flight: info.in_flight,
+            tolerance_us: info.tolerance_us,
             granted: info.granted,
             forfeited: info.forfeited,
             asked_per_second: info.asked_per_second,

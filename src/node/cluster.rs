@@ -18,7 +18,7 @@ use crate::{
         mail::{Mail, master::MailMaster},
         master::{Master, MasterOptions},
         measure::master::MeasureMaster,
-        member::{Member, MemberId},
+        member::{Member, MemberId, calendar},
         mesh::Mesh,
         parts::{Companion, Follower},
         protocol::operate::{Relay, RelayRequest},
@@ -90,6 +90,7 @@ impl ClusterNode {
             id: MemberId::new(settings.node_name.as_str(), rand::random()),
             address: listener.advertised(settings.advertise.as_ref()),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            since: calendar(),
         });
         let telemetry = Telemetry::default();
         let fence = Fence::default();

@@ -16,6 +16,8 @@ pub(crate) struct Hello {
     pub(crate) version: String,
     pub(crate) name: String,
     pub(crate) incarnation: u64,
+    /// What its calendar said when its clock was 0, in nanoseconds since 1970.
+    pub(crate) since: u64,
     /// Where it wants to be reached, if it says so.
     pub(crate) advertise: Option<String>,
     /// The port it listens on.

@@ -247,6 +247,7 @@ impl Hub {
             id: met.hello.id(),
             address: address_of(&met.hello, ip),
             version: met.hello.version.clone(),
+            since: met.hello.since,
         };
         let gate = {
             let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
@@ -430,6 +431,7 @@ pub(super) fn constant_hello(
         version: me.version.clone(),
         name: me.id.name.to_string(),
         incarnation: me.id.incarnation,
+        since: me.since,
         advertise,
         port,
         scenarios,

@@ -27,7 +27,7 @@ const BACKLOG: i32 = 1_024;
 ///
 /// ```text
 /// let listener = Listener::bind(settings.listen)?;
-/// let me = Member { id, address: listener.advertised(settings.advertise.as_ref()), version };
+/// let me = Member { id, address: listener.advertised(settings.advertise.as_ref()), version, since: calendar() };
 /// let mesh = Mesh::new(me);
 /// // Services are registered with the mesh here.
 /// let links = Links::start(mesh, listener, options).await?;

@@ -12,7 +12,7 @@ use tokio::{
 use super::{
     Status, WorkerOptions,
     begin::Beginning,
-    core::{Begin, Command, Core, Deadline, Key, Seen, Stage},
+    core::{Awake, Begin, Command, Core, Deadline, Key, Seen, Stage},
     followers::Followers,
     orders::{Asker, assignment, reply},
     outbox::Outbox,
@@ -78,6 +78,7 @@ pub(super) struct State {
     /// All that runs beside; ends with the worker.
     pub(super) tasks: JoinSet<()>,
     pub(super) core: Core,
+    awake: Awake,
     pub(super) status: watch::Sender<Status>,
     beginning: Option<JoinHandle<()>>,
     /// What came of the beginning of the current part.
@@ -149,6 +150,7 @@ impl Actor for WorkerActor {
             followers: Arc::new(Followers::new(self.options.followers.clone())),
             tasks,
             core: Core::new(self.mesh.me().clone(), self.options.master_timeout),
+            awake: Awake::default(),
             status,
             beginning: None,
             begun: None,
@@ -327,13 +329,15 @@ impl WorkerActor {
     }
 
     fn tick(&self, state: &mut State) {
-        let Some(Key { master, .. }) = state.core.key().cloned() else { return };
         let now = self.now();
+        let awake = state.awake.look(now);
+        let Some(Key { master, .. }) = state.core.key().cloned() else { return };
         let eyes = &self.options.eyes;
         let seen = Seen {
             reached: eyes.reached(),
             master_is_seen: eyes.master_is_seen(&master),
             master_refuses: eyes.master_refuses(&master),
+            awake,
         };
         // Without users there is nothing to hold.
         if !matches!(self.run_state(), RunState::Finished | RunState::Failed) {

@@ -81,6 +81,30 @@ pub(super) struct Seen {
     pub(super) master_is_seen: bool,
     /// Whether the master's host refuses connections.
     pub(super) master_refuses: bool,
+    /// How long it has looked at all this without a pause.
+    pub(super) awake: Duration,
+}
+
+/// A look that comes so much later than the one before tells that this process was frozen, or as
+/// good as that.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Since when this process looks around without a pause.
+#[derive(Debug, Default)]
+pub(super) struct Awake {
+    since: Duration,
+    last: Duration,
+}
+
+impl Awake {
+    /// It looks now; for how long it has done so without a pause.
+    pub(super) fn look(&mut self, now: Duration) -> Duration {
+        if now.saturating_sub(self.last) > PAUSE {
+            self.since = now;
+        }
+        self.last = now;
+        now.saturating_sub(self.since)
+    }
 }
 
 #[derive(Debug)]
@@ -355,6 +379,7 @@ impl Part {
             reached: seen.reached,
             master_is_seen: seen.master_is_seen,
             master_refuses: seen.master_refuses,
+            awake: seen.awake,
             master_timeout,
         })
     }

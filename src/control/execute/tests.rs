@@ -143,7 +143,7 @@ async fn lists_as_a_person_sees_them() {
     waiting   7
     asked     120.0 per second
     given     100.0 per second, 1234 in all, 1 of them not ended
-    forfeited 2
+    forfeited 2, each more than 4.4ms late
     > throttle rate login 5 per 2s
     throttle `login` runs at 5 per 2s now
     > throttle ramp login 1/s 9/s over 90s steps 3

@@ -256,6 +256,7 @@ async fn a_peer() {
         id: MemberId::new(config.name.as_str(), rand::random()),
         address: listener.advertised(None),
         version: env!("CARGO_PKG_VERSION").into(),
+        since: 0,
     });
     serve(&mesh);
     let options = LinkOptions {

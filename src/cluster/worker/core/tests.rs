@@ -30,8 +30,10 @@ fn active() -> Core {
     core
 }
 
-const BLIND: Seen = Seen { reached: 1, master_is_seen: false, master_refuses: false };
-const MAJORITY: Seen = Seen { reached: 3, master_is_seen: false, master_refuses: false };
+const AWAKE: Duration = Duration::from_secs(60);
+const BLIND: Seen = Seen { reached: 1, master_is_seen: false, master_refuses: false, awake: AWAKE };
+const MAJORITY: Seen =
+    Seen { reached: 3, master_is_seen: false, master_refuses: false, awake: AWAKE };
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -85,7 +87,7 @@ proptest! {
                     core.renewed(&current, sent, members, now)
                 }
                 Step::Tick(reached, master_is_seen, master_refuses) => {
-                    let seen = Seen { reached, master_is_seen, master_refuses };
+                    let seen = Seen { reached, master_is_seen, master_refuses, awake: AWAKE };
                     let before = core.stage();
                     let commands = core.tick(now, &seen);
                     let part = core.part.as_ref();
@@ -276,4 +278,18 @@ fn a_node_has_left_when_the_master_has_heard_that_it_is_empty() {
     assert!(core.has_left());
     let refused = core.begin(key(2), false, ms(1_600)).0;
     assert!(matches!(refused, Begin::Refused(Refusal { code: Code::Unavailable, .. })));
+}
+
+#[test]
+fn who_was_frozen_believes_nothing_for_a_while() {
+    let mut awake = Awake::default();
+    assert_eq!(awake.look(ms(100)), ms(100));
+    assert_eq!(awake.look(ms(1_000)), ms(1_000));
+    assert_eq!(awake.look(ms(5_000)), ms(0), "it was frozen for four seconds");
+    assert_eq!(awake.look(ms(5_100)), ms(100));
+    let mut core = active();
+    // What it saw before it was frozen would speak for a dead master.
+    let thawed = Seen { awake: ms(100), ..MAJORITY };
+    let commands = core.tick(ms(5_000), &thawed);
+    assert_eq!(core.stage(), Some(Stage::CutOff), "{commands:?}");
 }

@@ -295,6 +295,7 @@ impl World {
             reached,
             master_is_seen: seen,
             master_refuses: false,
+            awake: Duration::from_secs(60),
             master_timeout: MASTER_TIMEOUT,
         };
         let node = &mut self.nodes[index];
