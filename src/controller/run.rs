@@ -396,8 +396,14 @@ async fn start_user_rate(
     rate: Rate,
     follows: bool,
 ) -> Result<(), Failure> {
-    // An operator may have started it while the node was idle; the run's rate counts.
-    match options.throttles.start_afresh(USER_RATE, rate).await {
+    let throttles = &options.throttles;
+    let started = if follows {
+        throttles.start(USER_RATE, rate).await
+    } else {
+        // An operator may have started it while the node was idle; the run's rate counts.
+        throttles.start_afresh(USER_RATE, rate).await
+    };
+    match started {
         // It is the cluster's, and an operator has changed it meanwhile.
         Err(refusal) if follows && refusal.code == Code::WrongReconfiguration => Ok(()),
         outcome => outcome.map(drop).map_err(Failure::from),

@@ -107,6 +107,12 @@ impl Core {
         for worker in new {
             self.assign(now, &worker);
         }
+        // A master that is left alone is its own worker, as one that begins alone.
+        let me = self.policy.me.clone();
+        let alone = !self.run.iter().flat_map(|run| run.parts.values()).any(Part::stands);
+        if alone && !self.tried.contains(&me) {
+            self.assign(now, &me);
+        }
     }
 
     /// A worker's `init` is over, or was not heard of in time.

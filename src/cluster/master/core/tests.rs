@@ -181,8 +181,14 @@ fn a_majority_lost_together_is_given_the_master_timeout() {
     assert_eq!(world.core.run().unwrap().unplaced.len(), 0);
     world.run_for(Duration::from_secs(4));
     assert_eq!(world.nodes.iter().map(|node| node.living()).sum::<usize>(), 0);
-    assert_eq!(world.core.run().unwrap().unplaced.len(), 30);
-    // They wait for somebody to join.
+    // The master, left alone, takes them over itself.
+    let run = world.core.run().unwrap();
+    let own = run.parts.values().find(|part| *part.worker.name == *"master");
+    assert_eq!(
+        own.map(|part| part.standing.clone()),
+        Some(crate::cluster::run::Standing::Beginning)
+    );
+    // Whoever joins gets what comes from now on.
     world.come_back(1);
     world.run_for(Duration::from_secs(2));
     assert_eq!(world.nodes[1].living(), 30);
