@@ -18,6 +18,7 @@ mod scenarios;
 
 use nodes::{NODE, Nodes};
 
+type Part = fn(&Nodes, &Path) -> Outcome;
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 const WORKERS: usize = 3;
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
 fn bench() -> Outcome {
     let directory = tempfile::tempdir()?;
     let args: Vec<_> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
-    let parts: [(&str, fn(&Nodes, &Path) -> Outcome); 5] = [
+    let parts: [(&str, Part); 5] = [
         ("users", users),
         ("throttle", throttle),
         ("calm", calm),

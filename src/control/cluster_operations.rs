@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 
 use super::{
     command::{Command, Pair, RampText, RateText},
+    execute::is_on,
     node_operations::{document_of, live_view, metrics_view, ramp_of, rate_of},
     operations::{FinishedReport, Operations, RunEnd},
     reply::Reply,
@@ -50,7 +51,9 @@ impl Operations for ClusterNode {
     }
 
     async fn relay(&self, command: &Command) -> Option<Result<Reply, Refusal>> {
-        if !is_of_the_run(command) {
+        // Settings may have been changed on this node alone.
+        let own_part = matches!(command, Command::Settings) && is_on(self.node().state());
+        if own_part || !is_of_the_run(command) {
             return None;
         }
         if self.master().master().is_none() && matches!(command, Command::Do { .. }) {

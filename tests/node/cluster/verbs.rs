@@ -259,7 +259,7 @@ fn the_command_line_asks_a_running_node() {
     assert_eq!(given.shares, shares(&[("worker-1", 3)]));
 
     let output = cluster.eval("worker-1", &["launch"]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(64));
     let complaint = crate::binary::stderr(&output);
     assert!(complaint.contains("launch"), "{complaint}");
 }
