@@ -8,6 +8,7 @@ mod boot;
 pub mod cli;
 pub mod client;
 mod cluster_operations;
+mod cluster_view;
 pub mod command;
 pub mod console;
 pub mod execute;

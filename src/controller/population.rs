@@ -163,12 +163,11 @@ impl Population {
     /// twice is done once. Answers how many were added.
     ///
     /// # Errors
-    /// `invalid-range` for ids beyond the highest, or 0.
+    /// `invalid-range` for ids beyond the highest.
     pub fn place(&mut self, users: &IdSet) -> Result<u64, Refusal> {
-        let lowest = users.ranges().next().map_or(1, |range| *range.start());
         let highest = users.ranges().next_back().map_or(0, |range| *range.end());
-        if lowest == 0 || highest > HIGHEST_ID {
-            let message = format!("user ids go from 1 to {HIGHEST_ID}, not {lowest}..{highest}");
+        if highest > HIGHEST_ID {
+            let message = format!("user id {highest} is too high; {HIGHEST_ID} is the highest");
             return Err(Refusal::new(Code::InvalidRange, message));
         }
         let new = users.without(&self.waiting).without(&self.staying).without(&self.leaving);

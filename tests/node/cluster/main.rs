@@ -20,6 +20,7 @@ mod process;
 mod shapes;
 mod target;
 
+mod churn;
 mod cutting;
 mod hostile;
 mod joining;
