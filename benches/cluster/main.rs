@@ -138,8 +138,8 @@ fn calm(nodes: &Nodes, _: &Path) -> Outcome {
         let wait = nodes.command("metrics wait")?["actions"]["wait"]["service"].clone();
         println!(
             "calm: {rate}/s, 300 asked for: a wait takes p50 {:.2} ms, p99 {:.2} ms",
-            number(&wait["p50_ms"]),
-            number(&wait["p99_ms"])
+            number(&wait["p50"]),
+            number(&wait["p99"])
         );
         nodes.finish()?;
     }
@@ -161,8 +161,8 @@ fn mail(nodes: &Nodes, _: &Path) -> Outcome {
         println!(
             "mail: {users} users, {action}: {:.0} in 10 s, p50 {:.2} ms, p99 {:.2} ms",
             number(&done["count"]),
-            number(&done["service"]["p50_ms"]),
-            number(&done["service"]["p99_ms"])
+            number(&done["service"]["p50"]),
+            number(&done["service"]["p99"])
         );
         nodes.finish()
     };
