@@ -339,10 +339,12 @@ impl WorkerActor {
             master_refuses: eyes.master_refuses(&master),
             awake,
         };
-        // Without users there is nothing to hold.
-        if !matches!(self.run_state(), RunState::Finished | RunState::Failed) {
+        // Without users there is nothing to hold; but a node that was cut off may give up later.
+        let over = matches!(self.run_state(), RunState::Finished | RunState::Failed);
+        if !over || state.core.stage() == Some(Stage::CutOff) {
             let commands = state.core.tick(now, &seen);
             self.perform(state, commands);
+            self.say_if_given_up(state);
         }
         if now >= state.beat_due {
             if state.asking {

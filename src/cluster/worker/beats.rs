@@ -132,8 +132,13 @@ impl WorkerActor {
         if matches!(stage, Some(Stage::CutOff | Stage::GivingUp)) {
             state.followers.unfollow(key);
         }
-        if stage == Some(Stage::GivingUp) {
-            state.status.send_modify(|status| status.gave_up = true);
+        self.say_if_given_up(state);
+    }
+
+    /// Says that this node has given up, once there is no more to be done here.
+    pub(super) fn say_if_given_up(&self, state: &State) {
+        if state.flush == Flush::Done && state.core.stage() == Some(Stage::GivingUp) {
+            state.status.send_if_modified(|status| !std::mem::replace(&mut status.gave_up, true));
         }
     }
 }

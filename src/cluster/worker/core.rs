@@ -117,6 +117,8 @@ struct Part {
     members: Option<u64>,
     /// Since when every beat has said that no user is left here.
     empty: Option<Duration>,
+    /// It has believed the master dead, and has not heard of it since.
+    orphaned: bool,
 }
 
 /// All that is decided here. Times are on this node's clock.
@@ -190,8 +192,14 @@ impl Core {
             return refuse(Code::Unavailable, format!("node `{me}` is leaving"));
         }
         let clear = self.part.is_some();
-        self.part =
-            Some(Part { key, stage: Stage::Clearing, renewed: now, members: None, empty: None });
+        self.part = Some(Part {
+            key,
+            stage: Stage::Clearing,
+            renewed: now,
+            members: None,
+            empty: None,
+            orphaned: false,
+        });
         (Begin::New { clear }, vec![Command::Fence(Deadline::Now)])
     }
 
@@ -241,6 +249,7 @@ impl Core {
         }
         part.renewed = sent;
         part.members = Some(members);
+        part.orphaned = false;
         // It has heard that this node leaves, and that nobody is left here; whatever it had sent
         // before it heard is here by now.
         let left = leaving && part.empty.is_some_and(|empty| empty <= sent);
@@ -264,10 +273,19 @@ impl Core {
     pub(super) fn tick(&mut self, now: Duration, seen: &Seen) -> Vec<Command> {
         let (me, master_timeout) = (self.me.clone(), self.master_timeout);
         let Some(part) = &mut self.part else { return Vec::new() };
+        let since_renewed = now.saturating_sub(part.renewed);
+        // The others have given up just before this node would have, so that it is none of a
+        // majority any more: what they believed together is as true as before.
+        if part.stage == Stage::CutOff && part.orphaned && since_renewed >= master_timeout {
+            part.stage = Stage::GivingUp;
+            let gone = humantime::format_duration(master_timeout);
+            return vec![Command::Tell {
+                reason: format!("it has been gone for {gone}; this node ends itself"),
+            }];
+        }
         if part.key.master == me || !matches!(part.stage, Stage::Active | Stage::Orphaned) {
             return Vec::new();
         }
-        let since_renewed = now.saturating_sub(part.renewed);
         let mut commands = Vec::new();
         match part.hold(since_renewed, seen, master_timeout) {
             Hold::Keep => {
@@ -282,6 +300,7 @@ impl Core {
             }
             Hold::Orphaned => {
                 commands.push(Command::Fence(Deadline::At(now + MARGIN)));
+                part.orphaned = true;
                 if part.stage != Stage::Orphaned {
                     part.stage = Stage::Orphaned;
                     let limit = humantime::format_duration(master_timeout);

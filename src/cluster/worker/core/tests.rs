@@ -293,3 +293,22 @@ fn who_was_frozen_believes_nothing_for_a_while() {
     let commands = core.tick(ms(5_000), &thawed);
     assert_eq!(core.stage(), Some(Stage::CutOff), "{commands:?}");
 }
+
+#[test]
+fn an_orphan_whose_fellows_give_up_first_gives_up_too() {
+    let mut core = active();
+    for now in (100..=7_900).step_by(100) {
+        core.tick(ms(now), &MAJORITY);
+    }
+    assert_eq!(core.stage(), Some(Stage::Orphaned));
+    // One of the others was a little faster, and has left.
+    core.tick(TIMEOUT - ms(100), &BLIND);
+    assert_eq!(core.stage(), Some(Stage::CutOff));
+    core.tick(TIMEOUT, &BLIND);
+    assert_eq!(core.stage(), Some(Stage::GivingUp));
+    // But who was cut off all the time waits for the master to come back.
+    let mut core = active();
+    core.tick(ms(4_000), &BLIND);
+    core.tick(2 * TIMEOUT, &BLIND);
+    assert_eq!(core.stage(), Some(Stage::CutOff));
+}
