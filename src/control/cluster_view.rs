@@ -8,7 +8,7 @@ use crate::{
         member::MemberId,
         membership::Standing,
     },
-    node::{Added, ClusterNode, RunState, Status},
+    node::{Added, ClusterNode, RunState, Status, UserCounts},
     refusal::Refusal,
 };
 
@@ -93,6 +93,13 @@ impl From<DealtByMaster> for Dealt {
 impl StatusView {
     /// What the node of that name tells as master.
     pub(super) fn of(node: &str, status: ClusterStatus) -> Self {
+        // Those on their way to a node wait there already.
+        let users = |part: &NodeStatus| {
+            let UserCounts { running, finished, failed, removed, .. } = part.users;
+            let waiting = part.load.saturating_sub(running);
+            let asked = waiting + running + finished + failed + removed;
+            UserCounts { waiting, asked, ..part.users }
+        };
         let parts = status.nodes.iter().map(|part| PartView {
             name: part.name.clone(),
             state: match part.standing {
@@ -100,7 +107,7 @@ impl StatusView {
                 "lost" | "left" | "joining" => part.standing.to_owned(),
                 _ => part.state.to_string(),
             },
-            users: part.users,
+            users: users(part),
             reason: part.reason.clone(),
         });
         let gaps = status.gaps.iter().map(|gap| GapView {

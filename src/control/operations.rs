@@ -57,7 +57,9 @@ pub trait Operations: Clone + Send + Sync + 'static {
 
     /// `join`: the name of the node there.
     fn join(&self, address: &str) -> impl Future<Output = Result<String, Refusal>> + Send {
-        let refusal = no_cluster(&format!("it cannot join `{address}`"));
+        let refusal = no_cluster(&format!(
+            "it cannot join `{address}`; start it with the cookie of the others (CROWD_COOKIE_FILE)"
+        ));
         async { Err(refusal) }
     }
 

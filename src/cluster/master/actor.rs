@@ -85,13 +85,9 @@ impl Actor for MasterActor {
     ) -> Result<State, ActorProcessingErr> {
         self.serve(&myself);
         let mut tasks = JoinSet::new();
-        let (mut events, actor) = (self.mesh.events(), myself.clone());
-        tasks.spawn(async move {
-            while let Some(event) = events.recv().await {
-                // Fails only when the actor is gone, and this task with it.
-                let _ = actor.cast(MasterMessage::Member(event));
-            }
-        });
+        let actor = myself.clone();
+        // In order with what members say: whoever says something has come before.
+        self.mesh.listen(move |event| actor.cast(MasterMessage::Member(event.clone())).is_ok());
         let actor = myself.clone();
         tasks.spawn(async move {
             let mut ticks = interval(TICK);

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::watch,
     task::{JoinHandle, JoinSet},
 };
 
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     cluster::{
         member::MemberId,
-        mesh::{Mesh, MeshEvent},
+        mesh::Mesh,
         protocol::run::{RunSpec, ToMaster, ToWorker, WorkerAnswer},
     },
     controller::{
@@ -143,7 +143,8 @@ impl Actor for WorkerActor {
     ) -> Result<State, ActorProcessingErr> {
         let mut tasks = JoinSet::new();
         tasks.spawn(tell_of_time(myself.clone()));
-        tasks.spawn(tell_of_members(myself.clone(), self.mesh.events()));
+        let worker = myself.clone();
+        self.mesh.listen(move |event| worker.cast(event.clone().into()).is_ok());
         tasks.spawn(tell_of_state(myself.clone(), self.options.state.clone()));
         Ok(State {
             myself,
@@ -414,17 +415,6 @@ async fn tell_of_time(worker: ActorRef<Message>) {
     loop {
         ticks.tick().await;
         if worker.cast(Message::Tick).is_err() {
-            return;
-        }
-    }
-}
-
-async fn tell_of_members(
-    worker: ActorRef<Message>,
-    mut events: mpsc::UnboundedReceiver<MeshEvent>,
-) {
-    while let Some(event) = events.recv().await {
-        if worker.cast(event.into()).is_err() {
             return;
         }
     }

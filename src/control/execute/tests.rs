@@ -207,7 +207,7 @@ async fn what_only_a_cluster_can_do_is_refused_and_changes_nothing() {
     > set a=1 on there
     no such node: `there` (there is: `here`); this node is not part of a cluster [bad-nodes]
     > join a:1
-    this node is not part of a cluster: it cannot join `a:1` [unavailable]
+    this node is not part of a cluster: it cannot join `a:1`; start it with the cookie of the others (CROWD_COOKIE_FILE) [unavailable]
     > drain here
     this node is not part of a cluster: there is no other node its users could move to [unavailable]
     "#);

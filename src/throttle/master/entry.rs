@@ -101,8 +101,9 @@ impl Entry {
                 .map(|tally| tally.tolerance_us)
                 .min()
                 .unwrap_or(tolerance / 1_000),
-            asked_per_second: self.tallies.values().map(|tally| tally.per_second.0).sum(),
-            given_per_second: self.tallies.values().map(|tally| tally.per_second.1).sum(),
+            // The sum of no floats is -0.0.
+            asked_per_second: 0.0 + self.tallies.values().map(|all| all.per_second.0).sum::<f64>(),
+            given_per_second: 0.0 + self.tallies.values().map(|all| all.per_second.1).sum::<f64>(),
             asked_per_second_overall: overall(requested),
             given_per_second_overall: overall(granted),
         }

@@ -82,7 +82,7 @@ fn a_late_joiner_keeps_to_the_rate() {
     cluster.echo(10, "interval=20ms rate=50/s");
     cluster.until_running(10);
     cluster.done("throttle rate echo 40/s");
-    let changed = clock::now();
+    let changed = clock::now() + DEALT_AHEAD;
     cluster.add_node("worker-2");
     cluster.settle();
     cluster.until("worker-2 takes part", |status| {
