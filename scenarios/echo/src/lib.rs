@@ -1,6 +1,6 @@
 //! The `echo` scenario: users that keep a connection to a server and have it repeat what they say.
 //! Each line says which life of which user on which node sent it and when, so that the
-//! [server](server) can tell whether a crowd kept what crowd promises.
+//! [`server`] can tell whether a crowd kept what crowd promises.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
