@@ -5,10 +5,21 @@
 //! with a deadline); `master` deals users to workers and merges what they tell; `worker` carries
 //! out what the master says, under a lease. Pure: `membership`, `clock`, `lease`, `run`.
 
+pub(crate) mod clock;
 pub(crate) mod codec;
+pub(crate) mod coordinator;
+pub(crate) mod ids;
+pub(crate) mod leadership;
 pub(crate) mod lease;
+pub(crate) mod link;
 pub(crate) mod mail;
+pub(crate) mod master;
+pub(crate) mod measure;
 pub(crate) mod member;
+pub(crate) mod membership;
 pub(crate) mod mesh;
 pub(crate) mod parts;
+pub(crate) mod placement;
 pub(crate) mod protocol;
+pub(crate) mod run;
+pub(crate) mod worker;

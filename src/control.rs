@@ -3,8 +3,12 @@
 //! A line becomes a [`command::Command`], [`execute::execute`] carries it out on anything that has
 //! [`operations::Operations`], and a [`reply::Reply`] or a refusal is the answer.
 
+pub mod api;
 mod boot;
 pub mod cli;
+pub mod client;
+mod cluster_operations;
+mod cluster_view;
 pub mod command;
 pub mod console;
 pub mod execute;
@@ -17,6 +21,7 @@ pub mod operations;
 pub mod reply;
 pub mod run;
 pub mod scaffold;
+mod serving;
 mod signals;
 mod table;
 pub mod view;

@@ -10,6 +10,7 @@ use tokio::sync::{oneshot, watch};
 mod admission;
 pub mod descriptors;
 pub mod endings;
+mod following;
 pub mod machine;
 pub mod message;
 pub mod population;
@@ -20,6 +21,7 @@ use self::{
     endings::Endings,
     machine::{Command, Machine, RunState},
     message::{Added, ControllerMessage, ControllerOptions, SetOutcome},
+    population::Departure,
     run::{ActiveRun, Ended},
 };
 use crate::{
@@ -87,8 +89,8 @@ impl Actor for Controller {
         use ControllerMessage as M;
         let before = state.machine.state();
         match message {
-            M::Do { scenario, users, given, reply } => {
-                match self.begin(&myself, state, &scenario, users, given) {
+            M::Do { scenario, users, given, follows, reply } => {
+                match self.begin(&myself, state, &scenario, (users, follows), given) {
                     Ok(run) => state.run = Some(run.answering(reply)),
                     Err(refusal) => answer(reply, Err(refusal)),
                 }
@@ -144,8 +146,17 @@ impl Actor for Controller {
                 }
             }
             M::Set { given, reply } => self.set(state, given, reply).await,
+            M::CheckSet { given, reply } => answer(reply, self.check_set(state, &given)),
+            M::Place { users } => self.place(state, &users),
+            M::Release { count } => self.release(&myself, state, count),
+            M::End { reason, at_once, reply } => {
+                let commands = state.machine.end(reason, at_once);
+                self.perform(&myself, state, commands);
+                answer_plain(reply, ());
+            }
+            M::Standing { reply } => answer_plain(reply, state.standing()),
             M::Admit { run, count, reply } => {
-                let started = if state.is_current(run) {
+                let started = if state.is_current(run) && !self.options.fence.is_over() {
                     let commands = state.machine.admit(count);
                     if let Some(run) = &state.run {
                         run.demand(state.machine.population().waiting());
@@ -230,6 +241,7 @@ impl Controller {
                 // Fails only when the controller is gone, and the node with it.
                 let _ = controller.cast(ControllerMessage::Exits(exits));
             }),
+            fence: self.options.fence.clone(),
         };
         let (actor, _) = Actor::spawn_linked(None, supervisor, (), myself.get_cell()).await?;
         Ok(actor)
@@ -241,7 +253,7 @@ impl Controller {
         myself: &ActorRef<ControllerMessage>,
         state: &mut State,
         scenario: &str,
-        users: u64,
+        (users, follows): (u64, bool),
         given: Vec<(String, String)>,
     ) -> Result<ActiveRun, Refusal> {
         state.machine.require("do", RunState::Idle)?;
@@ -253,8 +265,12 @@ impl Controller {
             ));
         }
         self.check_descriptors(registered.descriptors_per_user(), users)?;
-        let run = ActiveRun::new(&self.options, state.runs + 1, registered, users, &given)?;
+        let number = state.runs + 1;
+        let run = ActiveRun::new(&self.options, number, registered, (users, follows), &given)?;
         let commands = state.machine.start()?;
+        if follows {
+            state.machine.keep_gone();
+        }
         state.runs += 1;
         state.endings = Endings::default();
         debug_assert_eq!(commands, [Command::Init], "a run begins with `init`");
@@ -278,7 +294,7 @@ impl Controller {
                 if !state.machine.initialised() {
                     return;
                 }
-                run.admit_users(running, myself.clone());
+                run.admit_users(running, self.options.fence.clone(), myself.clone());
                 let added = if users == 0 { Ok(Added::NOBODY) } else { self.add(state, users) };
                 reply.into_iter().for_each(|reply| answer(reply, added.clone()));
             }
@@ -340,6 +356,10 @@ impl Controller {
                     state.tell_supervisors(|| SupervisorMessage::Stop(ids.clone()));
                 }
                 Command::KillAfterGrace(ids) => self.kill_after_grace(state, ids),
+                Command::Kill(ids) => {
+                    let ids = Arc::new(ids);
+                    state.tell_supervisors(|| SupervisorMessage::Kill(ids.clone()));
+                }
                 Command::AbortInit => {
                     if let Some(run) = &mut state.run {
                         let message = format!("`{}` was stopped while `init` ran", run.scenario());
@@ -418,9 +438,11 @@ impl Controller {
         let (measure, telemetry) = (&run.services().measure, &self.options.telemetry);
         let scenario = run.scenario();
         for exit in exits {
-            let count = state.endings.note(&exit);
-            if !state.machine.ended(exit.user, count) {
-                continue;
+            match state.machine.ended(exit.user, exit.ending.count()) {
+                Departure::Unknown => continue,
+                Departure::Counted => state.endings.note(&exit),
+                // It goes on elsewhere, and ends there.
+                Departure::Released => {}
             }
             let (user, duration) = (exit.user, exit.age);
             match &exit.ending {

@@ -26,6 +26,7 @@
 //! their groups; of one add, in the order of the plan's items, [`Group::All`] last. An action that
 //! fails or panics is told as a `crowd.coordinator.fault` and harms nothing else. An action may take
 //! as long as it likes: it delays the later events of its own coordinator, and none is lost.
+//! A plan of [`Scope::Cluster`] gathers the users of all nodes, and is ordered on each node only.
 //! `docs/coordinators.md` has the whole of it.
 
 use std::{fmt, sync::Arc};
@@ -35,13 +36,14 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{refusal::Refusal, user::UserId};
 
 mod action;
-mod batch;
+pub(crate) mod batch;
 mod core;
 mod event;
 mod info;
 mod instance;
 mod plan;
 mod registry;
+pub(crate) mod shared;
 mod supervisor;
 mod worker;
 
@@ -51,7 +53,7 @@ pub use self::{
     action::{Action, ActionResult, Outcome},
     event::{Event, EventCounts, Member},
     info::{CoordinatorInfo, CoordinatorState, ItemInfo},
-    plan::{Group, Plan, Timeout},
+    plan::{Group, Plan, Scope, Timeout},
     registry::Coordinators,
 };
 
@@ -91,8 +93,10 @@ impl<D: CoordinatorData> Coordinator<D> {
     /// The same user may be added again, and then counts again.
     ///
     /// # Errors
-    /// If the coordinator has been stopped, or has died. The user is then in no group.
-    pub fn add(&self, user: UserId, data: D) -> Result<(), CoordinatorStopped> {
+    /// If the coordinator has been stopped, or has died. One of the whole cluster also refuses if the
+    /// master is too far behind with what it was sent, or if the data cannot be sent there. The user
+    /// is then in no group.
+    pub fn add(&self, user: UserId, data: D) -> Result<(), AddError> {
         self.instance.add(user, data)
     }
 
@@ -101,7 +105,8 @@ impl<D: CoordinatorData> Coordinator<D> {
     /// coordinator, which cannot wait for itself.
     ///
     /// # Errors
-    /// `no-coordinator` if it has been stopped or has died.
+    /// `no-coordinator` if it has been stopped or has died; for one of the whole cluster
+    /// `unavailable` if the master is gone.
     pub async fn reset(&self) -> Result<(), Refusal> {
         self.any().reset_and_wait().await
     }
@@ -111,12 +116,14 @@ impl<D: CoordinatorData> Coordinator<D> {
     /// very coordinator, which cannot wait for itself.
     ///
     /// # Errors
-    /// `no-coordinator` if it has been stopped already or has died.
+    /// `no-coordinator` if it has been stopped already or has died; for one of the whole cluster
+    /// `unavailable` if the master is gone.
     pub async fn stop(&self) -> Result<(), Refusal> {
         self.any().stop_and_wait().await
     }
 
-    /// What is known of it; `None` once it has ended.
+    /// What is known of it; `None` once it has ended. Of one of the whole cluster a node knows only
+    /// its own adds and faults; the master knows the rest.
     pub fn info(&self) -> Option<CoordinatorInfo> {
         self.instance.info()
     }
@@ -126,7 +133,20 @@ impl<D: CoordinatorData> Coordinator<D> {
     }
 }
 
-/// A user was added to a coordinator that takes no more users: it was stopped, or it died.
+/// A user could not be added to the coordinator of that name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("coordinator `{0}` takes no more users: it has ended")]
-pub struct CoordinatorStopped(pub String);
+#[non_exhaustive]
+pub enum AddError {
+    /// It takes no more users: it was stopped, or it died.
+    #[error("coordinator `{0}` takes no more users: it has ended")]
+    Stopped(String),
+    /// It is one of the whole cluster, and 16 MiB of adds wait for the master on this node.
+    #[error("coordinator `{0}` cannot take more users now: the master is too far behind")]
+    Behind(String),
+    /// It is one of the whole cluster, and the data is longer than 1020 KiB.
+    #[error("the data for coordinator `{0}` is too long for another node; 1020 KiB are the most")]
+    TooLong(String),
+    /// It is one of the whole cluster, and the data cannot be written as bytes.
+    #[error("the data for coordinator `{0}` cannot be written as bytes for another node")]
+    Unsendable(String),
+}

@@ -4,9 +4,7 @@ use std::{any::Any, error::Error, fmt, io};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    coordinator::CoordinatorStopped, refusal::Refusal, throttle::ThrottleStopped, user::SendError,
-};
+use crate::{coordinator::AddError, refusal::Refusal, throttle::ThrottleStopped, user::SendError};
 
 /// Whose failure it is. A load test that cannot tell these apart measures nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -111,7 +109,7 @@ impl<E: Error + 'static> From<E> for Failure {
 fn says_the_runtime(error: &dyn Any) -> bool {
     error.is::<Refusal>()
         || error.is::<ThrottleStopped>()
-        || error.is::<CoordinatorStopped>()
+        || error.is::<AddError>()
         || error.is::<SendError>()
 }
 

@@ -59,7 +59,6 @@
 // So that `#[derive(Settings)]`, which names `::crowd`, works inside this crate too.
 extern crate self as crowd;
 
-#[allow(dead_code)]
 mod cluster;
 pub mod control;
 pub mod controller;

@@ -25,8 +25,9 @@ use crate::{
     telemetry::{Telemetry, event::GeneratorWarning},
 };
 
-mod collect;
+pub(crate) mod collect;
 pub mod encode;
+pub mod gather;
 pub mod health;
 pub mod merge;
 pub mod names;
@@ -34,8 +35,10 @@ pub mod series;
 mod shard;
 pub mod timing;
 pub mod window;
+pub mod wire;
 
 use collect::Collector;
+pub use collect::Unsent;
 use series::{Activity, Series};
 use shard::Shard;
 use window::{StallNumbers, Window};
@@ -184,9 +187,36 @@ impl Measure {
         let overflows = collector.overflows();
         // Subscribers are other people's code: no lock is held while they run.
         drop(collector);
-        for reason in overflows {
-            self.inner.telemetry.emit(&GeneratorWarning { reason });
-        }
+        self.tell(overflows);
+    }
+
+    /// Ends an interval at `now`, as [`Measure::tick`] does, and hands out what was measured in this
+    /// one and in all before that were not handed out. Each sample is handed out exactly once,
+    /// whenever this is called first.
+    pub fn take_unsent(&self, now: Instant, activity: Activity) -> Unsent {
+        let mut collector = self.collect();
+        let now = now.saturating_duration_since(self.inner.started);
+        collector.close_interval(now, activity);
+        let unsent = collector.take_unsent();
+        let overflows = collector.overflows();
+        drop(collector);
+        self.tell(overflows);
+        unsent
+    }
+
+    /// When the run began here; times of gauges and rows count from there.
+    pub fn started(&self) -> Instant {
+        self.inner.started
+    }
+
+    /// Whether these are the measurements of one run.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    /// Looks at everything measured up to now, without a copy of it; the span means nothing.
+    pub(crate) fn with_total<R>(&self, look: impl FnOnce(&Window) -> R) -> R {
+        look(self.collect().so_far())
     }
 
     /// Everything measured up to now.
@@ -198,6 +228,12 @@ impl Measure {
     /// How the run went over time, up to the last tick.
     pub fn series(&self) -> Series {
         lock(&self.inner.collector).series()
+    }
+
+    fn tell(&self, warnings: Vec<String>) {
+        for reason in warnings {
+            self.inner.telemetry.emit(&GeneratorWarning { reason });
+        }
     }
 
     /// Time since the start of the run.

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    cluster::{mail::Mail, measure::feed::MeasureFeed, mesh::Mesh},
     controller::{
         Controller, descriptors,
         message::{ControllerMessage, ControllerOptions},
@@ -28,13 +29,15 @@ use crate::{
     settings::NodeSettings,
     telemetry::Telemetry,
     throttle::{ThrottleOptions, Throttles},
-    user::UserId,
+    user::{UserId, fence::Fence},
 };
 
 mod account;
+mod cluster;
 
 use account::Health;
 
+pub use self::cluster::ClusterNode;
 pub use crate::controller::{
     endings::EndingCounts,
     machine::RunState,
@@ -58,8 +61,22 @@ struct Inner {
     root: ActorRef<Never>,
     state: watch::Receiver<RunState>,
     health: Mutex<Health>,
+    /// Sends what is measured to a master.
+    feed: Option<Arc<MeasureFeed>>,
     tasks: TaskTracker,
     ending: CancellationToken,
+}
+
+/// What of a node is not its own alone.
+#[derive(Default)]
+pub(crate) struct Spanning {
+    pub(crate) telemetry: Telemetry,
+    /// Until when users may act.
+    pub(crate) fence: Fence,
+    /// Users' messages to users on other nodes.
+    pub(crate) mail: Option<Mail>,
+    /// The other nodes.
+    pub(crate) mesh: Option<Mesh>,
 }
 
 impl std::fmt::Debug for Node {
@@ -112,7 +129,17 @@ impl Node {
         catalog: Catalog,
         environment: Arc<dyn Environment>,
     ) -> Result<Self, Refusal> {
-        let telemetry = Telemetry::default();
+        Self::assemble(settings, catalog, environment, Spanning::default()).await
+    }
+
+    /// Starts a node that may be part of something larger.
+    pub(crate) async fn assemble(
+        settings: NodeSettings,
+        catalog: Catalog,
+        environment: Arc<dyn Environment>,
+        spanning: Spanning,
+    ) -> Result<Self, Refusal> {
+        let Spanning { telemetry, fence, mail, mesh } = spanning;
         let pacing = ThrottleOptions { tolerance: settings.throttle_tolerance };
         let throttles = Throttles::spawn_with(telemetry.clone(), pacing)
             .await
@@ -128,13 +155,14 @@ impl Node {
             telemetry,
             throttles,
             coordinators,
-            mail: None,
+            mail,
             supervisors: supervisors(&settings),
             user_rate: settings.user_rate.clone(),
             init_timeout: settings.init_timeout,
             terminate_timeout: settings.terminate_timeout,
             kill_grace: KILL_GRACE,
             descriptor_limit: limit.filter(|_| settings.descriptor_check),
+            fence,
         };
         let ending = CancellationToken::new();
         let broken = |why: ractor::SpawnErr| unavailable(&why.to_string());
@@ -144,20 +172,35 @@ impl Node {
         let controller = Controller { options: options.clone(), state };
         let (controller, _) =
             Actor::spawn_linked(None, controller, (), root.get_cell()).await.map_err(broken)?;
-        let node = Self {
-            inner: Arc::new(Inner {
-                settings,
-                options,
-                controller,
-                root,
-                state: watched,
-                health: Mutex::default(),
-                tasks: TaskTracker::new(),
-                ending,
+        let inner = Arc::new_cyclic(|inner| Inner {
+            feed: mesh.map(|mesh| {
+                let source = account::source(inner.clone());
+                MeasureFeed::new(&mesh, options.telemetry.clone(), source)
             }),
-        };
+            settings,
+            options,
+            controller,
+            root,
+            state: watched,
+            health: Mutex::default(),
+            tasks: TaskTracker::new(),
+            ending,
+        });
+        let node = Self { inner };
         node.keep_time();
         Ok(node)
+    }
+
+    pub(crate) fn controller(&self) -> &ActorRef<ControllerMessage> {
+        &self.inner.controller
+    }
+
+    pub(crate) fn watch_state(&self) -> watch::Receiver<RunState> {
+        self.inner.state.clone()
+    }
+
+    pub(crate) fn feed(&self) -> Option<Arc<MeasureFeed>> {
+        self.inner.feed.clone()
     }
 
     /// The node's own settings.
@@ -207,7 +250,8 @@ impl Node {
         given: Vec<(String, String)>,
     ) -> Result<Added, Refusal> {
         let scenario = scenario.to_owned();
-        self.ask(|reply| ControllerMessage::Do { scenario, users, given, reply }).await?
+        self.ask(|reply| ControllerMessage::Do { scenario, users, given, follows: false, reply })
+            .await?
     }
 
     /// `add COUNT`.
@@ -352,7 +396,7 @@ impl Node {
     fn keep_time(&self) {
         let node = self.clone();
         let ending = self.inner.ending.clone();
-        let work = async move { account::keep_time(&node).await };
+        let work = async move { account::keep_time(&node, node.inner.feed.as_deref()).await };
         self.inner.tasks.spawn(async move {
             let _ = ending.run_until_cancelled(work).await;
         });

@@ -3,7 +3,9 @@
 pub use std::time::Duration;
 
 pub use crate::{
-    coordinator::{Action, Coordinator, Event as CoordinatorEvent, Group, Member, Plan, Timeout},
+    coordinator::{
+        Action, Coordinator, Event as CoordinatorEvent, Group, Member, Plan, Scope, Timeout,
+    },
     failure::{Failure, Owner, Stopped},
     refusal::Refusal,
     scenario::{

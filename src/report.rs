@@ -5,6 +5,7 @@
 //! [`metrics`] what it has measured so far. All of these are pure; none can fail a run.
 
 mod build;
+mod cluster;
 pub mod document;
 pub mod input;
 pub mod json;

@@ -199,6 +199,12 @@ impl NodeSettings {
         faults.none_or(settings)
     }
 
+    /// Whether any source says something about a setting, be it the same as the built-in default.
+    pub fn given(sources: &Sources, name: &str) -> bool {
+        // What is wrong with the sources is for `load` to tell.
+        Layers::read(NAMES, sources, &mut SettingsFaults::default()).says(name)
+    }
+
     /// The first part of the names of pushed metrics.
     pub fn graphite_prefix(&self) -> &str {
         self.graphite_prefix.as_deref().unwrap_or(&self.node_name)

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 pub mod core;
 pub mod directory;
 pub(crate) mod elsewhere;
+pub(crate) mod fence;
 pub mod id;
 pub mod mailbox;
 pub mod supervisor;

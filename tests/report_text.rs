@@ -66,6 +66,8 @@ fn input(scenario: &str, users: u64) -> ReportInput {
         throttles: Vec::new(),
         coordinators: Vec::new(),
         health: healthy(),
+        nodes: Vec::new(),
+        gaps: Vec::new(),
     }
 }
 

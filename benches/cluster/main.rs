@@ -18,6 +18,7 @@ mod scenarios;
 
 use nodes::{NODE, Nodes};
 
+type Part = fn(&Nodes, &Path) -> Outcome;
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 const WORKERS: usize = 3;
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
 fn bench() -> Outcome {
     let directory = tempfile::tempdir()?;
     let args: Vec<_> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
-    let parts: [(&str, fn(&Nodes, &Path) -> Outcome); 5] = [
+    let parts: [(&str, Part); 5] = [
         ("users", users),
         ("throttle", throttle),
         ("calm", calm),
@@ -137,8 +138,8 @@ fn calm(nodes: &Nodes, _: &Path) -> Outcome {
         let wait = nodes.command("metrics wait")?["actions"]["wait"]["service"].clone();
         println!(
             "calm: {rate}/s, 300 asked for: a wait takes p50 {:.2} ms, p99 {:.2} ms",
-            number(&wait["p50_ms"]),
-            number(&wait["p99_ms"])
+            number(&wait["p50"]),
+            number(&wait["p99"])
         );
         nodes.finish()?;
     }
@@ -160,8 +161,8 @@ fn mail(nodes: &Nodes, _: &Path) -> Outcome {
         println!(
             "mail: {users} users, {action}: {:.0} in 10 s, p50 {:.2} ms, p99 {:.2} ms",
             number(&done["count"]),
-            number(&done["service"]["p50_ms"]),
-            number(&done["service"]["p99_ms"])
+            number(&done["service"]["p50"]),
+            number(&done["service"]["p99"])
         );
         nodes.finish()
     };

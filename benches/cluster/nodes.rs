@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::Outcome;
 
 /// Tells this program that it is to be a node.
-pub(crate) const NODE: &str = "CROWD_BENCH_NODE";
+pub(crate) const NODE: &str = "BENCH_NODE";
 
 /// A master and its workers.
 pub(crate) struct Nodes {

@@ -63,7 +63,7 @@ impl Scenario for Pace {
             if !rest.is_zero() {
                 user.sleep(rest.mul_f64(0.5 + rand::random::<f64>())).await?;
             }
-            user.time("wait", user.wait(&throttle)).await?;
+            drop(user.time("wait", user.wait(&throttle)).await?);
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
             self.releases.lock().unwrap_or_else(PoisonError::into_inner).push(now);

@@ -1,14 +1,17 @@
 //! Pure: how long a worker may run users without hearing from the master, and when the master may
 //! start a lost worker's users elsewhere. Together the two rules keep one id from living twice.
 //!
-//! The rules, with `n` the number of members (the master among them) and *majority* `n / 2 + 1`:
+//! The rules, with `n` the number of members and *majority* `n / 2 + 1`. Members are the master, all
+//! that it reaches, and those that it has lost and that may still be somewhere: a worker that is cut
+//! off may reach them.
 //!
 //! - A worker holds a lease that ends [`LEASE`] after it *sent* the beat that the master answered
 //!   last. Until then it runs its users, whatever happens.
 //! - When the lease ends, it kills them, unless it has reason to believe that the master itself is
 //!   dead: the master's host refuses connections, so no process is there; or it reaches a majority
 //!   of the members (itself among them), and none of those it reaches reaches the master. Then it
-//!   keeps them until the master timeout, and ends them cleanly.
+//!   keeps them until the master timeout, and ends them cleanly. It believes nothing that it may
+//!   have seen before it was frozen: it must have been awake for [`SILENCE`].
 //! - The master starts users of a lost worker elsewhere when it knows that the worker has killed
 //!   them: [`LEASE`] and [`MARGIN`] after it *answered* that worker's last beat. If the workers
 //!   lost together are a majority, they may believe the master dead; it then waits for the master
@@ -66,6 +69,8 @@ pub(crate) struct Sight {
     pub(crate) master_is_seen: bool,
     /// Whether the master's host refuses connections to its port.
     pub(crate) master_refuses: bool,
+    /// How long it has looked at all this without a pause.
+    pub(crate) awake: Duration,
     /// `CROWD_MASTER_TIMEOUT`.
     pub(crate) master_timeout: Duration,
 }
@@ -75,8 +80,8 @@ pub(crate) fn hold(sight: &Sight) -> Hold {
     if sight.since_renewed < LEASE {
         return Hold::Keep;
     }
-    let believed_dead =
-        sight.master_refuses || sight.reached >= majority(sight.members) && !sight.master_is_seen;
+    let agreed = sight.reached >= majority(sight.members) && !sight.master_is_seen;
+    let believed_dead = sight.awake >= SILENCE && (sight.master_refuses || agreed);
     match believed_dead {
         false => Hold::Fence,
         true if sight.since_renewed < sight.master_timeout => Hold::Orphaned,
@@ -103,10 +108,12 @@ mod tests {
         /// elsewhere; `late` is the time from the sending of its last beat to the answer.
         #[test]
         fn no_id_lives_twice(
-            (members, lost, reached) in (2..12_u64).prop_flat_map(|members| {
-                (Just(members), 1..members).prop_flat_map(|(members, lost)| {
-                    // The lost reach at most each other.
-                    (Just(members), Just(lost), 1..=lost)
+            (members, lost, reached, awake) in (2..12_u64).prop_flat_map(|members| {
+                (Just(members), 1..members, 0..6_000_u64).prop_flat_map(|(members, lost, awake)| {
+                    // The lost reach at most each other; but who has just been thawed may see what
+                    // was before.
+                    let most = if awake < 3_000 { members } else { lost };
+                    (Just(members), Just(lost), 1..=most, Just(awake))
                 })
             }),
             seen: bool,
@@ -122,6 +129,7 @@ mod tests {
                 master_is_seen: seen,
                 // A living master's host does not refuse.
                 master_refuses: false,
+                awake: Duration::from_millis(awake),
                 master_timeout,
             };
             prop_assert!(matches!(hold(&sight), Hold::Fence | Hold::GiveUp));
@@ -140,6 +148,7 @@ mod tests {
             reached: 3,
             master_is_seen: false,
             master_refuses: false,
+            awake: Duration::from_secs(60),
             master_timeout: Duration::from_secs(30),
         };
         assert_eq!(hold(&sight), Hold::Keep);
@@ -147,6 +156,7 @@ mod tests {
         assert_eq!(hold(&sight), Hold::Orphaned);
         assert_eq!(hold(&Sight { master_is_seen: true, ..sight }), Hold::Fence);
         assert_eq!(hold(&Sight { reached: 2, ..sight }), Hold::Fence);
+        assert_eq!(hold(&Sight { awake: Duration::from_secs(1), ..sight }), Hold::Fence);
         assert_eq!(hold(&Sight { reached: 1, master_refuses: true, ..sight }), Hold::Orphaned);
         sight.since_renewed = Duration::from_secs(30);
         assert_eq!(hold(&sight), Hold::GiveUp);

@@ -139,7 +139,9 @@ impl Mail {
             // Known before anything the master says next.
             MailMessage::Run { run } => {
                 if let Some(desk) = announced.upgrade() {
-                    desk.state().announced.insert(from.clone(), run);
+                    let mut state = desk.state();
+                    state.announced.retain(|master, _| desk.mesh.reaches(master));
+                    state.announced.insert(from.clone(), run);
                 }
             }
             message => {

@@ -1,6 +1,10 @@
 //! Who is a member of the cluster.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +40,15 @@ pub(crate) struct Member {
     pub(crate) address: String,
     /// The version of crowd it runs.
     pub(crate) version: String,
+    /// What its calendar said when [`super::mesh::Mesh::now`] was 0 there, in nanoseconds since
+    /// 1970.
+    pub(crate) since: u64,
+}
+
+/// What this host's calendar says, in nanoseconds since 1970.
+pub(crate) fn calendar() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or_default()
 }
 
 /// How the clocks of two nodes stand to each other.

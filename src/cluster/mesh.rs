@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -75,7 +76,8 @@ pub(crate) enum CallFault {
 struct Frame {
     service: Service,
     kind: Kind,
-    body: Vec<u8>,
+    /// Written at one go, and not byte by byte as a `Vec` would be.
+    body: Bytes,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -100,14 +102,17 @@ struct Inner {
     transport: OnceLock<Box<dyn Transport>>,
     handlers: [OnceLock<Handler>; Service::COUNT],
     members: RwLock<BTreeMap<MemberId, Member>>,
-    listeners: Mutex<Vec<mpsc::UnboundedSender<MeshEvent>>>,
+    listeners: Mutex<Vec<Listener>>,
     calls: Mutex<HashMap<u64, Pending>>,
     next_call: AtomicU64,
 }
 
+/// Told of what happens to members; says whether it still listens.
+type Listener = Box<dyn Fn(&MeshEvent) -> bool + Send>;
+
 struct Pending {
     to: MemberId,
-    answer: oneshot::Sender<Vec<u8>>,
+    answer: oneshot::Sender<Bytes>,
 }
 
 impl fmt::Debug for Mesh {
@@ -195,6 +200,7 @@ impl Mesh {
         id == self.me() || members.contains_key(id)
     }
 
+    #[cfg(test)]
     /// The member of that name that can be reached, or this node.
     pub(crate) fn named(&self, name: &str) -> Option<MemberId> {
         if name == &*self.me().name {
@@ -207,14 +213,19 @@ impl Mesh {
     /// What happens to members from now on; begins with those that are there.
     pub(crate) fn events(&self) -> mpsc::UnboundedReceiver<MeshEvent> {
         let (sender, receiver) = mpsc::unbounded_channel();
+        self.listen(move |event| sender.send(event.clone()).is_ok());
+        receiver
+    }
+
+    /// As [`Mesh::events`], told by calling. What `tell` puts into a mailbox stands there before
+    /// any message of a member that has come, and after all of one that is gone. It must not
+    /// block, and says whether it still listens.
+    pub(crate) fn listen(&self, tell: impl Fn(&MeshEvent) -> bool + Send + 'static) {
         // Locked first, so that nobody comes or goes unnoticed in between.
         let mut listeners = self.listeners();
-        for member in self.members() {
-            // The receiver is here.
-            let _ = sender.send(MeshEvent::Up(member));
+        if self.members().into_iter().all(|member| tell(&MeshEvent::Up(member))) {
+            listeners.push(Box::new(tell));
         }
-        listeners.push(sender);
-        receiver
     }
 
     /// Has messages of a protocol handled. The handler is called for one message of a member after
@@ -337,7 +348,7 @@ impl Mesh {
         kind: Kind,
         body: Vec<u8>,
     ) -> Result<(), SendFault> {
-        let frame = Frame { service, kind, body };
+        let frame = Frame { service, kind, body: body.into() };
         if to == self.me() {
             return Ok(self.handle(to, frame)?);
         }
@@ -350,13 +361,13 @@ impl Mesh {
         self.inner.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn listeners(&self) -> MutexGuard<'_, Vec<mpsc::UnboundedSender<MeshEvent>>> {
+    fn listeners(&self) -> MutexGuard<'_, Vec<Listener>> {
         self.inner.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn tell(listeners: &mut Vec<mpsc::UnboundedSender<MeshEvent>>, event: &MeshEvent) {
-    listeners.retain(|listener| listener.send(event.clone()).is_ok());
+fn tell(listeners: &mut Vec<Listener>, event: &MeshEvent) {
+    listeners.retain(|listener| listener(event));
 }
 
 /// Nobody waits for that answer any more, however the wait ended.

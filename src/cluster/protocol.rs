@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+pub(crate) mod coordinator;
 pub(crate) mod mail;
+pub(crate) mod measure;
+pub(crate) mod operate;
 pub(crate) mod run;
+pub(crate) mod throttle;
 
 /// Changes with every change of any message, so that nodes that would misunderstand each other do
 /// not meet.

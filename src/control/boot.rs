@@ -1,11 +1,10 @@
 //! From the command line's flags to a running node: the one place where settings, logging and the
 //! node meet.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf};
 
 use super::{exit::Exit, logging::Logs};
 use crate::{
-    node::Node,
     refusal::Refusal,
     scenario::catalog::Catalog,
     settings::{NodeSettings, SettingsFaults, Sources, env::ProcessEnvironment},
@@ -19,6 +18,8 @@ pub(super) struct BootOptions {
     pub(super) config: Option<PathBuf>,
     /// `--log`.
     pub(super) log: Option<String>,
+    /// `--on-node-loss`.
+    pub(super) on_node_loss: Option<String>,
     /// What is logged unless somebody says otherwise, if that is not the node's own default.
     pub(super) log_unless_told: Option<&'static str>,
 }
@@ -45,6 +46,12 @@ impl fmt::Display for BootFault {
 }
 
 impl BootFault {
+    /// Tells it; the exit code of the process it ends.
+    pub(super) fn say(&self) -> Exit {
+        eprintln!("{self}");
+        self.exit()
+    }
+
     /// The exit code of the process it ends.
     pub(super) fn exit(&self) -> Exit {
         match self {
@@ -54,27 +61,41 @@ impl BootFault {
     }
 }
 
-/// Reads the settings, begins to log and starts the node.
-pub(super) async fn boot(
-    catalog: Catalog,
-    options: BootOptions,
-) -> Result<(Node, Logs), BootFault> {
+/// What a node is started with.
+pub(super) struct Prepared {
+    /// Its settings.
+    pub(super) settings: NodeSettings,
+    /// Where its log lines go.
+    pub(super) logs: Logs,
+    /// Whether somebody chose the address of the API.
+    pub(super) api_given: bool,
+}
+
+/// Where the settings of a node with these scenarios come from.
+pub(super) fn sources(catalog: &Catalog, options: &BootOptions) -> Sources {
+    let overrides = [("log", &options.log), ("on_node_loss", &options.on_node_loss)];
     let declared = catalog.iter().flat_map(|scenario| scenario.declarations().all);
-    let sources = Sources {
-        file: options.config,
+    Sources {
+        file: options.config.clone(),
         environment: ProcessEnvironment.variables(),
-        overrides: options.log.map(|log| ("log".to_owned(), log)).into_iter().collect(),
+        overrides: overrides
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)))
+            .collect(),
         scenario_settings: declared.map(|declaration| declaration.name).collect(),
-    };
+    }
+}
+
+/// Reads the settings and begins to log.
+pub(super) fn prepare(catalog: &Catalog, options: &BootOptions) -> Result<Prepared, BootFault> {
+    let sources = sources(catalog, options);
     let mut settings = NodeSettings::load(&sources).map_err(BootFault::Settings)?;
-    let told = NodeSettings::default().log != settings.log || !sources.overrides.is_empty();
+    let api_given = NodeSettings::given(&sources, "api_listen");
+    let told = NodeSettings::default().log != settings.log || options.log.is_some();
     if let (false, Some(log)) = (told, options.log_unless_told) {
         settings.log = log.to_owned();
     }
     let logs = Logs::install(&settings.log).map_err(BootFault::Log)?;
     log_panics();
-    let node = Node::start(settings, catalog, Arc::new(ProcessEnvironment))
-        .await
-        .map_err(BootFault::Node)?;
-    Ok((node, logs))
+    Ok(Prepared { settings, logs, api_given })
 }

@@ -3,29 +3,31 @@
 use std::{
     ffi::OsString,
     fmt,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
 
 use clap::{Args, Parser, Subcommand};
-use tokio::io::BufReader;
+use tokio::runtime::Runtime;
 
 use super::{
-    boot::{self, BootOptions},
+    boot::BootOptions,
     command::{self, Pair},
-    console,
     exit::Exit,
-    operations::Operations,
     reply::Reply,
-    run::{self, RunOptions},
+    run::RunOptions,
     scaffold::{self, ScaffoldOptions},
-    signals::EndSignals,
-    table::wants_colour,
     view::ScenarioView,
 };
 use crate::{scenario::catalog::Catalog, settings::NodeSettings};
+
+mod remote;
+mod work;
+
+use remote::{EvalFlags, NodeAsked, Question, StatusFlags};
+use work::{Work, on_node};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,6 +35,10 @@ Examples:
   crowd scenarios idle                    what a scenario does, and its settings
   crowd run idle --users 100 lifetime=5s  one run, a summary and an exit code
   echo 'do idle 10' | crowd               commands from a script
+  crowd start                             a node without console, driven over its API
+  crowd attach                            the console of that node
+  crowd eval 'do idle 10'                 one command on it
+  crowd status                            whether it is up
   crowd new checkout                      a scenario of your own
 
 Settings of the node are read from --config FILE (or CROWD_CONFIG) and from CROWD_… variables.
@@ -64,6 +70,10 @@ struct NodeFlags {
     /// What is logged: a level, or levels by target as in `warn,crowd=debug`.
     #[arg(long, global = true, value_name = "FILTER")]
     log: Option<String>,
+    /// What this node, as the master, does about users of a node that is lost: `replace`, `ignore`
+    /// or `stop`.
+    #[arg(long, global = true, value_name = "WHAT")]
+    on_node_loss: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -81,6 +91,12 @@ enum Verb {
         /// The scenario to describe.
         name: Option<String>,
     },
+    /// The console of a running node; leaving it leaves the node and its run alone.
+    Attach(NodeAsked),
+    /// One console command on a running node; the exit code says whether it worked.
+    Eval(EvalFlags),
+    /// Whether a node is up, and how its run stands: what a health check calls.
+    Status(StatusFlags),
     /// Writes a crate with a scenario of your own, its test and its binary.
     New(NewFlags),
 }
@@ -150,10 +166,18 @@ fn main_with(catalog: Catalog, arguments: impl IntoIterator<Item = OsString>) ->
             return if message.use_stderr() { Exit::BadUsage } else { Exit::Passed };
         }
     };
-    let mut boot = BootOptions { config: node.config, log: node.log, log_unless_told: None };
+    let mut boot = BootOptions {
+        config: node.config,
+        log: node.log,
+        on_node_loss: node.on_node_loss,
+        log_unless_told: None,
+    };
     match verb {
         Some(Verb::Scenarios { name }) => scenarios(&catalog, name.as_deref()),
         Some(Verb::New(flags)) => new(flags),
+        Some(Verb::Attach(node)) => remote::ask(&catalog, &boot, Question::Attach(node)),
+        Some(Verb::Eval(flags)) => remote::ask(&catalog, &boot, Question::Eval(flags)),
+        Some(Verb::Status(flags)) => remote::ask(&catalog, &boot, Question::Status(flags)),
         Some(Verb::Run(flags)) => match flags.checked() {
             Ok(options) => {
                 // Its summary says what the run went through; only what goes wrong is news.
@@ -222,65 +246,16 @@ fn say(text: &dyn fmt::Display) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
-/// What a node is started for.
-enum Work {
-    Console,
-    Start,
-    Run(RunOptions),
+fn new_runtime() -> Result<Runtime, Exit> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        eprintln!("the runtime cannot be started: {error}");
+        Exit::Failed
+    })
 }
 
-/// Starts a node and works with it.
-fn on_node(catalog: Catalog, options: BootOptions, work: Work) -> Exit {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("the runtime cannot be started: {error}");
-            return Exit::Failed;
-        }
-    };
-    let exit = runtime.block_on(async {
-        let (node, logs) = match boot::boot(catalog, options).await {
-            Ok(started) => started,
-            Err(fault) => {
-                eprintln!("{fault}");
-                return fault.exit();
-            }
-        };
-        let outcome = match work {
-            Work::Console if io::stdin().is_terminal() => console::interactive(node, &logs).await,
-            Work::Console => {
-                let lines = BufReader::new(tokio::io::stdin());
-                console::scripted(node, lines, io::stdout(), io::stderr()).await
-            }
-            Work::Start => start(node).await,
-            Work::Run(options) => {
-                let mut stdout = io::stdout();
-                let colour = wants_colour(&stdout);
-                run::run(node, options, &logs, &mut stdout, colour).await
-            }
-        };
-        outcome.unwrap_or_else(|error| {
-            eprintln!("{error}");
-            Exit::Failed
-        })
-    });
-    // A read from standard input cannot be called off, and nothing that matters runs any more.
-    runtime.shutdown_background();
-    exit
-}
-
-/// `crowd start`: waits for a signal, then ends the run and the node.
-async fn start(node: impl Operations) -> io::Result<Exit> {
-    let mut signals = EndSignals::listen()?;
-    let status = node.status().await.map_err(io::Error::other)?;
-    say(&format_args!("crowd node {} is ready", status.node));
-    tokio::select! {
-        _ = signals.next() => {}
-        () = node.broken() => return Ok(Exit::Failed),
-    }
-    tracing::info!("asked to end: users are told to stop");
-    tokio::select! {
-        () = node.shutdown() => Ok(Exit::Passed),
-        _ = signals.next() => Ok(Exit::Interrupted),
-    }
+fn outcome(exit: io::Result<Exit>) -> Exit {
+    exit.unwrap_or_else(|error| {
+        eprintln!("{error}");
+        Exit::Failed
+    })
 }

@@ -14,26 +14,23 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     command::{Command, parse_line},
-    execute::{execute, is_on},
+    execute::is_on,
     exit::Exit,
     logging::Logs,
     operations::{Operations, RunEnd},
-    reply::Reply,
     signals::{EndSignal, EndSignals},
     table::wants_colour,
 };
-use crate::{
-    node::RunState,
-    refusal::Refusal,
-    scenario::settings::{USER_RATE, Update},
-};
+use crate::node::RunState;
 
 pub mod completion;
 mod editor;
+pub(super) mod operator;
 mod printer;
 
 use completion::Known;
 use editor::{Editor, Typed};
+use operator::{Local, Operator};
 use printer::Printer;
 
 /// How long a command may keep the prompt away. What takes longer goes on, and its outcome is
@@ -52,19 +49,16 @@ enum Next {
 /// # Errors
 /// If the terminal cannot be used.
 pub async fn interactive(node: impl Operations, logs: &Logs) -> io::Result<Exit> {
-    let signals = EndSignals::listen()?;
-    let known = Arc::new(Mutex::new(Known::default()));
-    let (editor, printer) = Editor::start(known.clone())?;
-    let lines = printer.clone();
+    let (mut console, editor) = Console::open(Local(node))?;
+    let lines = console.printer.clone();
     let diverted = logs.divert(move |text| lines.print(text));
-    printer.print(&format!(
+    console.printer.print(&format!(
         "crowd {}: `help` lists the commands, Tab completes, Ctrl-D ends.",
         env!("CARGO_PKG_VERSION")
     ));
-    let mut console = Console { node, signals, known, printer, late: JoinSet::new() };
     let exit = console.converse(editor).await;
     drop(diverted);
-    let Console { node, mut signals, late, .. } = console;
+    let Console { node: Local(node), mut signals, late, .. } = console;
     drop(late);
     let mut stdout = io::stdout();
     let colour = wants_colour(&stdout);
@@ -73,6 +67,17 @@ pub async fn interactive(node: impl Operations, logs: &Logs) -> io::Result<Exit>
         () = end(&node, &mut stdout, colour) => exit,
         _ = signals.next() => Ok(Exit::Interrupted),
     }
+}
+
+/// The console of a person at a terminal, of a node elsewhere. Leaving it with `quit`, Ctrl-D or
+/// SIGTERM changes nothing there.
+///
+/// # Errors
+/// If the terminal cannot be used.
+pub(super) async fn attached(node: impl Operator, welcome: &str) -> io::Result<Exit> {
+    let (mut console, editor) = Console::open(node)?;
+    console.printer.print(welcome);
+    console.converse(editor).await
 }
 
 struct Console<N> {
@@ -84,7 +89,15 @@ struct Console<N> {
     late: JoinSet<()>,
 }
 
-impl<N: Operations> Console<N> {
+impl<N: Operator> Console<N> {
+    /// Takes hold of the terminal.
+    fn open(node: N) -> io::Result<(Self, Editor)> {
+        let signals = EndSignals::listen()?;
+        let known = Arc::new(Mutex::new(Known::default()));
+        let (editor, printer) = Editor::start(known.clone())?;
+        Ok((Self { node, signals, known, printer, late: JoinSet::new() }, editor))
+    }
+
     async fn converse(&mut self, mut editor: Editor) -> io::Result<Exit> {
         let exit = loop {
             self.refresh().await;
@@ -130,7 +143,7 @@ impl<N: Operations> Console<N> {
         let shown = title(&command);
         let node = self.node.clone();
         let mut task =
-            AbortOnDropHandle::new(tokio::spawn(async move { execute(&node, command).await }));
+            AbortOnDropHandle::new(tokio::spawn(async move { node.carry_out(command).await }));
         let patience = async {
             if waits { std::future::pending().await } else { tokio::time::sleep(PATIENCE).await }
         };
@@ -166,24 +179,9 @@ impl<N: Operations> Console<N> {
 
     /// Learns the names that completion offers.
     async fn refresh(&self) {
-        let node = &self.node;
-        let mut fresh = Known::default();
-        for scenario in node.catalog().iter() {
-            let declared = scenario.declarations().all.into_iter().map(|all| all.name);
-            let settings = declared.chain([USER_RATE.to_owned()]).collect();
-            fresh.scenarios.push((scenario.name().to_owned(), settings));
+        if let Some(fresh) = self.node.known().await {
+            *self.known.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
         }
-        let settings = node.settings().await.unwrap_or_default();
-        fresh.changeable = settings
-            .into_iter()
-            .filter(|setting| setting.declaration.update != Update::ReadOnly)
-            .map(|setting| setting.declaration.name)
-            .collect();
-        fresh.throttles = node.throttles().await.into_iter().map(|all| all.name).collect();
-        fresh.coordinators = node.coordinators().await.into_iter().map(|all| all.name).collect();
-        let nodes = node.nodes().await.unwrap_or_default();
-        fresh.nodes = nodes.into_iter().map(|node| node.name).collect();
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
     }
 }
 
@@ -210,7 +208,8 @@ async fn scripted_until(
     mut answers: impl Write,
     mut faults: impl Write,
 ) -> io::Result<Exit> {
-    let work = script(&node, &mut lines, &mut answers, &mut faults);
+    let operator = Local(node.clone());
+    let work = script(&operator, &mut lines, &mut answers, &mut faults);
     let exit = tokio::select! {
         exit = work => exit?,
         _ = signals.next() => Exit::Interrupted,
@@ -222,8 +221,28 @@ async fn scripted_until(
     }
 }
 
+/// Carries out one command a line on a node elsewhere. Ends at the end of input or with `quit`,
+/// and changes nothing there by ending.
+///
+/// The answer is [`Exit::Failed`] if any command was refused.
+///
+/// # Errors
+/// If the answers cannot be written.
+pub(super) async fn attached_script(
+    node: impl Operator,
+    mut lines: impl AsyncBufRead + Unpin,
+    mut answers: impl Write,
+    mut faults: impl Write,
+) -> io::Result<Exit> {
+    let mut signals = EndSignals::listen()?;
+    tokio::select! {
+        exit = script(&node, &mut lines, &mut answers, &mut faults) => exit,
+        _ = signals.next() => Ok(Exit::Interrupted),
+    }
+}
+
 async fn script(
-    node: &impl Operations,
+    node: &impl Operator,
     lines: &mut (impl AsyncBufRead + Unpin),
     answers: &mut impl Write,
     faults: &mut impl Write,
@@ -238,14 +257,14 @@ async fn script(
         let outcome = match parse_line(&String::from_utf8_lossy(&line)) {
             Ok(None) => continue,
             Ok(Some(Command::Quit)) => break,
-            Ok(Some(command)) => execute(node, command).await,
-            Err(refusal) => Err(refusal),
+            Ok(Some(command)) => node.carry_out(command).await,
+            Err(refusal) => Err(refusal.to_string()),
         };
         match outcome {
-            Ok(reply) => writeln!(answers, "{reply}")?,
-            Err(refusal) => {
+            Ok(answer) => writeln!(answers, "{answer}")?,
+            Err(fault) => {
                 exit = Exit::Failed;
-                writeln!(faults, "line {number}: {refusal}")?;
+                writeln!(faults, "line {number}: {fault}")?;
             }
         }
         answers.flush()?;
@@ -262,16 +281,19 @@ fn title(command: &Command) -> String {
     }
 }
 
-fn text(outcome: Result<Reply, Refusal>) -> String {
-    match outcome {
-        Ok(reply) => reply.to_string(),
-        Err(refusal) => refusal.to_string(),
-    }
+/// What is printed of an outcome at a terminal.
+fn text(outcome: Result<String, String>) -> String {
+    outcome.unwrap_or_else(|fault| fault)
 }
 
 /// Ends the run, if one is on, and tells about it; then ends the node.
 async fn end(node: &impl Operations, answers: &mut impl Write, colour: bool) {
-    if let Ok(status) = node.status().await
+    if let Some(words) = node.last_words(colour).await {
+        // Nobody is harmed if the terminal or the pipe is gone.
+        let _ = writeln!(answers, "{}", words.summary.trim_end());
+    }
+    if node.owns_run()
+        && let Ok(status) = node.status().await
         && is_on(status.state)
     {
         let scenario = status.scenario.unwrap_or_default();

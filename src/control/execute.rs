@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    command::{Command, CoordinatorCommand, ThrottleCommand, help},
+    command::{Command, CoordinatorCommand, ThrottleCommand, help, parse_line},
     operations::Operations,
     reply::Reply,
     view::{Dealt, ScenarioView},
@@ -27,6 +27,21 @@ pub async fn execute(node: &impl Operations, command: Command) -> Result<Reply, 
         Some(answer) => answer,
         None => execute_here(node, command).await,
     }
+}
+
+/// Carries out a command that another node has taken here: its text for people and its JSON for
+/// programs.
+pub(crate) async fn relayed(
+    node: &impl Operations,
+    line: &str,
+) -> Result<(String, String), Refusal> {
+    let Some(command) = parse_line(line)? else {
+        return Err(Refusal::new(Code::BadUsage, "an empty line is no command"));
+    };
+    let reply = execute_here(node, command).await?;
+    let json = serde_json::to_string(&reply)
+        .map_err(|fault| Refusal::new(Code::Unavailable, format!("no answer: {fault}")))?;
+    Ok((reply.to_string(), json))
 }
 
 /// Carries out one command, which is this node's part.

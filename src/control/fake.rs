@@ -265,6 +265,7 @@ impl Operations for Fake {
                     waiting: 7,
                     in_flight: 1,
                     granted: 1234,
+                    tolerance_us: 4_375,
                     forfeited: 2,
                     asked_per_second: 120.0,
                     given_per_second: 99.96,

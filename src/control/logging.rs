@@ -31,7 +31,7 @@ impl Logs {
         let logs = Self::default();
         // The actors' own spans would stand in front of every line; `ractor=…` in the filter brings
         // them back.
-        let parsed = EnvFilter::try_new(format!("ractor=warn,{filter}"))
+        let parsed = EnvFilter::try_new(format!("ractor=warn,ractor_cluster=error,{filter}"))
             .map_err(|fault| format!("`{filter}` is not a log filter: {fault}"))?;
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(parsed)

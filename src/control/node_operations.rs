@@ -11,10 +11,11 @@ use super::{
 };
 use crate::{
     coordinator::{CoordinatorInfo, CoordinatorState},
+    measure::Snapshot,
     node::{Added, Node, RunState, SetOutcome, SettingView, Status, UserView},
     refusal::{Code, Refusal},
     report::{
-        Colour, json,
+        Colour, RunReport, json,
         live::{self, LiveAction, LiveView},
         metrics::render_metrics,
         text,
@@ -111,18 +112,16 @@ impl Operations for Node {
     }
 
     async fn throttle_start(&self, name: &str, rate: &RateText) -> Result<bool, Refusal> {
-        let started = Node::throttles(self).start(name, read(rate)?).await?;
+        let started = Node::throttles(self).start(name, rate_of(rate)?).await?;
         Ok(started == Started::New)
     }
 
     async fn throttle_rate(&self, name: &str, rate: &RateText) -> Result<(), Refusal> {
-        Node::throttles(self).change_rate(name, read(rate)?).await
+        Node::throttles(self).change_rate(name, rate_of(rate)?).await
     }
 
     async fn throttle_ramp(&self, name: &str, ramp: &RampText) -> Result<(), Refusal> {
-        let ramp = Ramp::new(read(&ramp.from)?, read(&ramp.to)?, ramp.over, ramp.steps)
-            .map_err(|fault| invalid(&fault))?;
-        Node::throttles(self).ramp(name, ramp).await
+        Node::throttles(self).ramp(name, ramp_of(ramp)?).await
     }
 
     async fn throttle_pause(&self, name: &str) -> Result<(), Refusal> {
@@ -154,54 +153,20 @@ impl Operations for Node {
     }
 
     async fn metrics(&self, name: Option<&str>) -> Result<MetricsView, Refusal> {
-        let (Some(measure), Some(report)) = (self.measure().await, self.report(false).await) else {
-            return Err(Refusal::new(
-                Code::InvalidStatus,
-                "there is no run, so nothing is measured",
-            ));
-        };
-        let mut document = match serde_json::to_value(&report) {
-            Ok(Value::Object(document)) => document,
-            // A report is an object; but nothing is lost if it were none.
-            _ => serde_json::Map::new(),
-        };
-        document.retain(|part, _| MEASURED.contains(&part.as_str()));
-        if let Some(name) = name {
-            for part in document.values_mut().filter_map(Value::as_object_mut) {
-                part.retain(|key, _| key.contains(name));
-            }
-        }
-        Ok(MetricsView { text: render_metrics(&measure.snapshot(), name), document })
+        let measured = self.measure().await.map(|measure| measure.snapshot());
+        metrics_view(measured.zip(self.report(false).await), name)
     }
 
     async fn live(&self, left: Option<Duration>, width: usize) -> String {
         let (Ok(status), Some(measure)) = (Node::status(self).await, self.measure().await) else {
             return String::new();
         };
-        let view = LiveView {
-            scenario: status.scenario.unwrap_or_default(),
-            elapsed: status.elapsed,
-            remaining: left,
-            running: status.users.running,
-            waiting: status.users.waiting,
-            finished: status.users.finished,
-            failed: status.users.failed,
-            actions: LiveAction::of(&measure.snapshot().last),
-            ..LiveView::default()
-        };
-        live::render(&view, Colour::Ansi, width)
+        live_view(status, &measure.snapshot(), left, width)
     }
 
     async fn finish_report(&self, end: RunEnd, colour: bool) -> Option<FinishedReport> {
         let report = self.report(end == RunEnd::Interrupted).await?;
-        let colour = if colour { Colour::Ansi } else { Colour::Plain };
-        let document = json::render(&report).unwrap_or_else(|fault| {
-            // Reporting may not fail a run; an empty document says that there is none.
-            tracing::error!("the document of the run cannot be made: {fault}");
-            String::new()
-        });
-        let summary = text::summary(&report, colour);
-        Some(FinishedReport { summary, document, exit_code: report.exit_code })
+        Some(document_of(&report, colour))
     }
 
     async fn broken(&self) {
@@ -213,8 +178,68 @@ impl Operations for Node {
     }
 }
 
-fn read(rate: &RateText) -> Result<Rate, Refusal> {
+/// What is measured in a run, and its document so far, as `metrics` shows them.
+pub(super) fn metrics_view(
+    run: Option<(Snapshot, RunReport)>,
+    name: Option<&str>,
+) -> Result<MetricsView, Refusal> {
+    let Some((measured, report)) = run else {
+        return Err(Refusal::new(Code::InvalidStatus, "there is no run, so nothing is measured"));
+    };
+    let mut document = match serde_json::to_value(&report) {
+        Ok(Value::Object(document)) => document,
+        // A report is an object; but nothing is lost if it were none.
+        _ => serde_json::Map::new(),
+    };
+    document.retain(|part, _| MEASURED.contains(&part.as_str()));
+    if let Some(name) = name {
+        for part in document.values_mut().filter_map(Value::as_object_mut) {
+            part.retain(|key, _| key.contains(name));
+        }
+    }
+    Ok(MetricsView { text: render_metrics(&measured, name), document })
+}
+
+/// A few lines on how a run goes.
+pub(super) fn live_view(
+    status: Status,
+    measured: &Snapshot,
+    left: Option<Duration>,
+    width: usize,
+) -> String {
+    let view = LiveView {
+        scenario: status.scenario.unwrap_or_default(),
+        elapsed: status.elapsed,
+        remaining: left,
+        running: status.users.running,
+        waiting: status.users.waiting,
+        finished: status.users.finished,
+        failed: status.users.failed,
+        actions: LiveAction::of(&measured.last),
+        ..LiveView::default()
+    };
+    live::render(&view, Colour::Ansi, width)
+}
+
+/// A result as it is told.
+pub(super) fn document_of(report: &RunReport, colour: bool) -> FinishedReport {
+    let colour = if colour { Colour::Ansi } else { Colour::Plain };
+    let document = json::render(report).unwrap_or_else(|fault| {
+        // Reporting may not fail a run; an empty document says that there is none.
+        tracing::error!("the document of the run cannot be made: {fault}");
+        String::new()
+    });
+    let summary = text::summary(report, colour);
+    FinishedReport { summary, document, exit_code: report.exit_code }
+}
+
+pub(super) fn rate_of(rate: &RateText) -> Result<Rate, Refusal> {
     rate.as_str().parse().map_err(|fault| invalid(&fault))
+}
+
+pub(super) fn ramp_of(ramp: &RampText) -> Result<Ramp, Refusal> {
+    Ramp::new(rate_of(&ramp.from)?, rate_of(&ramp.to)?, ramp.over, ramp.steps)
+        .map_err(|fault| invalid(&fault))
 }
 
 fn invalid(fault: &dyn std::error::Error) -> Refusal {
@@ -235,6 +260,7 @@ impl From<ThrottleInfo> for ThrottleView {
             .to_owned(),
             waiting: info.waiting,
             in_flight: info.in_flight,
+            tolerance_us: info.tolerance_us,
             granted: info.granted,
             forfeited: info.forfeited,
             asked_per_second: info.asked_per_second,

@@ -57,13 +57,34 @@ pub trait Operations: Clone + Send + Sync + 'static {
 
     /// `join`: the name of the node there.
     fn join(&self, address: &str) -> impl Future<Output = Result<String, Refusal>> + Send {
-        let refusal = no_cluster(&format!("it cannot join `{address}`"));
+        let refusal = no_cluster(&format!(
+            "it cannot join `{address}`; start it with the cookie of the others (CROWD_COOKIE_FILE)"
+        ));
         async { Err(refusal) }
     }
 
     /// `drain`: how many users are moved away.
     fn drain(&self, _node: &str) -> impl Future<Output = Result<u64, Refusal>> + Send {
         async { Err(no_cluster("there is no other node its users could move to")) }
+    }
+
+    /// Where other nodes reach this one; none for a node that is not part of a cluster.
+    fn cluster_address(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether this node can do its work: if not, why.
+    ///
+    /// # Errors
+    /// What it still waits for, as a sentence.
+    fn ready(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// What is to be told in the end by a node that gave its part of a run up, because the run's
+    /// master was lost.
+    fn last_words(&self, _colour: bool) -> impl Future<Output = Option<FinishedReport>> + Send {
+        async { None }
     }
 
     /// Whether the run, if there is one, ends with this node: not if another node commands it.

@@ -138,6 +138,8 @@ pub struct ThrottleView {
     pub waiting: u64,
     /// How many were let through and have not ended.
     pub in_flight: u64,
+    /// How late a slot may be used, in microseconds; in a cluster that of the strictest node.
+    pub tolerance_us: u64,
     /// How many were let through so far.
     pub granted: u64,
     /// How many slots were missed by more than the tolerance.

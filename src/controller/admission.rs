@@ -6,7 +6,7 @@ use ractor::{ActorRef, rpc::CallResult};
 use tokio::sync::watch;
 
 use super::message::ControllerMessage;
-use crate::{scenario::settings::USER_RATE, throttle::Throttles};
+use crate::{scenario::settings::USER_RATE, throttle::Throttles, user::fence::Fence};
 
 /// How many users are admitted at once, at the most: small enough that a `stop` is heard soon,
 /// large enough that the way to the supervisors and back does not count.
@@ -15,10 +15,14 @@ const ADMITTED_AT_ONCE: u64 = 16_384;
 /// How long until a gate that is not there is looked for again.
 const GATE_MISSING: Duration = Duration::from_millis(250);
 
+/// How long until it is looked again whether users may act.
+const FENCED: Duration = Duration::from_millis(20);
+
 /// Lets users in as the gate allows, until the run ends.
 pub(super) async fn admit(
     run: u64,
     throttles: Throttles,
+    fence: Fence,
     mut demand: watch::Receiver<u64>,
     controller: ActorRef<ControllerMessage>,
 ) {
@@ -28,6 +32,11 @@ pub(super) async fn admit(
             if demand.changed().await.is_err() {
                 return;
             }
+            continue;
+        }
+        if fence.is_over() {
+            // Who was let in now would be dead at once.
+            tokio::time::sleep(FENCED).await;
             continue;
         }
         let count = match throttles.get(USER_RATE) {

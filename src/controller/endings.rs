@@ -49,14 +49,14 @@ pub struct Endings {
 }
 
 impl Endings {
-    /// Counts an exit and says how the population is to count it.
-    pub fn note(&mut self, exit: &Exit) -> Count {
-        let (counter, count) = match exit.ending {
-            Ending::Finished => (&mut self.counts.finished, Count::Finished),
-            Ending::Stopped => (&mut self.counts.stopped, Count::Removed),
-            Ending::Failed(_) => (&mut self.counts.failed, Count::Failed),
-            Ending::Panicked(_) => (&mut self.counts.panicked, Count::Failed),
-            Ending::Killed => (&mut self.counts.killed, Count::Removed),
+    /// Counts an exit.
+    pub fn note(&mut self, exit: &Exit) {
+        let counter = match exit.ending {
+            Ending::Finished => &mut self.counts.finished,
+            Ending::Stopped => &mut self.counts.stopped,
+            Ending::Failed(_) => &mut self.counts.failed,
+            Ending::Panicked(_) => &mut self.counts.panicked,
+            Ending::Killed => &mut self.counts.killed,
         };
         *counter += 1;
         if let Some((state, reason)) = exit.ending.story() {
@@ -70,7 +70,6 @@ impl Endings {
                 age: exit.age,
             });
         }
-        count
     }
 
     /// Users by how they ended.
@@ -90,6 +89,15 @@ impl Endings {
 }
 
 impl Ending {
+    /// How the population counts it.
+    pub(crate) fn count(&self) -> Count {
+        match self {
+            Self::Finished => Count::Finished,
+            Self::Failed(_) | Self::Panicked(_) => Count::Failed,
+            Self::Stopped | Self::Killed => Count::Removed,
+        }
+    }
+
     /// What there is to tell of an ending that is not a good one: the state it left the user in
     /// and the reason.
     pub(crate) fn story(&self) -> Option<(&'static str, &str)> {

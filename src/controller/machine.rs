@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::population::{Count, Population, Removal};
+use super::population::{Count, Departure, Gone, Population, Removal};
 use crate::{
     refusal::{Code, Refusal},
     user::id::{IdSet, UserId},
@@ -66,6 +66,8 @@ pub enum Command {
     Stop(IdSet),
     /// Kill those of these users that still run when the grace time is over.
     KillAfterGrace(IdSet),
+    /// Kill these users now.
+    Kill(IdSet),
     /// Run `terminate` and end everything the run started.
     Terminate,
     /// Forget the run.
@@ -175,6 +177,60 @@ impl Machine {
         Ok(self.demand())
     }
 
+    /// A master places these users here; those that live here already are left alone. Answers how
+    /// many are new.
+    ///
+    /// # Errors
+    /// `invalid-status` unless running; `invalid-range` for ids that cannot be used.
+    pub fn place(&mut self, users: &IdSet) -> Result<(u64, Vec<Command>), Refusal> {
+        self.require("add", RunState::Running)?;
+        let placed = self.population.place(users)?;
+        Ok((placed, self.demand()))
+    }
+
+    /// A master wants so many users back: see [`Population::release`].
+    pub fn release(&mut self, count: u64) -> Vec<Command> {
+        if !matches!(self.stage, Stage::Running) {
+            return Vec::new();
+        }
+        let removal = self.population.release(count);
+        let mut commands = if removal.cancelled.is_empty() { Vec::new() } else { self.demand() };
+        commands.extend(farewell(removal, true));
+        commands
+    }
+
+    /// The run ends as failed, because of something outside of it: at once, with everybody killed,
+    /// or as by [`Machine::stop`]. A run that is over stays as it is.
+    pub fn end(&mut self, reason: String, at_once: bool) -> Vec<Command> {
+        match &mut self.stage {
+            Stage::Starting => {
+                self.stage = Stage::Failed { reason };
+                vec![Command::AbortInit]
+            }
+            Stage::Running if at_once => self.kill_all(reason),
+            Stage::Running => self.leave(Some(reason)),
+            Stage::Leaving { broken } if at_once => {
+                let reason = broken.take().unwrap_or(reason);
+                self.kill_all(reason)
+            }
+            Stage::Leaving { broken } | Stage::Ending { broken } => {
+                broken.get_or_insert(reason);
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Ids that are gone are kept from now on, for [`Machine::take_gone`].
+    pub fn keep_gone(&mut self) {
+        self.population.keep_gone();
+    }
+
+    /// The ids that are gone since this was asked last.
+    pub fn take_gone(&mut self) -> Gone {
+        self.population.take_gone()
+    }
+
     /// The user rate lets `count` users in.
     pub fn admit(&mut self, count: u64) -> Vec<Command> {
         if !matches!(self.stage, Stage::Running) {
@@ -232,8 +288,8 @@ impl Machine {
         }
     }
 
-    /// A user ended; says whether it was one of ours.
-    pub fn ended(&mut self, id: UserId, count: Count) -> bool {
+    /// A user ended.
+    pub fn ended(&mut self, id: UserId, count: Count) -> Departure {
         self.population.ended(id, count)
     }
 
@@ -311,6 +367,18 @@ impl Machine {
         commands.extend(farewell(removal, false));
         if !everybody.is_empty() {
             commands.push(Command::KillAfterGrace(everybody));
+        }
+        commands.extend(self.terminate_when_empty());
+        commands
+    }
+
+    fn kill_all(&mut self, reason: String) -> Vec<Command> {
+        self.population.remove(u64::MAX);
+        self.stage = Stage::Leaving { broken: Some(reason) };
+        let mut commands = self.demand();
+        let everybody = self.population.leaving().clone();
+        if !everybody.is_empty() {
+            commands.push(Command::Kill(everybody));
         }
         commands.extend(self.terminate_when_empty());
         commands

@@ -6,7 +6,12 @@ use ractor::RpcReplyPort;
 use serde::{Deserialize, Serialize};
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{endings::EndingCounts, machine::RunState, population::UserCounts, run::Ended};
+use super::{
+    endings::EndingCounts,
+    machine::RunState,
+    population::{Gone, UserCounts},
+    run::Ended,
+};
 use crate::{
     cluster::mail::Mail,
     coordinator::Coordinators,
@@ -20,7 +25,7 @@ use crate::{
     },
     telemetry::Telemetry,
     throttle::Throttles,
-    user::{UserId, task::Exit},
+    user::{UserId, fence::Fence, id::IdSet, task::Exit},
 };
 
 /// What the controller needs from the node.
@@ -46,6 +51,23 @@ pub(crate) struct ControllerOptions {
     pub(crate) kill_grace: Duration,
     /// How many files may be open; `None`: not checked.
     pub(crate) descriptor_limit: Option<u64>,
+    /// Until when users may act.
+    pub(crate) fence: Fence,
+}
+
+/// How a run that follows a master stands, for that master.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// The state.
+    pub(crate) state: RunState,
+    /// Why it failed.
+    pub(crate) reason: Option<String>,
+    /// Users by state.
+    pub(crate) users: UserCounts,
+    /// Users by how they ended.
+    pub(crate) endings: EndingCounts,
+    /// Users that are gone since this was asked last.
+    pub(crate) gone: Gone,
 }
 
 /// The ids an `add` gave out.
@@ -154,8 +176,15 @@ type Reply<T> = RpcReplyPort<Result<T, Refusal>>;
 
 /// Everything the controller is told. Verbs come from the node's handle; the rest as noted.
 pub(crate) enum ControllerMessage {
-    /// `do`; answered when `init` is over.
-    Do { scenario: String, users: u64, given: Vec<(String, String)>, reply: Reply<Added> },
+    /// `do`; answered when `init` is over. A run that follows a master leaves alone what is the
+    /// whole cluster's, and keeps word of users that are gone.
+    Do {
+        scenario: String,
+        users: u64,
+        given: Vec<(String, String)>,
+        follows: bool,
+        reply: Reply<Added>,
+    },
     /// From the task that ran `init`.
     InitDone { run: u64, outcome: Result<Arc<dyn Running>, Failure> },
     /// `add COUNT`.
@@ -170,6 +199,17 @@ pub(crate) enum ControllerMessage {
     Reset { reply: Reply<()> },
     /// `set`; answered when the scenario's hooks are over.
     Set { given: Vec<(String, String)>, reply: Reply<SetOutcome> },
+    /// Whether `set` would be done; changes nothing.
+    CheckSet { given: Vec<(String, String)>, reply: Reply<()> },
+    /// From a master: add exactly these users, but for those that live here.
+    Place { users: IdSet },
+    /// From a master: give so many users back.
+    Release { count: u64 },
+    /// End the run as failed: everybody is killed at once, or told to stop first. Answered when
+    /// that is on its way.
+    End { reason: String, at_once: bool, reply: RpcReplyPort<()> },
+    /// How a run that follows a master stands; ids that are gone are told once.
+    Standing { reply: RpcReplyPort<Standing> },
     /// From the admission task: the user rate lets so many in. Answered with one receiver a
     /// supervisor, which hears when its share is started.
     Admit { run: u64, count: u64, reply: RpcReplyPort<Vec<oneshot::Receiver<u64>>> },

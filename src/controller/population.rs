@@ -1,7 +1,8 @@
 //! Pure: which users are waiting, running, told to stop, and how those that are gone ended.
 //!
 //! The identity `asked = waiting + running + finished + failed + removed` holds after every step,
-//! because every id is in exactly one place: a set while it lives, a count once it is gone.
+//! because every id is in exactly one place: a set while it lives, a count once it is gone. An id
+//! that is given back is in none of them any more.
 
 use std::ops::RangeInclusive;
 
@@ -68,6 +69,34 @@ impl Removal {
     }
 }
 
+/// What became of a running user that ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Departure {
+    /// There was no such user.
+    Unknown,
+    /// It is counted as ended.
+    Counted,
+    /// It was given back, and is in none of the counts.
+    Released,
+}
+
+/// Ids that are gone since somebody last looked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Gone {
+    /// Ended, or cancelled while they waited: in one of the counts for good.
+    pub ended: IdSet,
+    /// Given back: in none of the counts.
+    pub released: IdSet,
+}
+
+/// The same while it is gathered: ranges in any order, so that a million ends in any order are a
+/// million pushes and one sort.
+#[derive(Debug, Clone, Default)]
+struct Going {
+    ended: Vec<(u64, u64)>,
+    released: Vec<(u64, u64)>,
+}
+
 /// The users of one run on one node.
 #[derive(Debug, Clone, Default)]
 pub struct Population {
@@ -77,6 +106,10 @@ pub struct Population {
     staying: IdSet,
     /// Running and told to stop: never chosen a second time.
     leaving: IdSet,
+    /// Those of them that are to be given back when they end.
+    returning: IdSet,
+    /// Kept only for somebody who looks, since it grows until then.
+    going: Option<Going>,
     finished: u64,
     failed: u64,
     removed: u64,
@@ -126,6 +159,26 @@ impl Population {
         Ok(first..=last)
     }
 
+    /// Adds these ids, wherever they were before, but for those that live here: what is asked for
+    /// twice is done once. Answers how many were added.
+    ///
+    /// # Errors
+    /// `invalid-range` for ids beyond the highest.
+    pub fn place(&mut self, users: &IdSet) -> Result<u64, Refusal> {
+        let highest = users.ranges().next_back().map_or(0, |range| *range.end());
+        if highest > HIGHEST_ID {
+            let message = format!("user id {highest} is too high; {HIGHEST_ID} is the highest");
+            return Err(Refusal::new(Code::InvalidRange, message));
+        }
+        let new = users.without(&self.waiting).without(&self.staying).without(&self.leaving);
+        for range in new.ranges() {
+            self.waiting.insert(range);
+        }
+        self.highest = self.highest.max(highest);
+        self.asked += new.len();
+        Ok(new.len())
+    }
+
     /// Lets up to `count` waiting users in, lowest ids first.
     pub fn admit(&mut self, count: u64) -> IdSet {
         let admitted = self.waiting.take_lowest(count);
@@ -140,8 +193,31 @@ impl Population {
     /// Removes up to `count` users, newest first: those that wait before those that run. Users
     /// told to stop already are not chosen again.
     pub fn remove(&mut self, count: u64) -> Removal {
+        let removal = self.choose(count);
+        self.removed += removal.cancelled.len();
+        if let Some(going) = &mut self.going {
+            going.ended.extend(Vec::from(removal.cancelled.clone()));
+        }
+        removal
+    }
+
+    /// Gives up to `count` users back, chosen as by [`Population::remove`]: those that wait at
+    /// once, those that run when they have ended. One that ends of itself meanwhile is counted
+    /// as ended.
+    pub fn release(&mut self, count: u64) -> Removal {
+        let removal = self.choose(count);
+        self.asked -= removal.cancelled.len();
+        for range in removal.chosen.ranges() {
+            self.returning.insert(range);
+        }
+        if let Some(going) = &mut self.going {
+            going.released.extend(Vec::from(removal.cancelled.clone()));
+        }
+        removal
+    }
+
+    fn choose(&mut self, count: u64) -> Removal {
         let cancelled = self.waiting.take_highest(count);
-        self.removed += cancelled.len();
         let chosen = self.staying.take_highest(count - cancelled.len());
         for range in chosen.ranges() {
             self.leaving.insert(range);
@@ -149,17 +225,41 @@ impl Population {
         Removal { cancelled, chosen }
     }
 
-    /// Counts the end of a running user; says whether there was such a user.
-    pub fn ended(&mut self, id: UserId, count: Count) -> bool {
+    /// Counts the end of a running user.
+    pub fn ended(&mut self, id: UserId, count: Count) -> Departure {
         if !self.staying.remove(id) && !self.leaving.remove(id) {
-            return false;
+            return Departure::Unknown;
+        }
+        if self.returning.remove(id) && count == Count::Removed {
+            self.asked -= 1;
+            self.started -= 1;
+            if let Some(going) = &mut self.going {
+                going.released.push((id.0, id.0));
+            }
+            return Departure::Released;
         }
         match count {
             Count::Finished => self.finished += 1,
             Count::Failed => self.failed += 1,
             Count::Removed => self.removed += 1,
         }
-        true
+        if let Some(going) = &mut self.going {
+            going.ended.push((id.0, id.0));
+        }
+        Departure::Counted
+    }
+
+    /// Ids that are gone are kept from now on, for [`Population::take_gone`].
+    pub fn keep_gone(&mut self) {
+        self.going.get_or_insert_default();
+    }
+
+    /// The ids that are gone since this was asked last.
+    pub fn take_gone(&mut self) -> Gone {
+        let Some(Going { ended, released }) = self.going.as_mut().map(std::mem::take) else {
+            return Gone::default();
+        };
+        Gone { ended: ended.into(), released: released.into() }
     }
 
     /// All running users that were told to stop.

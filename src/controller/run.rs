@@ -33,6 +33,7 @@ use crate::{
         TerminateException, TerminateStart, TerminateStop,
     },
     throttle::{Rate, ThrottleInfo},
+    user::fence::Fence,
 };
 
 /// What is left of a run's throttles and coordinators when it ends.
@@ -60,6 +61,7 @@ pub(crate) struct ActiveRun {
     /// Who waits for the end of the run.
     stopping: Option<RpcReplyPort<Result<(), Refusal>>>,
     users: u64,
+    follows: bool,
     pub(super) started: SystemTime,
     pub(super) began: Instant,
     pub(super) ended: Option<(Instant, Ended)>,
@@ -71,7 +73,7 @@ impl ActiveRun {
         options: &ControllerOptions,
         number: u64,
         registered: Arc<dyn Registered>,
-        users: u64,
+        (users, follows): (u64, bool),
         given: &[(String, String)],
     ) -> Result<Self, Refusal> {
         let declarations = full_declarations(&*registered, &options.user_rate);
@@ -97,6 +99,7 @@ impl ActiveRun {
             asked: None,
             stopping: None,
             users,
+            follows,
             started: SystemTime::now(),
             began: Instant::now(),
             ended: None,
@@ -123,14 +126,12 @@ impl ActiveRun {
         let work = self.registered.init(self.services.clone(), &self.values)?;
         let rate = user_rate(&self.values)?;
         let (options, services) = (options.clone(), self.services.clone());
-        let (run, scenario) = (self.number, self.scenario());
+        let (run, scenario, follows) = (self.number, self.scenario(), self.follows);
         let task = tokio::spawn(async move {
             let began = Instant::now();
             options.telemetry.emit(&InitStart { scenario });
             let outcome = async {
-                // An operator may have started it while the node was idle; the run's rate counts.
-                let _ = options.throttles.stop(USER_RATE).await;
-                options.throttles.start(USER_RATE, rate).await.map_err(Failure::from)?;
+                start_user_rate(&options, rate, follows).await?;
                 timeout(options.init_timeout, work).await.unwrap_or_else(|_| {
                     let limit = humantime::format_duration(options.init_timeout);
                     Err(Failure::scenario(format!("it did not end within {limit}")))
@@ -167,11 +168,13 @@ impl ActiveRun {
     pub(crate) fn admit_users(
         &mut self,
         running: Arc<dyn Running>,
+        fence: Fence,
         controller: ActorRef<ControllerMessage>,
     ) {
         self.running = Some(running);
         let throttles = self.services.throttles.clone();
-        let admission = admit(self.number, throttles, self.demand.subscribe(), controller);
+        let demand = self.demand.subscribe();
+        let admission = admit(self.number, throttles, fence, demand, controller);
         self.task = Some(tokio::spawn(admission).abort_handle());
     }
 
@@ -229,8 +232,9 @@ impl ActiveRun {
         self.ended = Some((Instant::now(), ended));
     }
 
-    /// Checks changes of settings; a new user rate is tried on its throttle, which may refuse.
-    pub(crate) async fn change(
+    /// Checks changes of settings, and whether the throttle of the user rate would take a new
+    /// rate; changes nothing.
+    pub(crate) fn check(
         &self,
         options: &ControllerOptions,
         given: &[(String, String)],
@@ -240,8 +244,21 @@ impl ActiveRun {
         if let Some(running) = &self.running {
             running.check_values(&change.values)?;
         }
-        if change.changed.iter().any(|name| name == USER_RATE) {
-            let rate = user_rate(&change.values)?;
+        if let Some(rate) = new_user_rate(&change)? {
+            accepts(&options.throttles.get(USER_RATE)?.info(), rate)?;
+        }
+        Ok(change)
+    }
+
+    /// As [`ActiveRun::check`], and sets a new user rate on its throttle, which may refuse still.
+    pub(crate) async fn change(
+        &self,
+        options: &ControllerOptions,
+        given: &[(String, String)],
+    ) -> Result<Change, Refusal> {
+        let change = self.check(options, given)?;
+        // The cluster's throttle is far away: the controller does not wait for it.
+        if let Some(rate) = new_user_rate(&change)?.filter(|_| !self.follows) {
             options.throttles.change_rate(USER_RATE, rate).await?;
         }
         Ok(change)
@@ -273,8 +290,17 @@ impl ActiveRun {
             telemetry.emit(&ConfigUpdate { changed });
         }
         let limit = options.init_timeout;
+        let changes_rate = self.follows && change.hooks.iter().any(|name| name == USER_RATE);
+        let rate = changes_rate.then(|| user_rate(&self.values));
+        let throttles = options.throttles.clone();
         self.services.spawn_for_run(async move {
             let mut outcome = SetOutcome { changed: change.changed, faults: Vec::new() };
+            if let Some(rate) = rate {
+                let changed = async { throttles.change_rate(USER_RATE, rate?).await };
+                if let Err(refusal) = changed.await {
+                    outcome.faults.push((USER_RATE.to_owned(), refusal.message));
+                }
+            }
             for name in change.hooks.into_iter().filter(|name| name != USER_RATE) {
                 let hook = timeout(limit, running.updated(name.clone()));
                 let result = hook.await.unwrap_or_else(|_| {
@@ -342,6 +368,46 @@ fn user_rate(values: &Values) -> Result<Rate, Refusal> {
     text.parse().map_err(|fault| {
         Refusal::new(Code::InvalidThrottle, format!("{USER_RATE}={text}: {fault}"))
     })
+}
+
+/// The user rate, if it changes.
+fn new_user_rate(change: &Change) -> Result<Option<Rate>, Refusal> {
+    let changes = change.changed.iter().any(|name| name == USER_RATE);
+    changes.then(|| user_rate(&change.values)).transpose()
+}
+
+/// Whether a throttle takes a new rate: it does not on a ramp.
+fn accepts(throttle: &ThrottleInfo, rate: Rate) -> Result<(), Refusal> {
+    let Some(ramp) = throttle.ramp.as_ref().filter(|_| throttle.rate != rate.to_string()) else {
+        return Ok(());
+    };
+    let left = Duration::from_millis(throttle.ramp_remaining_ms.unwrap_or_default());
+    let left = humantime::format_duration(left);
+    let name = &throttle.name;
+    let message = format!(
+        "throttle `{name}` is on a ramp ({ramp}) for another {left}; wait for its end, or stop it"
+    );
+    Err(Refusal::new(Code::CannotChangeRate, message))
+}
+
+/// Starts the throttle that users are let in by.
+async fn start_user_rate(
+    options: &ControllerOptions,
+    rate: Rate,
+    follows: bool,
+) -> Result<(), Failure> {
+    let throttles = &options.throttles;
+    let started = if follows {
+        throttles.start(USER_RATE, rate).await
+    } else {
+        // An operator may have started it while the node was idle; the run's rate counts.
+        throttles.start_afresh(USER_RATE, rate).await
+    };
+    match started {
+        // It is the cluster's, and an operator has changed it meanwhile.
+        Err(refusal) if follows && refusal.code == Code::WrongReconfiguration => Ok(()),
+        outcome => outcome.map(drop).map_err(Failure::from),
+    }
 }
 
 /// Ends what a run has started beside its users, in the order in which one needs the other.

@@ -13,31 +13,31 @@ use crate::user::UserId;
 
 /// A group that is handed to the actions of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Batch<D> {
+pub(crate) struct Batch<D> {
     /// Which item of the plan, from 0, in the order of their turns.
-    pub(super) item: usize,
+    pub(crate) item: usize,
     /// Why.
-    pub(super) event: Event,
+    pub(crate) event: Event,
     /// The size that was aimed at; `None` for everybody.
-    pub(super) size: Option<u64>,
+    pub(crate) size: Option<u64>,
     /// Who, oldest first; empty if no action of the item wants to know.
-    pub(super) members: Vec<Member<D>>,
+    pub(crate) members: Vec<Member<D>>,
 }
 
 /// What an add did besides adding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Added {
+pub(crate) struct Added {
     /// It is the first after the start or after an event that ended the wait for a timeout: there
     /// is a deadline again.
-    pub(super) armed: bool,
+    pub(crate) armed: bool,
     /// The timeout had been due before it.
-    pub(super) timed_out: bool,
+    pub(crate) timed_out: bool,
 }
 
 /// The groups of one coordinator. Every item of the plan counts on its own: an add is counted in
 /// each of them. Times are since an origin of the caller's choice.
 #[derive(Debug)]
-pub(super) struct Batcher<D, R> {
+pub(crate) struct Batcher<D, R> {
     items: Vec<Gathering<D>>,
     timeout: Option<Duration>,
     /// When somebody was added last, if the timeout has not been disarmed since.
@@ -64,7 +64,7 @@ struct Gathering<D> {
 
 impl<D, R: Rng> Batcher<D, R> {
     /// A batcher for groups in the order of their turns, each with whether it keeps its members.
-    pub(super) fn new(
+    pub(crate) fn new(
         groups: impl IntoIterator<Item = (Group, bool)>,
         timeout: Option<Duration>,
         mut random: R,
@@ -95,7 +95,7 @@ impl<D, R: Rng> Batcher<D, R> {
     /// Counts a user in every item. Completed groups go to `fire`, in the order of the items. If
     /// the timeout was due before `now`, it comes first: the groups it ends do not get this user,
     /// however late the clock that should have told of it.
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         now: Duration,
         user: UserId,
@@ -134,12 +134,12 @@ impl<D, R: Rng> Batcher<D, R> {
     }
 
     /// When the timeout is due, if nobody is added before.
-    pub(super) fn deadline(&self) -> Option<Duration> {
+    pub(crate) fn deadline(&self) -> Option<Duration> {
         Some(self.last_add?.saturating_add(self.timeout?))
     }
 
     /// Ends all groups by timeout if it is due; says whether it was.
-    pub(super) fn tick(&mut self, now: Duration, fire: impl FnMut(Batch<D>)) -> bool {
+    pub(crate) fn tick(&mut self, now: Duration, fire: impl FnMut(Batch<D>)) -> bool {
         let due = self.deadline().is_some_and(|deadline| deadline <= now);
         if due {
             self.end_all(Event::Timeout, fire);
@@ -148,12 +148,12 @@ impl<D, R: Rng> Batcher<D, R> {
     }
 
     /// Ends all groups and begins anew.
-    pub(super) fn reset(&mut self, fire: impl FnMut(Batch<D>)) {
+    pub(crate) fn reset(&mut self, fire: impl FnMut(Batch<D>)) {
         self.end_all(Event::Reset, fire);
     }
 
     /// Ends all groups for good.
-    pub(super) fn stop(&mut self, fire: impl FnMut(Batch<D>)) {
+    pub(crate) fn stop(&mut self, fire: impl FnMut(Batch<D>)) {
         self.end_all(Event::Stop, fire);
     }
 
@@ -164,18 +164,27 @@ impl<D, R: Rng> Batcher<D, R> {
         }
     }
 
+    /// Takes those out who wait and are named by `which`, as if they had never been added. Items
+    /// that keep nobody do not know who waits in them, and go on counting them.
+    pub(crate) fn withdraw(&mut self, which: impl Fn(&Member<D>) -> bool) {
+        for item in self.items.iter_mut().filter(|item| item.keeps) {
+            item.members.retain(|member| !which(member));
+            item.count = item.members.len() as u64;
+        }
+    }
+
     /// How many adds there were.
-    pub(super) fn adds(&self) -> u64 {
+    pub(crate) fn adds(&self) -> u64 {
         self.adds
     }
 
     /// How many events there were.
-    pub(super) fn fired(&self) -> EventCounts {
+    pub(crate) fn fired(&self) -> EventCounts {
         self.fired
     }
 
     /// Of each item: its size now, and how many wait in it.
-    pub(super) fn gathered(&self) -> impl Iterator<Item = (Option<u64>, u64)> + '_ {
+    pub(crate) fn gathered(&self) -> impl Iterator<Item = (Option<u64>, u64)> + '_ {
         self.items.iter().map(|item| (item.size, item.count))
     }
 }

@@ -11,11 +11,12 @@ use rand::rngs::SmallRng;
 use tokio::sync::oneshot;
 
 use super::{
-    CoordinatorData, CoordinatorStopped,
+    AddError, CoordinatorData,
     batch::{Batch, Batcher},
     core::Core,
     info::{CoordinatorInfo, CoordinatorState, ItemInfo},
     plan::Timeout,
+    shared::Shared,
 };
 use crate::{
     refusal::Refusal,
@@ -29,6 +30,8 @@ pub(super) enum Job<D> {
     Run(Batch<D>),
     /// Say that all before this is done.
     Answer(oneshot::Sender<()>),
+    /// Call this: all before it is done.
+    Tell(Box<dyn FnOnce() + Send>),
     /// There will be no more.
     End,
 }
@@ -63,6 +66,8 @@ impl<D> Intake<D> {
 /// A coordinator that runs.
 pub(super) struct Instance<D> {
     pub(super) core: Core,
+    /// Its groups are gathered by the master of the cluster, not here.
+    pub(super) shared: Option<Shared>,
     intake: Mutex<Intake<D>>,
 }
 
@@ -74,7 +79,7 @@ impl<D> fmt::Debug for Instance<D> {
 
 impl<D: CoordinatorData> Instance<D> {
     /// A coordinator whose items, in the order of their turns, keep their members or not.
-    pub(super) fn new(core: Core, keeps: &[bool]) -> Self {
+    pub(super) fn new(core: Core, keeps: &[bool], shared: Option<Shared>) -> Self {
         let timeout = match core.timeout {
             Timeout::After(timeout) => Some(timeout),
             Timeout::Never => None,
@@ -82,7 +87,7 @@ impl<D: CoordinatorData> Instance<D> {
         let groups = core.items.iter().map(|(_, group)| *group).zip(keeps.iter().copied());
         let batcher = Batcher::new(groups, timeout, rand::make_rng());
         let intake = Intake { phase: Phase::Running, batcher, queue: Vec::new(), awake: false };
-        Self { core, intake: Mutex::new(intake) }
+        Self { core, shared, intake: Mutex::new(intake) }
     }
 
     fn intake(&self) -> MutexGuard<'_, Intake<D>> {
@@ -90,13 +95,16 @@ impl<D: CoordinatorData> Instance<D> {
     }
 
     /// Counts a user in every item.
-    pub(super) fn add(&self, user: UserId, data: D) -> Result<(), CoordinatorStopped> {
+    pub(super) fn add(&self, user: UserId, data: D) -> Result<(), AddError> {
+        if let Some(shared) = &self.shared {
+            return self.add_there(shared, user, &data);
+        }
         let core = &self.core;
         let now = core.now();
         let (added, wake) = {
             let mut intake = self.intake();
             if intake.phase != Phase::Running {
-                return Err(CoordinatorStopped(core.name.to_string()));
+                return Err(AddError::Stopped(core.name.to_string()));
             }
             let Intake { batcher, queue, .. } = &mut *intake;
             let added = batcher.add(now, user, data, |batch| queue.push(Job::Run(batch)));
@@ -158,6 +166,45 @@ impl<D: CoordinatorData> Instance<D> {
         }
     }
 
+    /// Whether users can be added.
+    pub(super) fn is_open(&self) -> bool {
+        self.intake().phase == Phase::Running
+    }
+
+    /// Has the worker do this, after all before; says whether it is still there for it.
+    pub(super) fn enqueue(&self, jobs: impl IntoIterator<Item = Job<D>>) -> bool {
+        let wake = {
+            let mut intake = self.intake();
+            if intake.phase != Phase::Running {
+                return false;
+            }
+            intake.queue.extend(jobs);
+            intake.calls()
+        };
+        if wake {
+            self.core.wake();
+        }
+        true
+    }
+
+    /// Takes no more users, and ends after what is to be done, without any event; says whether it
+    /// was this call that ended it.
+    pub(super) fn begin_end(&self) -> bool {
+        let wake = {
+            let mut intake = self.intake();
+            if intake.phase != Phase::Running {
+                return false;
+            }
+            intake.phase = Phase::Stopping;
+            intake.queue.push(Job::End);
+            intake.calls()
+        };
+        if wake {
+            self.core.wake();
+        }
+        true
+    }
+
     /// The worker has done everything that was to be done.
     pub(super) fn finish(&self) {
         self.intake().phase = Phase::Stopped;
@@ -180,6 +227,11 @@ pub(super) trait AnyInstance: Send + Sync {
     fn begin_stop(&self) -> bool;
     /// It is over, in no proper way unless [`Instance::finish`] was first.
     fn close(&self);
+    /// The way to the master that gathers its groups, and what it knows of it; `None`: they are
+    /// gathered here.
+    fn shared(&self) -> Option<&Shared>;
+    /// Whether users can be added.
+    fn is_open(&self) -> bool;
     /// If it ended in no proper way, how many batches were lost; the first time only.
     fn take_death(&self) -> Option<u64>;
     /// Whether it ended in no proper way.
@@ -221,12 +273,23 @@ impl<D: CoordinatorData> AnyInstance for Instance<D> {
             state,
             timeout: core.timeout,
             items: items.collect(),
-            adds: intake.batcher.adds(),
+            adds: self
+                .shared
+                .as_ref()
+                .map_or(intake.batcher.adds(), |shared| shared.adds.load(Ordering::Relaxed)),
             events,
             queued: events.total().saturating_sub(core.done.load(Ordering::Relaxed)),
             faults: core.faults.load(Ordering::Relaxed),
             last_fault: core.last_fault(),
         })
+    }
+
+    fn shared(&self) -> Option<&Shared> {
+        self.shared.as_ref()
+    }
+
+    fn is_open(&self) -> bool {
+        Instance::is_open(self)
     }
 
     fn reset(&self) -> Result<oneshot::Receiver<()>, Refusal> {
@@ -249,6 +312,9 @@ impl<D: CoordinatorData> AnyInstance for Instance<D> {
     }
 
     fn begin_stop(&self) -> bool {
+        if self.shared.is_some() {
+            return self.begin_end();
+        }
         let wake = {
             let mut intake = self.intake();
             if intake.phase != Phase::Running {
@@ -278,6 +344,9 @@ impl<D: CoordinatorData> AnyInstance for Instance<D> {
             intake.phase = Phase::Died { lost, told: false };
             mem::take(&mut intake.queue)
         };
+        if let Some(shared) = &self.shared {
+            shared.bureau.left(shared.id());
+        }
         drop_quietly(lost);
         self.core.tell_end();
     }
@@ -297,6 +366,10 @@ impl<D: CoordinatorData> AnyInstance for Instance<D> {
 impl dyn AnyInstance + '_ {
     /// Resets, and waits for the actions.
     pub(super) async fn reset_and_wait(&self) -> Result<(), Refusal> {
+        if let Some(shared) = self.shared() {
+            let answer = shared.bureau.clone().reset(shared.id());
+            return if self.core().is_caller() { Ok(()) } else { answer.await };
+        }
         let answer = self.reset()?;
         if self.core().is_caller() {
             return Ok(());
@@ -306,6 +379,10 @@ impl dyn AnyInstance + '_ {
 
     /// Stops, and waits for the actions.
     pub(super) async fn stop_and_wait(&self) -> Result<(), Refusal> {
+        if let Some(shared) = self.shared() {
+            let answer = shared.bureau.clone().stop(shared.id());
+            return if self.core().is_caller() { Ok(()) } else { answer.await };
+        }
         if !self.begin_stop() {
             return Err(self.core().gone());
         }

@@ -2,12 +2,23 @@
 
 use std::{fmt, time::Duration};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::action::Action;
 
+/// Whose users are brought together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Those of one node: every node has a coordinator of its own, as in amoc.
+    #[default]
+    Node,
+    /// Those of all nodes of the cluster, gathered by the master. On a node that is in no cluster
+    /// it is the same as [`Scope::Node`].
+    Cluster,
+}
+
 /// How many users are brought together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Group {
     /// Always this many; at least 1.
     Size(u64),
@@ -96,12 +107,13 @@ impl Serialize for Timeout {
 /// ```
 pub struct Plan<D> {
     items: Vec<(Group, Vec<Action<D>>)>,
+    scope: Scope,
 }
 
 impl<D> Plan<D> {
     /// A plan with nothing in it. A coordinator with an empty plan is allowed and does nothing.
     pub const fn new() -> Self {
-        Self { items: Vec::new() }
+        Self { items: Vec::new(), scope: Scope::Node }
     }
 
     /// Adds an item: a group and its actions, which run one after the other in this order.
@@ -116,6 +128,17 @@ impl<D> Plan<D> {
     #[must_use]
     pub fn all<const N: usize>(self, actions: [Action<D>; N]) -> Self {
         self.group(Group::All, actions)
+    }
+
+    /// Whose users are brought together; those of one node unless said otherwise.
+    #[must_use]
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    pub(super) const fn is_of_the_cluster(&self) -> bool {
+        matches!(self.scope, Scope::Cluster)
     }
 
     /// The items in the order of their turns: numbered groups as they were given, then those for
@@ -201,7 +224,7 @@ impl<D> From<(Group, Action<D>)> for Plan<D> {
 /// A plan whose items are made while the scenario runs.
 impl<D> FromIterator<(Group, Vec<Action<D>>)> for Plan<D> {
     fn from_iter<I: IntoIterator<Item = (Group, Vec<Action<D>>)>>(items: I) -> Self {
-        Self { items: items.into_iter().collect() }
+        Self { items: items.into_iter().collect(), scope: Scope::Node }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     any::type_name,
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -18,6 +18,7 @@ use super::{
     info::CoordinatorInfo,
     instance::{AnyInstance, Instance},
     plan::{Item, Plan, Timeout},
+    shared::{Bureau, Shape, Shared},
     supervisor::{Beginning, Start, Supervisor, Table},
     worker::Worker,
 };
@@ -30,8 +31,9 @@ use crate::{
 
 /// All coordinators of a node. Cheap to clone; all clones are one.
 ///
-/// A coordinator gathers users of *its* node: `all` means all users of the node, and a group never
-/// spans nodes. The same scenario starts a coordinator of its own on each node.
+/// A coordinator of [`Scope::Node`](super::Scope::Node) gathers users of *its* node: `all` means all
+/// users of the node, and a group never spans nodes. The same scenario starts a coordinator of its
+/// own on each node. One of [`Scope::Cluster`](super::Scope::Cluster) gathers those of all nodes.
 #[derive(Clone)]
 pub struct Coordinators {
     inner: Arc<Inner>,
@@ -42,6 +44,8 @@ struct Inner {
     supervisor: ActorRef<Start>,
     telemetry: Telemetry,
     next_id: AtomicU64,
+    /// The way to the master, while this node takes part in a run of a cluster.
+    bureau: Mutex<Option<Arc<dyn Bureau>>>,
 }
 
 /// The supervisor, and with it whatever coordinator still runs, ends with the last handle.
@@ -68,16 +72,18 @@ impl Coordinators {
             .await
             .map_err(|error| Failure::generator(format!("no coordinators: {error}")))?;
         let next_id = AtomicU64::new(0);
-        Ok(Self { inner: Arc::new(Inner { table, supervisor, telemetry, next_id }) })
+        let bureau = Mutex::default();
+        Ok(Self { inner: Arc::new(Inner { table, supervisor, telemetry, next_id, bureau }) })
     }
 
     /// Starts a coordinator. If one of that name runs, it is stopped first, and this waits until
     /// its actions on the stop are over (but not in one of those actions). Its handles stay with
-    /// it: they take no more users.
+    /// it: they take no more users. But one of the whole cluster is joined if it runs already.
     ///
     /// # Errors
-    /// `invalid-plan` for a plan or a timeout that makes no sense; a running coordinator of that
-    /// name then goes on.
+    /// `invalid-plan` for a plan or a timeout that makes no sense, or another one than the cluster's
+    /// coordinator of that name was started with; a running coordinator of that name then goes on.
+    /// `unavailable` if the master cannot be asked.
     pub async fn start<D: CoordinatorData>(
         &self,
         name: &str,
@@ -87,15 +93,60 @@ impl Coordinators {
         let invalid = |why: &dyn fmt::Display| {
             Refusal::new(Code::InvalidPlan, format!("coordinator `{name}`: {why}"))
         };
+        let of_the_cluster = plan.is_of_the_cluster();
         let items = plan.arrange().map_err(|error| invalid(&error))?;
         if timeout == Timeout::After(Duration::ZERO) {
             return Err(invalid(&"a timeout is more than 0s, or `Timeout::Never`"));
         }
-        if let Some(old) = self.inner.table.find(name) {
-            old.begin_stop();
-            old.core().ended().await;
+        let shape = Shape::of(&items, timeout);
+        let bureau = self.bureau().filter(|_| of_the_cluster);
+        match self.inner.table.find(name) {
+            Some(old) if old.shared().is_some() && old.is_open() => {
+                let same = old.shared().is_some_and(|shared| shared.shape == shape);
+                if bureau.is_some() && same {
+                    return self.get(name);
+                }
+                return Err(invalid(&"it runs in the whole cluster, with another plan"));
+            }
+            Some(old) => {
+                old.begin_stop();
+                old.core().ended().await;
+            }
+            None => {}
         }
-        let instance = self.instance(name, timeout, &items);
+        let shared = bureau.map(|bureau| Shared::new(bureau, shape));
+        let coordinator = self.spawn_instance(name, timeout, items, shared).await?;
+        let instance = &coordinator.instance;
+        if let Some(shared) = &instance.shared {
+            let asked = shared.bureau.clone().start(name, shared.shape.clone(), instance.clone());
+            match asked.await {
+                Ok(id) => shared.id.get_or_init(|| id),
+                Err(refusal) => {
+                    instance.begin_end();
+                    return Err(refusal);
+                }
+            };
+        }
+        Ok(coordinator)
+    }
+
+    /// The way to the master changed; coordinators of the cluster are started there from now on.
+    pub(crate) fn set_bureau(&self, bureau: Option<Arc<dyn Bureau>>) {
+        *self.inner.bureau.lock().unwrap_or_else(PoisonError::into_inner) = bureau;
+    }
+
+    fn bureau(&self) -> Option<Arc<dyn Bureau>> {
+        self.inner.bureau.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn spawn_instance<D: CoordinatorData>(
+        &self,
+        name: &str,
+        timeout: Timeout,
+        items: Vec<Item<D>>,
+        shared: Option<Shared>,
+    ) -> Result<Coordinator<D>, Refusal> {
+        let instance = self.instance(name, timeout, &items, shared);
         let arguments = (instance.clone(), items);
         let begin = move |supervisor: ActorCell| -> Beginning {
             Box::pin(async move {
@@ -119,6 +170,7 @@ impl Coordinators {
         name: &str,
         timeout: Timeout,
         items: &[Item<D>],
+        shared: Option<Shared>,
     ) -> Arc<Instance<D>> {
         let core = Core::new(
             self.inner.next_id.fetch_add(1, Ordering::Relaxed),
@@ -128,7 +180,7 @@ impl Coordinators {
             items.iter().map(|item| (item.number, item.group)).collect(),
         );
         let keeps: Vec<bool> = items.iter().map(Item::keeps_members).collect();
-        Arc::new(Instance::new(core, &keeps))
+        Arc::new(Instance::new(core, &keeps, shared))
     }
 
     /// A coordinator that was started with this type of data.
@@ -168,17 +220,24 @@ impl Coordinators {
         self.running(name)?.stop_and_wait().await
     }
 
-    /// What is known of each, by name. One that is being stopped is in the list until its actions
+    /// What is known of each, by name, but for those of the whole cluster, which the master knows.
+    /// One that is being stopped is in the list until its actions
     /// are over; so for a while there may be two of one name, if an action has replaced its own
     /// coordinator.
     pub fn list(&self) -> Vec<CoordinatorInfo> {
-        self.inner.table.all().iter().filter_map(|instance| instance.info()).collect()
+        self.gathering_here().iter().filter_map(|instance| instance.info()).collect()
+    }
+
+    fn gathering_here(&self) -> Vec<Arc<dyn AnyInstance>> {
+        let mut all = self.inner.table.all();
+        all.retain(|instance| instance.shared().is_none());
+        all
     }
 
     /// Stops all coordinators, as [`Coordinators::stop`] does, and waits for the actions of all.
-    /// Others can be started after that.
+    /// Others can be started after that. Those of the whole cluster are left to the master.
     pub async fn stop_all(&self) {
-        let all = self.inner.table.all();
+        let all = self.gathering_here();
         for instance in &all {
             instance.begin_stop();
         }
@@ -191,7 +250,7 @@ impl Coordinators {
     /// have not ended by then are killed, which is told as a fault of each. Answers with their
     /// names.
     pub async fn stop_all_within(&self, limit: Duration) -> Vec<String> {
-        let all = self.inner.table.all();
+        let all = self.gathering_here();
         if tokio::time::timeout(limit, self.stop_all()).await.is_ok() {
             return Vec::new();
         }

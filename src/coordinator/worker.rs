@@ -112,6 +112,7 @@ impl<D: CoordinatorData> Work<D> {
                     }
                     // Whoever asked may have stopped waiting.
                     Job::Answer(answer) => drop(answer.send(())),
+                    Job::Tell(tell) => tell(),
                     Job::End => return true,
                 }
                 // Leaves the thread to others now and then, and can be killed there.

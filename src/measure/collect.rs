@@ -20,9 +20,26 @@ pub(crate) struct Collector {
     series: Series,
     /// Empty; takes the place of the shard that is collected next.
     spare: Shard,
-    /// What was already said to have too many names.
-    told: [bool; 5],
+    /// What was measured in complete intervals and not handed out; `None` until something is, as
+    /// nothing has been then.
+    unsent: Option<Window>,
+    /// When it was last handed out, since the start of the run.
+    taken: Duration,
+    overflows: Overflows,
 }
+
+/// What was measured and not handed out before: see [`super::Measure::take_unsent`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Unsent {
+    /// What was measured. Its span is the time since it was last handed out.
+    pub window: Window,
+    /// Up to when, since the start of the run.
+    pub until: Duration,
+}
+
+/// What was already said to have too many names.
+#[derive(Debug, Default)]
+pub(super) struct Overflows([bool; 5]);
 
 impl Collector {
     /// Collects one shard. Whoever records into it waits for no longer than the two are swapped.
@@ -42,6 +59,15 @@ impl Collector {
         self.began = now;
         mem::swap(&mut self.current, &mut self.last);
         self.current.reset();
+        if let Some(unsent) = &mut self.unsent {
+            if unsent.actions.is_empty() && unsent.is_empty() {
+                // Shares the distributions.
+                *unsent = self.last.clone();
+            } else {
+                // All windows here have the same bounds, and nothing else is refused.
+                let _ = unsent.merge(&self.last);
+            }
+        }
         self.series.push(now, activity, &self.last);
     }
 
@@ -59,7 +85,28 @@ impl Collector {
 
     /// What has too many names since this was last asked, as sentences.
     pub(crate) fn overflows(&mut self) -> Vec<String> {
-        let total = &self.total;
+        self.overflows.news(&self.total)
+    }
+
+    /// Everything collected; its span means nothing.
+    pub(crate) fn so_far(&self) -> &Window {
+        &self.total
+    }
+
+    /// Hands out what complete intervals hold that was not handed out. To be called when an interval
+    /// was just closed.
+    pub(crate) fn take_unsent(&mut self) -> Unsent {
+        let unsent = self.unsent.replace(Window::default());
+        let mut window = unsent.unwrap_or_else(|| self.total.clone());
+        window.span = self.began.saturating_sub(self.taken);
+        self.taken = self.began;
+        Unsent { window, until: self.began }
+    }
+}
+
+impl Overflows {
+    /// What has too many names in a run so far since this was last asked, as sentences.
+    pub(super) fn news(&mut self, total: &Window) -> Vec<String> {
         let many = |what: &str| {
             format!(
                 "more than {MAX_NAMES} names of {what}: the rest is counted as `{OTHER_NAMES}`; keep ids and times out of names"
@@ -78,7 +125,7 @@ impl Collector {
             ),
         ];
         let mut news = Vec::new();
-        for (told, (overflows, sentence)) in self.told.iter_mut().zip(kinds) {
+        for (told, (overflows, sentence)) in self.0.iter_mut().zip(kinds) {
             if overflows && !*told {
                 *told = true;
                 news.push(sentence);
@@ -90,7 +137,7 @@ impl Collector {
 
 impl Window {
     /// Forgets everything but keeps the memory of distributions that nobody else looks at.
-    fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.span = Duration::ZERO;
         for action in self.actions.values_mut() {
             match Arc::get_mut(action) {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::window::StallNumbers;
 
 pub mod monitor;
+pub mod nodes;
 pub mod probe;
 pub mod process;
 
@@ -59,7 +60,7 @@ pub const OWN_FAILURES_INVALID: f64 = 0.05;
 pub const STALL_DEGRADED: Duration = Duration::from_millis(250);
 
 /// What the generator used and how late it was, over a run.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct HealthSummary {
     /// How often the process was looked at.
     pub samples: u64,
@@ -152,7 +153,7 @@ pub fn judge(health: &HealthSummary) -> GeneratorVerdict {
 
 fn slots(health: &HealthSummary) -> Option<(Trust, String)> {
     let forfeited = health.slots_forfeited;
-    let of = forfeited + health.slots_granted;
+    let of = forfeited.saturating_add(health.slots_granted);
     let share = share(forfeited, of);
     if forfeited < FORFEITED_MIN {
         return None;

@@ -141,7 +141,7 @@ impl CheckNumbers {
 impl StallNumbers {
     /// Adds what somebody else measured; the worst one keeps its name.
     pub fn merge(&mut self, other: &Self) {
-        self.count += other.count;
+        self.count = self.count.saturating_add(other.count);
         if (other.worst, &other.worst_name) > (self.worst, &self.worst_name) {
             self.worst = other.worst;
             self.worst_name.clone_from(&other.worst_name);

@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use super::window::{ActionNumbers, Window};
 
 /// How many rows are kept; one more and neighbours are merged.
@@ -11,7 +13,7 @@ pub const MAX_ROWS: usize = 3_600;
 pub const MAX_SERIES_ACTIONS: usize = 50;
 
 /// How many users there are at the end of an interval.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Activity {
     /// Running now.
     pub running: u64,

@@ -3,10 +3,11 @@
 use std::{fmt, time::Duration};
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
 /// What every distribution can hold. Distributions merge exactly only if these are equal, so all
 /// nodes of a run share them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bounds {
     /// The finest step, in microseconds.
     pub lowest_us: u64,
@@ -107,12 +108,32 @@ impl Timing {
 
     /// Adds another distribution to this one, exactly.
     pub fn merge(&mut self, other: &Self) {
-        self.clamped += other.clamped;
+        self.add_clamped(other.clamped);
         // Both keep the same digits and this one grows, so there is nothing to refuse; should the
         // library think otherwise, the loss shows.
         if self.histogram.add(&other.histogram).is_err() {
-            self.clamped += other.count();
+            self.add_clamped(other.count());
         }
+    }
+
+    /// The times that were counted, each as one of its bucket in microseconds, with how often;
+    /// the shortest first.
+    pub(crate) fn recorded(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.histogram
+            .iter_recorded()
+            .map(|bucket| (bucket.value_iterated_to(), bucket.count_at_value()))
+    }
+
+    /// Counts a time within the bounds, in microseconds, so many times.
+    pub(crate) fn add(&mut self, micros: u64, count: u64) {
+        // As with merging: should the library refuse, the loss shows.
+        if self.histogram.record_n(micros, count).is_err() {
+            self.add_clamped(count);
+        }
+    }
+
+    pub(crate) fn add_clamped(&mut self, count: u64) {
+        self.clamped = self.clamped.saturating_add(count);
     }
 
     /// Forgets everything but keeps the memory.

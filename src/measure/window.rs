@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Source,
     timing::{BOUNDS, Bounds, Timing},
@@ -86,12 +88,12 @@ impl ActionNumbers {
 
     /// How many times were longer than the bounds allow.
     pub fn clamped(&self) -> u64 {
-        self.service.clamped() + self.response.clamped()
+        self.service.clamped().saturating_add(self.response.clamped())
     }
 }
 
 /// A gauge.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct GaugeNumbers {
     /// The value set last.
     pub last: f64,
@@ -111,7 +113,7 @@ impl GaugeNumbers {
 }
 
 /// A check.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckNumbers {
     /// How often it held.
     pub passed: u64,
@@ -120,7 +122,7 @@ pub struct CheckNumbers {
 }
 
 /// What failures are counted by.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FailureKey {
     /// What failed.
     pub source: Source,
@@ -133,7 +135,7 @@ pub struct FailureKey {
 }
 
 /// User code that ran on without awaiting and so held up everybody else.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StallNumbers {
     /// How often.
     pub count: u64,

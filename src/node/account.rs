@@ -1,11 +1,12 @@
 //! What the node tells of a run: gathered once a second while it goes on, put together at its end.
 
-use std::time::Duration;
+use std::{sync::Weak, time::Duration};
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::{Account, Node};
+use super::{Account, Inner, Node, cluster::report::totals};
 use crate::{
+    cluster::measure::feed::{MeasureFeed, Reading, Source},
     controller::{machine::RunState, run::is_over},
     coordinator::CoordinatorInfo,
     measure::{
@@ -14,10 +15,7 @@ use crate::{
     },
     report::{
         RunReport,
-        input::{
-            Arrivals, CoordinatorRow, Endings, Outcome, ReportInput, RunFacts, ThrottleRow,
-            UserTotals,
-        },
+        input::{Arrivals, CoordinatorRow, Outcome, ReportInput, RunFacts, ThrottleRow},
     },
     scenario::settings::USER_RATE,
     throttle::ThrottleInfo,
@@ -33,8 +31,19 @@ pub(super) struct Health {
     monitor: HealthMonitor,
 }
 
-/// Gathers once a second, for as long as it is polled.
-pub(super) async fn keep_time(node: &Node) {
+impl Health {
+    /// That of the run of that number: it may be over before the first second was.
+    fn of(&mut self, run: u64) -> &HealthMonitor {
+        if self.run != run {
+            *self = Self { run, monitor: HealthMonitor::new() };
+        }
+        &self.monitor
+    }
+}
+
+/// Gathers once a second, for as long as it is polled; what is measured goes to `feed`, on a node
+/// that has one.
+pub(super) async fn keep_time(node: &Node, feed: Option<&MeasureFeed>) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut probe = None;
@@ -50,7 +59,7 @@ pub(super) async fn keep_time(node: &Node) {
             watched = account.number;
             probe = Some(watch(node, watched));
         }
-        gather(node, &account).await;
+        gather(node, &account, feed).await;
     }
 }
 
@@ -70,17 +79,46 @@ fn watch(node: &Node, run: u64) -> Probe {
     Probe(probe.abort_handle())
 }
 
-async fn gather(node: &Node, account: &Account) {
+async fn gather(node: &Node, account: &Account, feed: Option<&MeasureFeed>) {
+    let now = Instant::now();
+    if feed.is_none() {
+        account.measure.tick(now, activity(account));
+    }
+    let throttles = node.throttles().list().await;
+    node.health().monitor.sample(now, lateness(&throttles));
+    if let Some(feed) = feed {
+        feed.tick(Instant::now(), reading(node, account)).await;
+    }
+}
+
+fn activity(account: &Account) -> Activity {
     let users = account.users;
-    let activity = Activity {
+    Activity {
         running: users.running,
         started: users.started,
         ended: users.started - users.running,
-    };
-    let now = Instant::now();
-    account.measure.tick(now, activity);
-    let throttles = node.throttles().list().await;
-    node.health().monitor.sample(now, lateness(&throttles));
+    }
+}
+
+/// Where the last reading of a run comes from.
+pub(super) fn source(node: Weak<Inner>) -> Source {
+    Box::new(move || {
+        let node = node.clone();
+        Box::pin(async move {
+            let node = Node { inner: node.upgrade()? };
+            let account = node.account().await?;
+            Some(reading(&node, &account))
+        })
+    })
+}
+
+/// What was measured and how this node fares, now.
+pub(super) fn reading(node: &Node, account: &Account) -> Reading {
+    let health = account.measure.with_total(|measured| {
+        let mut health = node.health();
+        health.of(account.number).summary(measured)
+    });
+    Reading { measure: account.measure.clone(), activity: activity(account), health }
 }
 
 fn lateness(throttles: &[ThrottleInfo]) -> Lateness {
@@ -99,14 +137,7 @@ pub(super) async fn report(node: &Node, account: Account, interrupted: bool) -> 
         None => (node.throttles().list().await, node.coordinators().list()),
     };
     let measured = account.measure.snapshot().total;
-    let health = {
-        let mut health = node.health();
-        if health.run != account.number {
-            // The run was over before the first second was.
-            *health = Health { run: account.number, monitor: HealthMonitor::new() };
-        }
-        health.monitor.summary(&measured)
-    };
+    let health = node.health().of(account.number).summary(&measured);
     let outcome = match (&account.reason, account.state, interrupted) {
         (_, _, true) => Outcome::Interrupted,
         (reason, RunState::Failed, _) => Outcome::Failed(reason.clone().unwrap_or_default()),
@@ -125,29 +156,14 @@ pub(super) async fn report(node: &Node, account: Account, interrupted: bool) -> 
             duration: account.elapsed,
         },
         outcome,
-        users: UserTotals {
-            asked: users.asked,
-            started: users.started,
-            waiting: users.waiting,
-            running: users.running,
-            finished: users.finished,
-            failed: users.failed,
-            removed: users.removed,
-            peak: users.peak,
-            endings: Endings {
-                finished: endings.finished,
-                stopped: endings.stopped,
-                failed: endings.failed,
-                panicked: endings.panicked,
-                killed: endings.killed,
-                cancelled: users.asked - users.waiting - users.started,
-            },
-        },
+        users: totals(&users, &endings),
         arrivals: Arrivals::default(),
         measured,
         throttles: throttles.iter().map(throttle_row).collect(),
         coordinators: coordinators.iter().map(coordinator_row).collect(),
         health,
+        nodes: Vec::new(),
+        gaps: Vec::new(),
     })
 }
 
@@ -162,7 +178,7 @@ fn setting(account: &Account, name: &str) -> Option<String> {
     value.clone()
 }
 
-fn throttle_row(info: &ThrottleInfo) -> ThrottleRow {
+pub(super) fn throttle_row(info: &ThrottleInfo) -> ThrottleRow {
     ThrottleRow {
         name: info.name.clone(),
         rate: info.rate.clone(),
@@ -175,7 +191,7 @@ fn throttle_row(info: &ThrottleInfo) -> ThrottleRow {
     }
 }
 
-fn coordinator_row(info: &CoordinatorInfo) -> CoordinatorRow {
+pub(super) fn coordinator_row(info: &CoordinatorInfo) -> CoordinatorRow {
     CoordinatorRow {
         name: info.name.clone(),
         added: info.adds,

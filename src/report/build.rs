@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
+    cluster,
     document::{
         ActionReport, CheckReport, CounterReport, GaugeReport, GeneratorReport, RunInfo, RunReport,
         SCHEMA, StallReport, failures_of, millis,
@@ -13,7 +14,7 @@ use super::{
     verdict::conclude,
 };
 use crate::measure::{
-    health::{GeneratorVerdict, HealthSummary, judge},
+    health::{GeneratorVerdict, HealthSummary},
     window::per_second,
 };
 
@@ -29,9 +30,11 @@ impl RunReport {
             throttles,
             coordinators,
             health,
+            nodes,
+            gaps,
         } = input;
         let span = run.duration;
-        let generator = judge(&health);
+        let (health, generator) = cluster::generator(health, &nodes, &gaps);
         let (verdict, reasons) = conclude(&outcome, &users, &generator);
         let actions = measured.actions.iter().filter(|(_, action)| action.count() > 0);
         Self {
@@ -77,6 +80,8 @@ impl RunReport {
             coordinators,
             thresholds: Vec::new(),
             generator: generator_report(health, generator),
+            nodes: nodes.into_iter().map(cluster::node_report).collect(),
+            gaps: gaps.into_iter().map(cluster::gap_report).collect(),
             verdict,
             reasons,
             exit_code: verdict.exit_code(),
@@ -98,7 +103,7 @@ fn run_info(run: RunFacts) -> RunInfo {
     }
 }
 
-fn generator_report(health: HealthSummary, judged: GeneratorVerdict) -> GeneratorReport {
+pub(super) fn generator_report(health: HealthSummary, judged: GeneratorVerdict) -> GeneratorReport {
     GeneratorReport {
         verdict: judged.verdict,
         reasons: judged.reasons,

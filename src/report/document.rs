@@ -49,8 +49,14 @@ pub struct RunReport {
     pub coordinators: Vec<CoordinatorRow>,
     /// Thresholds, as asked for.
     pub thresholds: Vec<ThresholdRow>,
-    /// Whether the generator kept up.
+    /// Whether the generator kept up; of several nodes, the worst.
     pub generator: GeneratorReport,
+    /// The nodes of a cluster; none for a run on a lone node.
+    #[serde(default)]
+    pub nodes: Vec<NodeReport>,
+    /// When users of a node were away.
+    #[serde(default)]
+    pub gaps: Vec<GapReport>,
     /// What is said of the run.
     pub verdict: Verdict,
     /// Why it did not pass, the deciding reason first.
@@ -236,6 +242,55 @@ pub struct StallReport {
     pub worst_ms: f64,
     /// Where that was; empty if there was none.
     pub worst_name: String,
+}
+
+/// A node of a cluster, and its part in the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeReport {
+    /// Its name.
+    pub name: String,
+    /// The state of the run there.
+    pub state: String,
+    /// Its users.
+    pub users: UserTotals,
+    /// If it was lost.
+    pub lost: Option<LostReport>,
+    /// Whether it kept up; null for one that made no load or told nothing.
+    pub generator: Option<GeneratorReport>,
+}
+
+/// A node was lost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LostReport {
+    /// When, in milliseconds since the start of the run.
+    pub at_ms: f64,
+    /// How.
+    pub reason: String,
+}
+
+/// Users of a node were away.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GapReport {
+    /// The node that they were on.
+    pub node: String,
+    /// When, in milliseconds since the start of the run.
+    pub at_ms: f64,
+    /// How many.
+    pub users: u64,
+    /// Where they went on.
+    pub went: Vec<WentReport>,
+    /// Up to when all that was measured there is known, in milliseconds since the start of the run;
+    /// null if none of it is.
+    pub measured_until_ms: Option<f64>,
+}
+
+/// Users that went on elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WentReport {
+    /// Where.
+    pub node: String,
+    /// How many.
+    pub users: u64,
 }
 
 impl ActionReport {

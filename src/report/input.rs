@@ -23,8 +23,12 @@ pub struct ReportInput {
     pub throttles: Vec<ThrottleRow>,
     /// The coordinators there were.
     pub coordinators: Vec<CoordinatorRow>,
-    /// How the generator fared.
+    /// How the generator fared; not looked at where [`ReportInput::nodes`] say it for each node.
     pub health: HealthSummary,
+    /// The nodes of a cluster and their part in the run; none for a run on a lone node.
+    pub nodes: Vec<NodeRow>,
+    /// When users of a node were away, and what is missing for it.
+    pub gaps: Vec<GapRow>,
 }
 
 /// Which run it was.
@@ -146,4 +150,44 @@ pub struct CoordinatorRow {
     pub timeouts: u64,
     /// Actions that failed or panicked.
     pub faults: u64,
+}
+
+/// A node of a cluster, and its part in a run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NodeRow {
+    /// Its name.
+    pub name: String,
+    /// Its users. Those that it was relieved of count where they went.
+    pub users: UserTotals,
+    /// The state of the run there, in a word; that of a lost node is the last one known.
+    pub state: String,
+    /// If it was lost.
+    pub lost: Option<NodeLost>,
+    /// How it fared, as far as it told; `None` for one that made no load or told nothing.
+    pub health: Option<HealthSummary>,
+}
+
+/// A node was lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeLost {
+    /// When that was noticed, since the start of the run.
+    pub at: Duration,
+    /// How, as a clause: `it was not heard of for 3s`.
+    pub reason: String,
+}
+
+/// Users of a node were away: what a loss did to a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GapRow {
+    /// The node that they were on.
+    pub node: String,
+    /// When it was lost, since the start of the run.
+    pub at: Duration,
+    /// How many there were.
+    pub users: u64,
+    /// How many of them went on where. The rest did not go on.
+    pub went: Vec<(String, u64)>,
+    /// Up to when all that was measured there is known, since the start of the run; `None` if none
+    /// of it is.
+    pub measured_until: Option<Duration>,
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    document::{GeneratorReport, RunReport},
+    cluster,
+    document::RunReport,
     input::UserTotals,
     table::{Accent, Colour, Table, WIDTH, one_line, wrap},
     tables, units,
@@ -14,10 +15,16 @@ use crate::measure::health::Trust;
 /// How many reasons of failure are shown; the document has them all.
 const MOST_FAILURES: usize = 15;
 
+/// As wide as most terminals at least.
+const NARROW: usize = 80;
+
 /// The summary: the verdict first, then what it rests on; sections without content are left out.
 /// No line is wider than 100 columns.
 pub fn summary(report: &RunReport, colour: Colour) -> String {
     let mut blocks = vec![headline(report, colour), users(&report.users, colour)];
+    // These two are for narrow terminals too: they are read when something went wrong.
+    blocks.push(cluster::nodes(report).lines(colour, NARROW));
+    blocks.push(gaps(report, colour));
     let tables = [
         thresholds(report),
         tables::failures(&report.failures, MOST_FAILURES),
@@ -29,7 +36,7 @@ pub fn summary(report: &RunReport, colour: Colour) -> String {
         coordinators(report),
     ];
     blocks.extend(tables.iter().map(|table| table.lines(colour, WIDTH)));
-    blocks.push(generator(&report.generator, colour));
+    blocks.push(generator(report, colour));
     let blocks = blocks.into_iter().filter(|block| !block.is_empty());
     let mut text = blocks.map(|block| block.join("\n")).collect::<Vec<_>>().join("\n\n");
     text.push('\n');
@@ -48,7 +55,7 @@ fn headline(report: &RunReport, colour: Colour) -> Vec<String> {
         "{}  {}: {} in {}",
         colour.paint(accent, &report.verdict.to_string()),
         one_line(&run.scenario),
-        plural(report.users.asked, "user"),
+        units::plural(report.users.asked, "user"),
         units::span(took),
     )];
     for reason in &report.reasons {
@@ -138,7 +145,18 @@ fn coordinators(report: &RunReport) -> Table {
     table
 }
 
-fn generator(generator: &GeneratorReport, colour: Colour) -> Vec<String> {
+fn gaps(report: &RunReport, colour: Colour) -> Vec<String> {
+    let gaps = cluster::gaps(report);
+    if gaps.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![colour.paint(Accent::Title, "gaps")];
+    lines.extend(gaps.iter().flat_map(|gap| indented_to(NARROW, "- ", gap)));
+    lines
+}
+
+fn generator(report: &RunReport, colour: Colour) -> Vec<String> {
+    let generator = &report.generator;
     let accent = match generator.verdict {
         Trust::Valid => Accent::Good,
         Trust::Degraded => Accent::Warning,
@@ -149,7 +167,7 @@ fn generator(generator: &GeneratorReport, colour: Colour) -> Vec<String> {
         facts.push(format!(
             "CPU {} of {} (at most {})",
             units::percent(generator.cpu_mean),
-            plural(generator.cores as u64, "core"),
+            units::plural(generator.cores as u64, "core"),
             units::percent(generator.cpu_max),
         ));
     }
@@ -169,14 +187,16 @@ fn generator(generator: &GeneratorReport, colour: Colour) -> Vec<String> {
         units::ms(generator.loop_lag_max_ms),
     ));
     if generator.stalls.count > 0 {
-        facts.push(format!("{} of user code", plural(generator.stalls.count, "stall")));
+        facts.push(format!("{} of user code", units::plural(generator.stalls.count, "stall")));
     }
     let mut shown = vec![format!(
         "{}  {}",
         colour.paint(Accent::Title, "generator"),
         colour.paint(accent, &generator.verdict.to_string())
     )];
-    shown.extend(indented("", &facts.join(", ")));
+    let told = report.nodes.iter().filter(|node| node.generator.is_some()).count();
+    let of_nodes = if told > 1 { format!("the worst of {told} nodes: ") } else { String::new() };
+    shown.extend(indented("", &format!("{of_nodes}{}", facts.join(", "))));
     for reason in &generator.reasons {
         shown.extend(indented("- ", reason));
     }
@@ -198,15 +218,15 @@ fn titled(title: &str, text: &str, colour: Colour) -> Vec<String> {
 
 /// A sentence, indented, with `mark` before its first line.
 fn indented(mark: &str, text: &str) -> Vec<String> {
-    let lines = wrap(text, WIDTH - 2 - mark.len()).into_iter().enumerate();
+    indented_to(WIDTH, mark, text)
+}
+
+fn indented_to(width: usize, mark: &str, text: &str) -> Vec<String> {
+    let lines = wrap(text, width.saturating_sub(2 + mark.len())).into_iter().enumerate();
     lines
         .map(|(at, line)| {
             let mark = if at == 0 { mark.to_owned() } else { " ".repeat(mark.len()) };
             format!("  {mark}{line}")
         })
         .collect()
-}
-
-fn plural(count: u64, noun: &str) -> String {
-    format!("{} {noun}{}", units::exact(count), if count == 1 { "" } else { "s" })
 }

@@ -29,6 +29,11 @@ pub fn exact(count: u64) -> String {
     text
 }
 
+/// A number of things and what they are: `1 user`, `2,000 users`.
+pub fn plural(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", exact(count), if count == 1 { "" } else { "s" })
+}
+
 /// A number of things in a column: exactly up to 99,999, then to three digits, as `1.23M`.
 pub fn count(count: u64) -> String {
     if count < 100_000 { exact(count) } else { short(count as f64) }

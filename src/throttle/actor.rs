@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::task::JoinSet;
 
-use super::{Ramp, Rate, bucket::Bucket, gate::Gate, outbox::panic_text};
+use super::{Ramp, Rate, bucket::Bucket, gate::Gate, outbox::panic_text, supply::Supply};
 use crate::{
     refusal::{Code, Refusal},
     telemetry::event::ThrottleRate,
@@ -111,7 +111,8 @@ async fn pace(gate: Arc<Gate>) -> std::convert::Infallible {
 }
 
 fn change_rate(gate: &Arc<Gate>, rate: Rate) -> Result<(), Refusal> {
-    let outcome = gate.control(|bucket, now| {
+    let outcome = gate.control(|supply, now| {
+        let bucket = own(supply, gate)?;
         if bucket.rate_at(now) == rate {
             return Ok(false);
         }
@@ -126,7 +127,8 @@ fn change_rate(gate: &Arc<Gate>, rate: Rate) -> Result<(), Refusal> {
 }
 
 fn start_ramp(gate: &Arc<Gate>, ramp: Ramp) -> Result<(), Refusal> {
-    let outcome = gate.control(|bucket, now| {
+    let outcome = gate.control(|supply, now| {
+        let bucket = own(supply, gate)?;
         refuse_during_ramp(bucket, now, gate)?;
         bucket.set_ramp(ramp, now);
         Ok(())
@@ -139,19 +141,34 @@ fn start_ramp(gate: &Arc<Gate>, ramp: Ramp) -> Result<(), Refusal> {
 
 fn told(gate: &Arc<Gate>, change: impl FnOnce(&mut Bucket, u64) -> bool) -> Result<(), Refusal> {
     // Whether it changed anything is of no interest: twice is as good as once.
-    gate.control(change).map(|_changed| ()).ok_or_else(|| stopped(gate))
+    let outcome = gate.control(|supply, now| own(supply, gate).map(|bucket| change(bucket, now)));
+    outcome.unwrap_or_else(|| Err(stopped(gate))).map(|_changed| ())
+}
+
+/// What the master leases, the master changes: its handles ask there.
+fn own<'a>(supply: &'a mut Supply, gate: &Gate) -> Result<&'a mut Bucket, Refusal> {
+    match supply {
+        Supply::Own(bucket) => Ok(bucket),
+        Supply::Leased(_) => Err(Refusal::new(
+            Code::Unavailable,
+            format!("throttle `{}` is the master's to change", gate.name),
+        )),
+    }
 }
 
 fn refuse_during_ramp(bucket: &Bucket, now: u64, gate: &Gate) -> Result<(), Refusal> {
-    let Some((ramp, left)) = bucket.ramp_at(now) else { return Ok(()) };
+    bucket.ramp_at(now).map_or(Ok(()), |ramp| Err(on_a_ramp(&gate.name, ramp)))
+}
+
+/// A rate cannot change during a ramp.
+pub(super) fn on_a_ramp(name: &str, (ramp, left): (Ramp, u64)) -> Refusal {
     let left = humantime::format_duration(Duration::from_millis(left.div_ceil(1_000_000)));
-    Err(Refusal::new(
+    Refusal::new(
         Code::CannotChangeRate,
         format!(
-            "throttle `{}` is on a ramp ({ramp}) for another {left}; wait for its end, or stop it",
-            gate.name
+            "throttle `{name}` is on a ramp ({ramp}) for another {left}; wait for its end, or stop it"
         ),
-    ))
+    )
 }
 
 fn stopped(gate: &Gate) -> Refusal {

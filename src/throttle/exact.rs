@@ -43,6 +43,12 @@ impl Slots {
         Self(self.0.saturating_add(u128::from(slots) << 64))
     }
 
+    /// The difference, or zero if there are more.
+    #[must_use]
+    pub(crate) fn minus_whole(self, slots: u64) -> Self {
+        Self(self.0.saturating_sub(u128::from(slots) << 64))
+    }
+
     /// The difference, or zero if `other` is more.
     #[must_use]
     pub(crate) fn minus(self, other: Self) -> Self {

@@ -1,4 +1,4 @@
-//! The gate: one throttle's bucket and queue under one lock, and a way past the lock for a
+//! The gate: one throttle's supply of slots and its queue under one lock, and a way past the lock for a
 //! throttle that is unlimited.
 //!
 //! A request locks the gate once. Whoever holds the lock lets through what is due, and what
@@ -19,10 +19,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     bucket::Bucket,
+    holdings::Holdings,
     info::{Lateness, Meter, ThrottleInfo, ThrottleState},
     outbox::Outbox,
     queue::{Queue, What},
     rate::Rate,
+    supply::Supply,
     tally::Tally,
     waiting::Waiting,
 };
@@ -31,6 +33,7 @@ use crate::telemetry::{
     event::{ThrottleInit, ThrottleRate, ThrottleStop},
 };
 
+mod lease;
 mod turns;
 
 /// What all handles of a throttle share.
@@ -44,6 +47,7 @@ pub(crate) struct Gate {
     pub(super) ending: CancellationToken,
     /// How long a slot is kept for somebody who was called: the tolerance.
     patience: u64,
+    tolerance: u64,
     /// Zero of the throttle's clock.
     origin: Instant,
     /// Unlimited, not paused and not stopped: nobody needs the lock.
@@ -53,12 +57,14 @@ pub(crate) struct Gate {
     tally: Tally,
     /// Wakes the pacer when what it waits for may have changed.
     pacer: Notify,
+    /// Wakes whoever tells the master what is wanted here.
+    courier: Option<Arc<Notify>>,
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug)]
 struct Inner {
-    bucket: Bucket,
+    supply: Supply,
     queue: Queue,
     lateness: Histogram<u64>,
     meter: Meter,
@@ -111,8 +117,34 @@ impl Gate {
         // An eighth is left for the way from here to the user's own code: a worker may be
         // interrupted on it, and the bound is to hold for what users do.
         let bucket = Bucket::new(rate, tolerance - tolerance / 8, 0);
+        let origin = Instant::now();
+        Self::with(name, Supply::Own(bucket), tolerance, origin, None, telemetry)
+    }
+
+    /// A gate for what the master gives. Its clock is that of the mesh, whose zero is `origin`.
+    pub(crate) fn leased(
+        name: Arc<str>,
+        holdings: Holdings,
+        origin: Instant,
+        courier: Arc<Notify>,
+        telemetry: Telemetry,
+    ) -> Arc<Self> {
+        let tolerance = holdings.tolerance();
+        Self::with(name, Supply::Leased(holdings), tolerance, origin, Some(courier), telemetry)
+    }
+
+    fn with(
+        name: Arc<str>,
+        supply: Supply,
+        tolerance: u64,
+        origin: Instant,
+        courier: Option<Arc<Notify>>,
+        telemetry: Telemetry,
+    ) -> Arc<Self> {
+        let now = u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let rate = supply.rate_at(now).to_string();
         telemetry.emit(&ThrottleInit { name: name.clone() });
-        telemetry.emit(&ThrottleRate { name: name.clone(), rate: rate.to_string() });
+        telemetry.emit(&ThrottleRate { name: name.clone(), rate });
         Arc::new(Self {
             name,
             telemetry,
@@ -121,17 +153,19 @@ impl Gate {
             ending: CancellationToken::new(),
             // Even without any tolerance, whoever is called needs time to run.
             patience: tolerance.max(MILLISECOND),
-            origin: Instant::now(),
-            open: AtomicBool::new(bucket.is_open()),
-            limits_flight: AtomicBool::new(bucket.limits_flight()),
+            tolerance,
+            origin,
+            open: AtomicBool::new(supply.is_open()),
+            limits_flight: AtomicBool::new(supply.limits_flight()),
             tally: Tally::default(),
             pacer: Notify::new(),
+            courier,
             inner: Mutex::new(Inner {
-                bucket,
+                supply,
                 queue: Queue::default(),
                 // Grows as needed; three digits are always a valid number of digits.
                 lateness: Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits")),
-                meter: Meter::new(0),
+                meter: Meter::new(now),
                 gave: false,
                 stopped: None,
             }),
@@ -165,14 +199,16 @@ impl Gate {
         inner.meter.look(now, || self.tally.totals());
         let mut next = inner.meter.next_look();
         if inner.queue.waiting() > 0 {
-            let due = inner.bucket.next_due(inner.queue.reserved());
+            let due = inner.supply.next_due(inner.queue.reserved());
             let expiry = inner.queue.oldest_call().map(|at| at.saturating_add(self.patience));
             next = next.min(due.unwrap_or(u64::MAX)).min(expiry.unwrap_or(u64::MAX));
         }
-        if let Some(change) = inner.bucket.next_change() {
+        if let Some(change) = inner.supply.next_change() {
             // Steps may be shorter than anybody wants to be told of.
             next = next.min(change.max(now + MILLISECOND));
         }
+        // The master's word may have ended.
+        self.open.store(inner.supply.is_open() && inner.stopped.is_none(), Ordering::Release);
         if inner.stopped.is_some() {
             next = u64::MAX;
         }
@@ -186,11 +222,11 @@ impl Gate {
         self.pacer.notified().await;
     }
 
-    /// Changes the bucket, and lets through what is due before and after. `None` if the throttle
+    /// Changes the supply, and lets through what is due before and after. `None` if the throttle
     /// is stopped.
     pub(crate) fn control<T>(
         self: &Arc<Self>,
-        change: impl FnOnce(&mut Bucket, u64) -> T,
+        change: impl FnOnce(&mut Supply, u64) -> T,
     ) -> Option<T> {
         let mut out = Outbox::default();
         let mut inner = self.lock();
@@ -199,13 +235,13 @@ impl Gate {
             return None;
         }
         self.pump(&mut inner, now, &mut out);
-        let outcome = change(&mut inner.bucket, now);
+        let outcome = change(&mut inner.supply, now);
         // The limit goes up before the queue is looked at, so that whatever ends from now on
         // looks at the queue too.
-        self.limits_flight.store(inner.bucket.limits_flight(), Ordering::SeqCst);
+        self.limits_flight.store(inner.supply.limits_flight(), Ordering::SeqCst);
         self.pump(&mut inner, now, &mut out);
         self.rest(&mut inner, now);
-        self.open.store(inner.bucket.is_open(), Ordering::Release);
+        self.open.store(inner.supply.is_open(), Ordering::Release);
         drop(inner);
         self.deliver(out);
         self.pacer.notify_one();
@@ -241,16 +277,16 @@ impl Gate {
         let inner = self.lock();
         let now = self.now();
         let totals = self.tally.totals();
-        let ramp = inner.bucket.ramp_at(now);
+        let ramp = inner.supply.ramp_at(now);
         let [lately, overall] = inner.meter.rates(now, totals);
         ThrottleInfo {
             name: self.name.to_string(),
-            rate: inner.bucket.rate_at(now).to_string(),
+            rate: inner.supply.rate_at(now).to_string(),
             ramp: ramp.map(|(ramp, _)| ramp.to_string()),
             ramp_remaining_ms: ramp.map(|(_, left)| left.div_ceil(MILLISECOND)),
             state: match inner.stopped {
                 Some(_) => ThrottleState::Stopped,
-                None if inner.bucket.is_paused() => ThrottleState::Paused,
+                None if inner.supply.is_paused() => ThrottleState::Paused,
                 None => ThrottleState::Running,
             },
             waiting: inner.stopped.unwrap_or_else(|| inner.waiting()),
@@ -258,8 +294,13 @@ impl Gate {
             requested: totals.asked,
             granted: totals.given,
             cancelled: totals.cancelled,
-            forfeited: inner.bucket.forfeited(),
+            forfeited: inner.supply.forfeited(),
             lateness: Lateness::from(&inner.lateness),
+            tolerance_us: inner
+                .supply
+                .leased_tolerance()
+                .unwrap_or(self.tolerance - self.tolerance / 8)
+                / 1_000,
             asked_per_second: lately.0,
             given_per_second: lately.1,
             asked_per_second_overall: overall.0,
@@ -274,7 +315,7 @@ impl Gate {
 
     /// What is in flight, if that matters.
     fn in_flight(&self, inner: &Inner) -> u64 {
-        if inner.bucket.limits_flight() { self.tally.in_flight() } else { 0 }
+        if inner.supply.limits_flight() { self.tally.in_flight() } else { 0 }
     }
 
     fn now(&self) -> u64 {

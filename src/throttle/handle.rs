@@ -8,10 +8,12 @@ use tokio::task::coop;
 use super::{
     Permit, Ramp, Rate, Running, ThrottleInfo,
     actor::Control,
+    follower::Following,
     gate::{Answer, Asked, Gate},
     registry::Registration,
 };
 use crate::{
+    cluster::protocol::throttle::{Change, ThrottleId, ToThrottles, Which},
     refusal::{Code, Refusal},
     scenario::Message,
     user::{Post, UserId},
@@ -30,6 +32,8 @@ pub struct Throttle {
     pub(super) gate: Arc<Gate>,
     pub(super) control: ActorRef<Control>,
     pub(super) registry: ActorRef<Registration>,
+    /// Which one of the cluster it is, and whose; `None` if it is this node's own.
+    pub(super) lease: Option<(ThrottleId, Arc<Following>)>,
 }
 
 impl fmt::Debug for Throttle {
@@ -134,22 +138,34 @@ impl Throttle {
 impl Throttle {
     /// As [`Throttles::change_rate`](super::Throttles::change_rate).
     pub async fn change_rate(&self, rate: Rate) -> Result<(), Refusal> {
-        self.call(|reply| Control::ChangeRate(rate, reply)).await
+        match &self.lease {
+            Some(_) => self.ask(Change::Rate(rate)).await,
+            None => self.call(|reply| Control::ChangeRate(rate, reply)).await,
+        }
     }
 
     /// As [`Throttles::ramp`](super::Throttles::ramp).
     pub async fn ramp(&self, ramp: Ramp) -> Result<(), Refusal> {
-        self.call(|reply| Control::Ramp(Box::new(ramp), reply)).await
+        match &self.lease {
+            Some(_) => self.ask(Change::Ramp(ramp.into())).await,
+            None => self.call(|reply| Control::Ramp(Box::new(ramp), reply)).await,
+        }
     }
 
     /// As [`Throttles::pause`](super::Throttles::pause).
     pub async fn pause(&self) -> Result<(), Refusal> {
-        self.call(Control::Pause).await
+        match &self.lease {
+            Some(_) => self.ask(Change::Pause).await,
+            None => self.call(Control::Pause).await,
+        }
     }
 
     /// As [`Throttles::resume`](super::Throttles::resume).
     pub async fn resume(&self) -> Result<(), Refusal> {
-        self.call(Control::Resume).await
+        match &self.lease {
+            Some(_) => self.ask(Change::Resume).await,
+            None => self.call(Control::Resume).await,
+        }
     }
 
     /// As [`Throttles::unlock`](super::Throttles::unlock).
@@ -160,6 +176,15 @@ impl Throttle {
     /// As [`Throttles::stop`](super::Throttles::stop); but if a new throttle has taken the name,
     /// that one is left alone.
     pub async fn stop(&self) -> Result<(), Refusal> {
+        if let Some((id, _)) = &self.lease {
+            let stopped = self.ask(Change::Stop).await;
+            if stopped.is_ok() {
+                // The master's word is on its way; whoever stops it need not wait for that.
+                let _ = self.registry.cast(Registration::Over(*id));
+                self.gate.close();
+            }
+            return stopped;
+        }
         let (name, id) = (self.gate.name.clone(), Some(self.control.get_id()));
         match self.registry.call(|reply| Registration::Stop(name, id, reply), None).await {
             Ok(CallResult::Success(answer)) => answer,
@@ -167,9 +192,29 @@ impl Throttle {
         }
     }
 
-    /// What is known of it, also once it was stopped.
+    /// What is known of it, also once it was stopped; in a cluster, of this node's part in it.
     pub fn info(&self) -> ThrottleInfo {
         self.gate.info()
+    }
+
+    /// Whether it is that throttle of a cluster.
+    pub(super) fn is(&self, id: ThrottleId) -> bool {
+        self.lease.as_ref().is_some_and(|(mine, _)| *mine == id)
+    }
+
+    /// Whether it is one of that master.
+    pub(super) fn follows(&self, following: &Arc<Following>) -> bool {
+        self.lease.as_ref().is_some_and(|(_, mine)| Arc::ptr_eq(mine, following))
+    }
+
+    /// Has the master change it.
+    async fn ask(&self, change: Change) -> Result<(), Refusal> {
+        let Some((id, following)) = &self.lease else { return Err(self.gone()) };
+        if self.gate.is_stopped() {
+            return Err(self.gone());
+        }
+        let which = Which::This(*id, self.name().to_owned());
+        following.ask(&ToThrottles::Change { which, change }).await.map(|_done| ())
     }
 
     async fn call(

@@ -1,12 +1,12 @@
 //! What is known of a throttle.
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::tally::Totals;
 
 /// What is known of a throttle.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ThrottleInfo {
     /// Its name.
     pub name: String,
@@ -31,8 +31,13 @@ pub struct ThrottleInfo {
     /// How many slots were missed by more than the tolerance while somebody waited, ever. Parts
     /// of slots add up.
     pub forfeited: u64,
-    /// How late slots were given, in microseconds; only slots that are due at a time count.
+    /// How late slots were given, in microseconds; only slots that are due at a time count. Of a
+    /// whole cluster: the worst node's, percentile by percentile.
     pub lateness: Lateness,
+    /// How late a slot may be given, in microseconds: the setting, less an eighth for the way to
+    /// the user's own code. Of a whole cluster: the least of its nodes,
+    /// since whatever a node's clock may be off by is taken off twice.
+    pub tolerance_us: u64,
     /// How many asked per second, over the last second or so.
     pub asked_per_second: f64,
     /// How many were let through per second, over the last second or so.
@@ -44,7 +49,7 @@ pub struct ThrottleInfo {
 }
 
 /// Whether a throttle runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ThrottleState {
     /// It lets through as its rate says.
@@ -56,7 +61,7 @@ pub enum ThrottleState {
 }
 
 /// How late slots were given, in microseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lateness {
     /// Half of them were not later.
     pub p50_us: u64,

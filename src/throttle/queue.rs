@@ -164,6 +164,20 @@ impl Queue {
         self.entries.len() - self.gone
     }
 
+    /// About how many slots those who wait want, the called ones among them: only the first
+    /// `looks` are asked, the others count as one each.
+    pub(crate) fn wanted(&self, looks: usize) -> u64 {
+        let first = self.entries.iter().take(looks).fold(0, |sum: u64, entry| {
+            sum.saturating_add(match &entry.what {
+                _ if entry.is_gone() => 0,
+                What::Ask(ticket) => ticket.max,
+                What::Send(_) => 1,
+            })
+        });
+        let others = self.entries.len().saturating_sub(looks.max(self.gone)) as u64;
+        first.saturating_add(others).saturating_add(self.reserved())
+    }
+
     /// How many are called and not seen again.
     pub(crate) fn called(&self) -> u64 {
         self.called

@@ -9,9 +9,11 @@ use std::{
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 
 use super::{
-    Rate, Started, Throttle, ThrottleInfo, ThrottleOptions, actor::ThrottleActor, gate::Gate,
+    Rate, Started, Throttle, ThrottleInfo, ThrottleOptions, actor::ThrottleActor,
+    follower::Following, gate::Gate, holdings::Holdings,
 };
 use crate::{
+    cluster::protocol::throttle::{Terms, ThrottleId},
     refusal::{Code, Refusal},
     suggestion::did_you_mean,
     telemetry::{Telemetry, event::ThrottleFault},
@@ -24,6 +26,12 @@ pub(crate) enum Registration {
     /// Stops the throttle of that name; if an id is given, only if it is that actor.
     Stop(Arc<str>, Option<ActorId>, RpcReplyPort<Result<(), Refusal>>),
     StopAll(RpcReplyPort<Vec<ThrottleInfo>>),
+    /// The master's terms for throttles of the cluster, known here already or not.
+    Terms(Vec<Terms>, Arc<Following>, Option<RpcReplyPort<()>>),
+    /// A throttle of the cluster was stopped.
+    Over(ThrottleId),
+    /// This node does not follow that master any more: its throttles are over here.
+    Unfollow(Arc<Following>),
 }
 
 impl ractor::Message for Registration {}
@@ -50,9 +58,26 @@ impl Table {
         throttles.values().cloned().collect()
     }
 
-    fn insert(&self, throttle: Throttle) {
+    /// The gates of the throttles of that master.
+    pub(super) fn leased(&self, following: &Arc<Following>) -> Vec<Arc<Gate>> {
+        let throttles = self.throttles.read().unwrap_or_else(PoisonError::into_inner);
+        let leased = throttles.values().filter(|throttle| throttle.follows(following));
+        leased.map(|throttle| throttle.gate.clone()).collect()
+    }
+
+    /// The gate of that throttle of the cluster.
+    pub(super) fn of_cluster(&self, id: ThrottleId) -> Option<Arc<Gate>> {
+        self.find(id).map(|throttle| throttle.gate)
+    }
+
+    fn find(&self, id: ThrottleId) -> Option<Throttle> {
+        let throttles = self.throttles.read().unwrap_or_else(PoisonError::into_inner);
+        throttles.values().find(|throttle| throttle.is(id)).cloned()
+    }
+
+    fn insert(&self, throttle: Throttle) -> Option<Throttle> {
         let mut throttles = self.throttles.write().unwrap_or_else(PoisonError::into_inner);
-        throttles.insert(throttle.gate.name.clone(), throttle);
+        throttles.insert(throttle.gate.name.clone(), throttle)
     }
 
     /// Takes out the throttle of that name, if it is that actor.
@@ -71,7 +96,7 @@ impl Table {
     }
 }
 
-fn unknown<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Refusal {
+pub(super) fn unknown<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Refusal {
     let names: Vec<_> = names.collect();
     if names.is_empty() {
         return Refusal::new(Code::NoThrottle, format!("no throttle `{name}` is started; none is"));
@@ -132,12 +157,30 @@ impl Actor for Registry {
             }
             Registration::StopAll(reply) => {
                 let throttles = state.table.take_all();
-                // Everybody is answered before anybody's work is waited for.
-                throttles.iter().for_each(|throttle| throttle.gate.close());
-                for throttle in &throttles {
-                    end(throttle).await;
-                }
+                end_all(&throttles).await;
                 let _ = reply.send(throttles.iter().map(Throttle::info).collect());
+            }
+            Registration::Terms(terms, following, reply) => {
+                for terms in terms {
+                    state.accept(&myself, &terms, &following).await;
+                }
+                if let Some(reply) = reply {
+                    let _ = reply.send(());
+                }
+            }
+            Registration::Over(id) => {
+                if let Some(found) = state.table.find(id) {
+                    let throttle = state.table.remove(found.name(), Some(found.control.get_id()));
+                    end_all(throttle.as_slice()).await;
+                }
+            }
+            Registration::Unfollow(following) => {
+                let all = state.table.all().into_iter();
+                let theirs: Vec<_> = all.filter(|throttle| throttle.follows(&following)).collect();
+                for throttle in &theirs {
+                    state.table.remove(throttle.name(), Some(throttle.control.get_id()));
+                }
+                end_all(&theirs).await;
             }
         }
         Ok(())
@@ -191,7 +234,7 @@ impl State {
             Actor::spawn_linked(None, ThrottleActor, gate.clone(), myself.get_cell()).await;
         match spawned {
             Ok((control, _task)) => {
-                self.table.insert(Throttle { gate, control, registry: myself });
+                self.table.insert(Throttle { gate, control, registry: myself, lease: None });
                 Ok(Started::New)
             }
             Err(error) => {
@@ -200,6 +243,45 @@ impl State {
                     Code::Unavailable,
                     format!("cannot start throttle `{name}`: {error}"),
                 ))
+            }
+        }
+    }
+
+    /// Terms of the master: for a throttle that is here, or for one that is to be.
+    async fn accept(
+        &self,
+        myself: &ActorRef<Registration>,
+        terms: &Terms,
+        following: &Arc<Following>,
+    ) {
+        let Some(clock) = following.clock() else { return };
+        if following.is_over() {
+            return;
+        }
+        if let Some(throttle) = self.table.find(terms.id) {
+            throttle.gate.accept(terms, clock);
+            return;
+        }
+        let mesh = &following.mesh;
+        let holdings = Holdings::new(terms, clock, mesh.now());
+        let (name, telemetry) = (terms.name.as_str().into(), self.telemetry.clone());
+        let gate =
+            Gate::leased(name, holdings, mesh.instant(0), following.courier.clone(), telemetry);
+        let lease = Some((terms.id, following.clone()));
+        let spawned =
+            Actor::spawn_linked(None, ThrottleActor, gate.clone(), myself.get_cell()).await;
+        match spawned {
+            Ok((control, _task)) => {
+                let registry = myself.clone();
+                let before = self.table.insert(Throttle { gate, control, registry, lease });
+                // The master is told at once that this node knows.
+                following.courier.notify_one();
+                end_all(before.as_slice()).await;
+            }
+            Err(error) => {
+                gate.close();
+                let (name, reason) = (gate.name.clone(), format!("it cannot be started: {error}"));
+                self.telemetry.emit(&ThrottleFault { name, reason });
             }
         }
     }
@@ -214,9 +296,20 @@ impl State {
                 Err(unknown) => Err(unknown),
             };
         };
-        throttle.gate.close();
-        end(&throttle).await;
+        end_all(&[throttle]).await;
         Ok(())
+    }
+}
+
+/// Ends throttles that were taken out of the table. Everybody is answered before anybody's work is
+/// waited for.
+async fn end_all(throttles: &[Throttle]) {
+    throttles.iter().for_each(|throttle| throttle.gate.close());
+    for throttle in throttles {
+        end(throttle).await;
+        if let (Some((_, following)), Some(tally)) = (&throttle.lease, throttle.gate.told()) {
+            following.last_word(tally);
+        }
     }
 }
 
@@ -228,7 +321,7 @@ async fn end(throttle: &Throttle) {
     }
 }
 
-fn already(found: &ThrottleInfo, rate: Rate) -> Result<Started, Refusal> {
+pub(super) fn already(found: &ThrottleInfo, rate: Rate) -> Result<Started, Refusal> {
     if found.rate == rate.to_string() && found.ramp.is_none() {
         return Ok(Started::Already);
     }

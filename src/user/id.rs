@@ -95,6 +95,24 @@ impl IdSet {
         true
     }
 
+    /// The ids that are not in the other set.
+    pub fn without(&self, other: &Self) -> Self {
+        let mut left = Self::default();
+        for range in self.ranges() {
+            let (mut first, last) = range.into_inner();
+            let from = other.range_of(first).map_or(first, |(before, _)| before);
+            // Only what lies under this range is looked at, however much there is elsewhere.
+            for (&taken, &end) in other.ranges.range(from..=last) {
+                if first < taken {
+                    left.insert(first..=taken - 1);
+                }
+                first = first.max(end.saturating_add(1));
+            }
+            left.insert(first..=last);
+        }
+        left
+    }
+
     /// Takes up to `count` of the lowest ids out.
     pub fn take_lowest(&mut self, count: u64) -> IdSet {
         self.take(
@@ -152,12 +170,13 @@ impl From<IdSet> for Vec<(u64, u64)> {
     }
 }
 
-/// Ranges may come in any order, and overlap.
+/// Ranges may come in any order, and overlap. 0 is no id, so that all ids there can be are a number
+/// that can be counted.
 impl From<Vec<(u64, u64)>> for IdSet {
     fn from(mut ranges: Vec<(u64, u64)>) -> Self {
         ranges.sort_unstable();
         let mut set = Self::default();
-        let mut next = 0;
+        let mut next = 1;
         for (first, last) in ranges {
             let first = first.max(next);
             if first <= last {
@@ -195,6 +214,7 @@ mod tests {
         Remove(u64),
         Lowest(u64),
         Highest(u64),
+        Without(u64, u64),
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -203,6 +223,7 @@ mod tests {
             (1..220u64).prop_map(Step::Remove),
             (0..30u64).prop_map(Step::Lowest),
             (0..30u64).prop_map(Step::Highest),
+            (1..220u64, 0..30u64).prop_map(|(first, size)| Step::Without(first, first + size)),
         ]
     }
 
@@ -232,6 +253,15 @@ mod tests {
                         let wanted: Vec<_> = model.iter().rev().copied().take(n as usize).collect();
                         prop_assert_eq!(&taken, &wanted);
                         wanted.iter().for_each(|id| { model.remove(id); });
+                    }
+                    Step::Without(first, last) => {
+                        let mut other = IdSet::default();
+                        other.insert(first..=last);
+                        let rest = other.without(&set);
+                        prop_assert_eq!(rest.len(), other.iter().filter(|id| !set.contains(*id)).count() as u64);
+                        prop_assert!(rest.iter().all(|id| other.contains(id) && !set.contains(id)));
+                        set = set.without(&other);
+                        model.retain(|id| !(first..=last).contains(id));
                     }
                 }
                 prop_assert_eq!(set.len(), model.len() as u64);

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::{
     core::UserCore,
     directory::Directory,
+    fence::Fence,
     id::{IdSet, UserId},
     task::{Exit, ExitBox, Watch},
 };
@@ -72,6 +73,8 @@ pub(crate) struct UserSupervisor {
     pub(crate) telemetry: Telemetry,
     /// Who is told of exits.
     pub(crate) on_exits: OnExits,
+    /// Until when users may act.
+    pub(crate) fence: Fence,
 }
 
 /// What changes.
@@ -124,7 +127,8 @@ impl Actor for UserSupervisor {
             SupervisorMessage::Start { scenario, name, ids, directory, measure, done } => {
                 state.directory = directory;
                 let exits = state.exits.clone();
-                let watch = Arc::new(Watch { exits, measure, scenario: name });
+                let fence = self.fence.clone();
+                let watch = Arc::new(Watch { exits, measure, scenario: name, fence });
                 let mut started = 0;
                 for id in self.share(&ids) {
                     let core = Arc::new(UserCore::new(id, Instant::now()));

@@ -14,7 +14,7 @@ use std::{
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
-use super::{core::UserCore, id::UserId};
+use super::{core::UserCore, fence::Fence, id::UserId};
 use crate::{failure::Failure, measure::Measure};
 
 /// How a user ended.
@@ -108,6 +108,8 @@ pub struct Watch {
     pub(crate) measure: Measure,
     /// The scenario they run.
     pub(crate) scenario: &'static str,
+    /// Until when they may act.
+    pub(crate) fence: Fence,
 }
 
 pin_project! {
@@ -133,6 +135,10 @@ impl<L: Future<Output = Result<(), Failure>>> Future for UserTask<L> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
+        if this.last_word.watch.fence.is_over() {
+            // Dropped without another poll, which tells of it as of a kill.
+            return Poll::Ready(());
+        }
         let began = std::time::Instant::now();
         IN_USER.set(true);
         let poll = catch_unwind(AssertUnwindSafe(|| this.life.poll(cx)));

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crowd::{
-    coordinator::{Action, Group, Plan, Timeout},
+    coordinator::{Action, AddError, Group, Plan, Timeout},
     failure::Failure,
     refusal::Code,
     telemetry::{Subscription, Telemetry, event::CoordinatorFault, event::Kind},
@@ -150,7 +150,7 @@ async fn an_action_that_never_ends_can_be_cut_short() {
     assert_eq!(coordinators.stop_all_within(Duration::from_secs(10)).await, ["hung"]);
     assert_eq!(log.take(), ["well: stop of 1"]);
     assert!(coordinators.list().is_empty());
-    assert_eq!(hung.add(UserId(7), 70).unwrap_err().0, "hung");
+    assert_eq!(hung.add(UserId(7), 70), Err(AddError::Stopped("hung".into())));
     assert_eq!(waiting.await.unwrap().unwrap_err().code, Code::Unavailable);
     assert_eq!(hung.stop().await.unwrap_err().code, Code::NoCoordinator);
     eventually("the death is told", || telemetry.count(Kind::CoordinatorFault) == 1).await;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crowd::{
-    coordinator::{Action, CoordinatorState, Group, Plan, Timeout},
+    coordinator::{Action, AddError, CoordinatorState, Group, Plan, Timeout},
     refusal::Code,
     user::UserId,
 };
@@ -87,7 +87,7 @@ async fn a_start_under_the_same_name_stops_the_old_one_and_leaks_nothing() {
     add(&old, 1..=3);
     let new = coordinators.start("chat", holding("new"), timeout).await.unwrap();
     assert_eq!(log.take(), ["old: stop of 3 3"]);
-    assert_eq!(old.add(UserId(4), 40).unwrap_err().0, "chat");
+    assert_eq!(old.add(UserId(4), 40), Err(AddError::Stopped("chat".into())));
     add(&coordinators.get("chat").unwrap(), [5]);
     assert_eq!(coordinators.list().len(), 1);
     assert_eq!(new.info().unwrap().adds, 1);

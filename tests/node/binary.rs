@@ -15,6 +15,8 @@ pub(crate) fn crowd(state: &Path) -> Command {
         }
     }
     command.env("XDG_STATE_HOME", state).env("CROWD_LOG", "warn").env_remove("RUST_LOG");
+    // Tests run side by side.
+    command.env("CROWD_API_LISTEN", "127.0.0.1:0");
     command
 }
 

@@ -12,6 +12,7 @@ fn main() -> ExitCode {
     crowd::control::cli::main(
         Catalog::new()
             .with::<crowd_chat::Chat>()
+            .with::<crowd_echo::Echo>()
             .with::<crowd_http::Http>()
             .with::<crowd_idle::Idle>(),
     )

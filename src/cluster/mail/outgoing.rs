@@ -15,6 +15,10 @@ pub(super) const FRAME_BYTES: usize = 256 * 1024;
 /// back is 100 MiB/s, more than users write.
 pub(super) const WINDOW_BYTES: usize = 1024 * 1024;
 
+/// So many frames may be on their way, so that what is written one by one is sent together when the
+/// other node is slow.
+const WINDOW_FRAMES: usize = 32;
+
 /// So much may wait to be sent before letters that nobody awaits are turned away, in bytes.
 pub(super) const QUEUE_BYTES: usize = 4 * 1024 * 1024;
 
@@ -87,6 +91,9 @@ impl<R> Outgoing<R> {
     /// The letters of the next frame, if something waits and the window has room. `number` is
     /// higher than all before.
     pub(super) fn next_frame(&mut self, number: u64, now: Duration) -> Option<Vec<Letter>> {
+        if self.flying.len() >= WINDOW_FRAMES {
+            return None;
+        }
         let mut letters = Vec::new();
         let mut receipts = Vec::new();
         let mut size = 0;

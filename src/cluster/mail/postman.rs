@@ -102,11 +102,7 @@ impl Desk {
 
     /// That node is gone, and all that was on its way to it.
     fn lost(&self, member: &MemberId) {
-        let outgoing = {
-            let mut state = self.state();
-            state.announced.remove(member);
-            state.peers.remove(member)
-        };
+        let outgoing = self.state().peers.remove(member);
         self.lose(outgoing.into_iter().flat_map(Outgoing::give_up));
     }
 

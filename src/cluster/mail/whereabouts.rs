@@ -34,6 +34,7 @@ impl Whereabouts {
         }
     }
 
+    #[cfg(test)]
     /// How many entries there are.
     pub(crate) fn entries(&self) -> usize {
         self.ranges.len()

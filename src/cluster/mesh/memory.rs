@@ -53,7 +53,8 @@ impl Network {
     /// order.
     pub(crate) fn node(&self, name: &str, incarnation: u64) -> Mesh {
         let id = MemberId::new(name, incarnation);
-        let member = Member { id: id.clone(), address: format!("{name}:1"), version: "1".into() };
+        let member =
+            Member { id: id.clone(), address: format!("{name}:1"), version: "1".into(), since: 0 };
         let mesh = Mesh::new(member);
         mesh.attach(Wire { me: id.clone(), network: self.clone() });
         let (inbox, mut packets) = mpsc::unbounded_channel::<Packet>();

@@ -71,7 +71,7 @@ pub(crate) enum ToWorker {
         assignment: Assignment,
         /// [`Beat::sent`] of the beat this answers.
         sent: u64,
-        /// How many members the cluster has, the master among them: see
+        /// How many members the cluster has, the master and those that are away among them: see
         /// [`crate::cluster::lease`].
         members: u64,
     },

@@ -81,13 +81,17 @@ async fn a_signal_ends_a_script_and_its_run() {
 }
 
 /// A console whose texts can be read, and the way to send it signals.
-fn console(node: &Fake) -> (Console<Fake>, Receiver<String>, UnboundedSender<EndSignal>) {
+fn console(node: &Fake) -> (Console<Local<Fake>>, Receiver<String>, UnboundedSender<EndSignal>) {
     let (above, texts) = sync_channel(100);
     let printer = Printer::new(above);
     printer.set_editing(true);
     let (sender, signals) = EndSignals::of_test();
     let known = Arc::default();
-    (Console { node: node.clone(), signals, known, printer, late: JoinSet::new() }, texts, sender)
+    (
+        Console { node: Local(node.clone()), signals, known, printer, late: JoinSet::new() },
+        texts,
+        sender,
+    )
 }
 
 #[tokio::test(start_paused = true)]

@@ -143,7 +143,7 @@ async fn lists_as_a_person_sees_them() {
     waiting   7
     asked     120.0 per second
     given     100.0 per second, 1234 in all, 1 of them not ended
-    forfeited 2
+    forfeited 2, each more than 4.4ms late
     > throttle rate login 5 per 2s
     throttle `login` runs at 5 per 2s now
     > throttle ramp login 1/s 9/s over 90s steps 3
@@ -207,7 +207,7 @@ async fn what_only_a_cluster_can_do_is_refused_and_changes_nothing() {
     > set a=1 on there
     no such node: `there` (there is: `here`); this node is not part of a cluster [bad-nodes]
     > join a:1
-    this node is not part of a cluster: it cannot join `a:1` [unavailable]
+    this node is not part of a cluster: it cannot join `a:1`; start it with the cookie of the others (CROWD_COOKIE_FILE) [unavailable]
     > drain here
     this node is not part of a cluster: there is no other node its users could move to [unavailable]
     "#);

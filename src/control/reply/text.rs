@@ -243,14 +243,15 @@ pub(super) fn throttle(f: &mut fmt::Formatter<'_>, throttle: &ThrottleView) -> f
     write!(
         f,
         "\nstate     {}\nwaiting   {}\nasked     {:.1} per second\ngiven     {:.1} per second, {} \
-         in all, {} of them not ended\nforfeited {}",
+         in all, {} of them not ended\nforfeited {}, each more than {:.1}ms late",
         throttle.state,
         throttle.waiting,
         throttle.asked_per_second,
         throttle.given_per_second,
         throttle.granted,
         throttle.in_flight,
-        throttle.forfeited
+        throttle.forfeited,
+        throttle.tolerance_us as f64 / 1_000.0
     )
 }
 

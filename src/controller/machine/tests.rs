@@ -17,6 +17,10 @@ enum Step {
     Broke(u64),
     Terminated,
     Reset,
+    /// Ids that the master places: from there, so many.
+    Place(u64, u64),
+    Release(u64),
+    EndRun(bool),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -31,6 +35,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..2u64).prop_map(Step::Broke),
         2 => Just(Step::Terminated),
         1 => Just(Step::Reset),
+        2 => (1..60u64, 0..30u64).prop_map(|(first, size)| Step::Place(first, size)),
+        2 => (0..30u64).prop_map(Step::Release),
+        1 => any::<bool>().prop_map(Step::EndRun),
     ]
 }
 
@@ -43,7 +50,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn note(&mut self, commands: Vec<Command>) -> Result<(), TestCaseError> {
+    fn note(&mut self, commands: Vec<Command>, cut_off: bool) -> Result<(), TestCaseError> {
         for command in commands {
             match command {
                 Command::Init => *self = Self::default(),
@@ -63,6 +70,11 @@ impl Seen {
                     let told = ids.iter().all(|id| self.stopped.contains(&id));
                     prop_assert!(told, "nobody is killed without a soft stop first");
                 }
+                Command::Kill(ids) => {
+                    prop_assert!(ids.iter().all(|id| self.started.contains(&id)));
+                    prop_assert!(cut_off, "nobody is killed at once but by a cut-off");
+                    self.stopped.extend(ids.iter());
+                }
                 Command::Terminate => self.terminated += 1,
                 Command::AbortInit | Command::Demand(_) | Command::Forget => {}
             }
@@ -76,6 +88,7 @@ proptest! {
     fn a_run_keeps_its_promises(steps in prop::collection::vec(step(), 0..200)) {
         let mut machine = Machine::default();
         let mut seen = Seen::default();
+        let mut over = IdSet::default();
         for step in steps {
             let (state, counts) = (machine.state(), machine.population().counts());
             let mut refused = false;
@@ -84,7 +97,14 @@ proptest! {
                 result.unwrap_or_default()
             };
             let commands = match step {
-                Step::Do => take(machine.start()),
+                Step::Do => {
+                    let started = machine.start();
+                    if started.is_ok() {
+                        machine.keep_gone();
+                        over = IdSet::default();
+                    }
+                    take(started)
+                }
                 Step::InitDone(true) => { machine.initialised(); Vec::new() }
                 Step::InitDone(false) => { machine.init_failed("no".into()); Vec::new() }
                 Step::Add(n) => take(machine.add(n).map(|(_, _, commands)| commands)),
@@ -94,20 +114,35 @@ proptest! {
                 Step::End(n) => {
                     let id = machine.population().running_ids().nth(n);
                     if let Some(id) = id {
-                        machine.ended(id, Count::Finished);
+                        let count = if n % 2 == 0 { Count::Finished } else { Count::Removed };
+                        machine.ended(id, count);
                     }
                     machine.terminate_when_empty()
                 }
                 Step::Broke(share) => machine.broke("broke".into(), |id| id.0 % 2 == share),
                 Step::Terminated => { machine.terminated(); Vec::new() }
                 Step::Reset => take(machine.reset()),
+                Step::Place(first, size) => {
+                    // Users that were given back may come again; those that ended never do.
+                    let gone = machine.take_gone();
+                    over = over.without(&gone.ended);
+                    gone.ended.ranges().for_each(|range| over.insert(range));
+                    for id in gone.released.iter() {
+                        seen.started.remove(&id);
+                        seen.stopped.remove(&id);
+                    }
+                    let users = IdSet::from(vec![(first, first + size)]).without(&over);
+                    take(machine.place(&users).map(|(_, commands)| commands))
+                }
+                Step::Release(count) => machine.release(count),
+                Step::EndRun(at_once) => machine.end("the end".into(), at_once),
             };
             if refused {
                 prop_assert!(commands.is_empty());
                 prop_assert_eq!(machine.state(), state, "a refused verb changes nothing");
                 prop_assert_eq!(machine.population().counts(), counts);
             }
-            seen.note(commands)?;
+            seen.note(commands, matches!(step, Step::EndRun(true)))?;
             let counts = machine.population().counts();
             let sum = counts.waiting + counts.running + counts.finished + counts.failed + counts.removed;
             prop_assert_eq!(counts.asked, sum, "{:?}", counts);
@@ -228,4 +263,43 @@ fn a_broken_supervisor_fails_the_run_and_the_rest_leaves_in_order() {
     assert_eq!(machine.state(), RunState::Failed);
     assert_eq!(machine.reason(), Some("supervisor 0 broke"));
     assert!(machine.reset().is_ok());
+}
+
+#[test]
+fn a_run_that_is_cut_off_kills_everybody_and_fails() {
+    let mut machine = running(4);
+    machine.add(3).unwrap();
+    machine.remove(4, false).unwrap();
+    machine.add(2).unwrap();
+    let commands = machine.end("cut off".into(), true);
+    assert_eq!(commands[0], Command::Demand(0));
+    assert!(matches!(&commands[1..], [Command::Kill(ids)] if ids.len() == 4));
+    for id in 1..=4 {
+        machine.ended(UserId(id), Count::Removed);
+    }
+    assert_eq!(machine.terminate_when_empty(), [Command::Terminate]);
+    machine.terminated();
+    assert_eq!((machine.state(), machine.reason()), (RunState::Failed, Some("cut off")));
+    assert_eq!(machine.end("again".into(), true), []);
+    assert_eq!(machine.reason(), Some("cut off"));
+}
+
+/// A clean end that takes too long can still be cut short.
+#[test]
+fn a_run_that_ends_cleanly_can_be_cut_off_still() {
+    let mut machine = running(2);
+    let commands = machine.end("the master is gone".into(), false);
+    assert!(matches!(&commands[1..], [Command::Stop(_), Command::KillAfterGrace(_)]));
+    assert_eq!(machine.end("again".into(), false), []);
+    let commands = machine.end("cut off".into(), true);
+    assert!(matches!(&commands[1..], [Command::Kill(ids)] if ids.len() == 2));
+    assert_eq!(machine.reason(), Some("the master is gone"));
+}
+
+#[test]
+fn an_init_is_given_up_when_the_run_is_cut_off() {
+    let mut machine = Machine::default();
+    machine.start().unwrap();
+    assert_eq!(machine.end("cut off".into(), true), [Command::AbortInit]);
+    assert_eq!((machine.state(), machine.reason()), (RunState::Failed, Some("cut off")));
 }

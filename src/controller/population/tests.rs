@@ -14,6 +14,10 @@ enum Step {
     End(usize, u8),
     /// An id that may be anything ends.
     EndAny(u64),
+    /// Ids that may live here already, have been given back, or are new.
+    Place(Vec<(u64, u64)>),
+    Release(u64),
+    Look,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -24,6 +28,11 @@ fn step() -> impl Strategy<Value = Step> {
         prop_oneof![0..60u64, Just(u64::MAX)].prop_map(Step::Remove),
         (0..60usize, 0..3u8).prop_map(|(n, how)| Step::End(n, how)),
         (0..400u64).prop_map(Step::EndAny),
+        prop::collection::vec((1..400u64, 0..30u64), 0..4).prop_map(|ranges| {
+            Step::Place(ranges.into_iter().map(|(first, size)| (first, first + size)).collect())
+        }),
+        (0..60u64).prop_map(Step::Release),
+        Just(Step::Look),
     ]
 }
 
@@ -39,18 +48,29 @@ fn accounts_add_up(population: &Population) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// All ids that wait or run.
+fn living(population: &Population) -> BTreeSet<UserId> {
+    let sets = [&population.waiting, &population.staying, &population.leaving];
+    sets.into_iter().flat_map(IdSet::iter).collect()
+}
+
 proptest! {
     #[test]
     fn accounts_add_up_whatever_happens(steps in prop::collection::vec(step(), 0..120)) {
         let mut population = Population::default();
+        population.keep_gone();
         let mut told = BTreeSet::new();
+        // Who has been added and is not known to be gone, and who has ended.
+        let (mut here, mut over) = (BTreeSet::new(), BTreeSet::new());
         for step in steps {
             let before = population.clone();
             match step {
-                Step::Add(count) => { let _ = population.add(count); }
+                Step::Add(count) => here.extend(population.add(count).into_iter().flatten().map(UserId)),
                 Step::AddRange(first, last) => {
                     let fits = first <= last && first > before.highest_id();
-                    prop_assert_eq!(population.add_range(first, last).is_ok(), fits);
+                    let added = population.add_range(first, last);
+                    prop_assert_eq!(added.is_ok(), fits);
+                    here.extend(added.into_iter().flatten().map(UserId));
                 }
                 Step::Admit(count) => {
                     let admitted = population.admit(count);
@@ -78,15 +98,50 @@ proptest! {
                     let id = population.running_ids().nth(n);
                     let count = [Count::Finished, Count::Failed, Count::Removed][usize::from(how)];
                     if let Some(id) = id {
-                        prop_assert!(population.ended(id, count));
+                        let back = before.returning.contains(id) && count == Count::Removed;
+                        let departure = if back { Departure::Released } else { Departure::Counted };
+                        prop_assert_eq!(population.ended(id, count), departure);
                         prop_assert_eq!(population.running(), running - 1);
-                        prop_assert!(!population.ended(id, count), "{} ended twice", id);
+                        prop_assert_eq!(population.ended(id, count), Departure::Unknown);
+                        told.remove(&id);
                     }
                 }
                 Step::EndAny(id) => {
                     let was = population.state_of(UserId(id));
                     let running = matches!(was, Some("running" | "stopping"));
-                    prop_assert_eq!(population.ended(UserId(id), Count::Failed), running);
+                    let departure = if running { Departure::Counted } else { Departure::Unknown };
+                    prop_assert_eq!(population.ended(UserId(id), Count::Failed), departure);
+                    told.remove(&UserId(id));
+                }
+                Step::Place(ranges) => {
+                    // No id is placed anywhere once it has ended.
+                    let gone = population.take_gone();
+                    over.extend(gone.ended.iter());
+                    here.retain(|id| !gone.ended.contains(*id) && !gone.released.contains(*id));
+                    let over: IdSet = over.iter().copied().collect();
+                    let users = IdSet::from(ranges).without(&over);
+                    let new = users.iter().filter(|id| before.state_of(*id).is_none()).count() as u64;
+                    prop_assert_eq!(population.place(&users), Ok(new));
+                    prop_assert_eq!(population.place(&users), Ok(0), "placing is idempotent");
+                    here.extend(users.iter());
+                }
+                Step::Release(count) => {
+                    let removal = population.release(count);
+                    let free = before.waiting() + before.staying.len();
+                    prop_assert_eq!(removal.len(), count.min(free));
+                    prop_assert!(removal.chosen.iter().all(|id| told.insert(id)));
+                    let counts = population.counts();
+                    prop_assert_eq!(counts.removed, before.removed, "nobody is removed by it");
+                    prop_assert_eq!(counts.asked, before.asked - removal.cancelled.len());
+                }
+                Step::Look => {
+                    let gone = population.take_gone();
+                    prop_assert_eq!(population.take_gone(), Gone::default(), "told once");
+                    prop_assert!(gone.ended.without(&gone.released) == gone.ended, "ended or given back");
+                    over.extend(gone.ended.iter());
+                    here.retain(|id| !gone.ended.contains(*id) && !gone.released.contains(*id));
+                    // Whoever looks knows who is here, exactly.
+                    prop_assert_eq!(&here, &living(&population));
                 }
             }
             accounts_add_up(&population)?;
@@ -124,4 +179,48 @@ fn running_ids_come_in_order() {
     population.ended(UserId(2), Count::Finished);
     let ids: Vec<_> = population.running_ids().map(|id| id.0).collect();
     assert_eq!(ids, [1, 3, 4, 5, 6]);
+}
+
+/// What the master moves elsewhere is asked for there; what ended here, counts here.
+#[test]
+fn released_users_are_in_none_of_the_counts() {
+    let mut population = Population::default();
+    population.keep_gone();
+    population.place(&IdSet::from(vec![(5, 14), (101, 104)])).unwrap();
+    population.admit(10);
+    let removal = population.release(7);
+    assert_eq!((removal.cancelled.len(), removal.chosen.len()), (4, 3));
+    assert_eq!(population.take_gone().released, IdSet::from(vec![(101, 104)]));
+    population.ended(UserId(14), Count::Removed);
+    population.ended(UserId(13), Count::Finished);
+    population.ended(UserId(12), Count::Failed);
+    let counts = population.counts();
+    assert_eq!((counts.asked, counts.started, counts.running), (9, 9, 7));
+    assert_eq!((counts.finished, counts.failed, counts.removed), (1, 1, 0));
+    let gone = population.take_gone();
+    assert_eq!(gone.released, IdSet::from(vec![(14, 14)]));
+    assert_eq!(gone.ended, IdSet::from(vec![(12, 13)]));
+    assert_eq!(population.place(&IdSet::from(vec![(14, 14)])), Ok(1), "it may come back");
+}
+
+#[test]
+fn ids_that_nobody_can_have_are_not_placed() {
+    let mut population = Population::default();
+    let beyond = IdSet::from(vec![(HIGHEST_ID, HIGHEST_ID + 1)]);
+    assert_eq!(population.place(&beyond).unwrap_err().code, Code::InvalidRange);
+    assert_eq!(population.place(&IdSet::default()), Ok(0));
+    assert_eq!(population.counts(), UserCounts::default());
+}
+
+#[test]
+fn a_million_ends_in_any_order_are_told_quickly() {
+    let mut population = Population::default();
+    population.keep_gone();
+    population.add(1_000_000).unwrap();
+    population.admit(1_000_000);
+    for n in 0..1_000_000_u64 {
+        // A prime step visits every id once.
+        population.ended(UserId(n * 611_953 % 1_000_000 + 1), Count::Finished);
+    }
+    assert_eq!(population.take_gone().ended, IdSet::from(vec![(1, 1_000_000)]));
 }

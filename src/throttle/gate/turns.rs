@@ -11,6 +11,7 @@ use crate::{
     throttle::{
         outbox::Outbox,
         queue::{Call, Look, Ticket, What},
+        supply::Supply,
         waiting::Waiting,
     },
 };
@@ -88,9 +89,9 @@ impl Gate {
             return None;
         }
         inner.queue.answered(call);
-        out.rate = inner.bucket.advance(now);
-        out.forfeited += inner.bucket.forfeit(now);
-        let free = inner.bucket.available(now, self.in_flight(&inner));
+        out.rate = inner.supply.advance(now);
+        out.forfeited += inner.supply.forfeit(now);
+        let free = inner.supply.available(now, self.in_flight(&inner));
         let answer = if free > 0 {
             // Others that were called have their share.
             let share = free.saturating_sub(inner.queue.reserved()).max(1);
@@ -132,16 +133,16 @@ impl Gate {
 
     /// How many slots, up to `max`, somebody who comes may have at once: none if others wait.
     fn at_once(&self, inner: &mut Inner, now: u64, max: u64, out: &mut Outbox) -> Option<u64> {
-        out.rate = inner.bucket.advance(now).or(out.rate);
+        out.rate = inner.supply.advance(now).or(out.rate);
         if inner.queue.waiting() > 0 {
             return None;
         }
         if inner.queue.called() == 0 {
-            inner.bucket.first_comes(now);
+            inner.supply.first_comes(now);
         } else {
-            out.forfeited += inner.bucket.forfeit(now);
+            out.forfeited += inner.supply.forfeit(now);
         }
-        let free = inner.bucket.available(now, self.in_flight(inner));
+        let free = inner.supply.available(now, self.in_flight(inner));
         let slots = free.saturating_sub(inner.queue.reserved()).min(max);
         (slots > 0).then_some(slots)
     }
@@ -158,16 +159,16 @@ impl Gate {
 
     /// Lets through what is due, in the order it came.
     pub(super) fn pump(&self, inner: &mut Inner, now: u64, out: &mut Outbox) {
-        out.rate = inner.bucket.advance(now).or(out.rate);
+        out.rate = inner.supply.advance(now).or(out.rate);
         if inner.queue.waiting() == 0 {
             return;
         }
         if let Some(expired) = now.checked_sub(self.patience) {
             inner.queue.expire(expired);
         }
-        out.forfeited += inner.bucket.forfeit(now);
-        let open = inner.bucket.is_open();
-        let free = inner.bucket.available(now, self.in_flight(inner));
+        out.forfeited += inner.supply.forfeit(now);
+        let open = inner.supply.is_open();
+        let free = inner.supply.available(now, self.in_flight(inner));
         let mut free = free.saturating_sub(inner.queue.reserved());
         let mut called = false;
         while free > 0
@@ -188,13 +189,13 @@ impl Gate {
                     out.actions.push(action);
                     // What takes no time leaves room for others under a limit of what is in
                     // flight.
-                    if inner.bucket.is_timed() {
+                    if inner.supply.is_timed() {
                         free -= 1;
                     }
                 }
             }
         }
-        if called && inner.queue.waiting() > 0 && !inner.bucket.is_timed() {
+        if called && inner.queue.waiting() > 0 && !inner.supply.is_timed() {
             // No slot comes due that would make it look after those that were called.
             self.pacer.notify_one();
         }
@@ -209,9 +210,9 @@ impl Gate {
         asked_at: u64,
         out: &mut Outbox,
     ) -> Answer {
-        let due = inner.bucket.give(now, slots);
+        let due = inner.supply.give(now, slots);
         inner.gave = true;
-        if inner.bucket.is_timed() {
+        if inner.supply.is_timed() {
             let late = now.saturating_sub(due) / 1_000;
             // Cannot fail: the histogram grows as needed.
             let _ = inner.lateness.record_n(late, slots);
@@ -229,7 +230,13 @@ impl Gate {
     /// After anything that may have let through the last that waited.
     pub(super) fn rest(&self, inner: &mut Inner, now: u64) {
         if std::mem::take(&mut inner.gave) && inner.waiting() == 0 {
-            inner.bucket.last_went(now);
+            inner.supply.last_went(now);
+        }
+        if let (Some(courier), Supply::Leased(holdings)) = (&self.courier, &mut inner.supply) {
+            let waiting = inner.queue.waiting() as u64 + inner.queue.called();
+            if holdings.poke(waiting) {
+                courier.notify_one();
+            }
         }
     }
 }

@@ -36,6 +36,49 @@ fn a_user_that_waits_is_small() {
     assert!(task_of(life) <= 320, "the task: {} bytes", task_of(life));
 }
 
+/// A process that was frozen and goes on long after must not let its users go on.
+#[tokio::test(start_paused = true)]
+async fn no_user_acts_after_its_deadline() {
+    let exits = Arc::new(ExitBox::new(|| {}));
+    let fence = Fence::default();
+    let measure = Measure::new(crate::telemetry::Telemetry::default());
+    let watch =
+        Arc::new(Watch { exits: exits.clone(), measure, scenario: "acts", fence: fence.clone() });
+    let acts = Arc::new(Mutex::new(0));
+    // Dropping what the user holds is told before its end.
+    struct Holds(Arc<Mutex<u32>>, Arc<ExitBox>);
+    impl Drop for Holds {
+        fn drop(&mut self) {
+            assert!(self.1.exits.lock().unwrap().is_empty());
+        }
+    }
+    let holds = Holds(acts.clone(), exits.clone());
+    let life = std::future::poll_fn(move |_| {
+        *holds.0.lock().unwrap() += 1;
+        Poll::Pending
+    });
+    let core = Arc::new(UserCore::new(UserId(7), Instant::now()));
+    let mut task = Box::pin(UserTask::new(core, watch, life));
+    let mut poll = || task.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop()));
+    assert_eq!(poll(), Poll::Pending);
+    fence.set(Instant::now() + Duration::from_secs(4));
+    tokio::time::advance(Duration::from_millis(3_999)).await;
+    assert_eq!(poll(), Poll::Pending);
+    fence.set(Instant::now() + Duration::from_secs(4));
+    tokio::time::advance(Duration::from_secs(3)).await;
+    assert_eq!((poll(), *acts.lock().unwrap()), (Poll::Pending, 3), "a deadline can be moved");
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    assert_eq!((poll(), *acts.lock().unwrap()), (Poll::Ready(()), 3));
+    assert!(exits.take().is_empty(), "its own things go before its end is told");
+    drop(task);
+    let ending = exits.take().pop().map(|exit| (exit.user, exit.ending));
+    assert_eq!(ending, Some((UserId(7), Ending::Killed)));
+    fence.lift();
+    assert!(!fence.is_over());
+    fence.close();
+    assert!(fence.is_over());
+}
+
 #[test]
 fn a_box_calls_once_for_all_it_holds() {
     let calls = Arc::new(Mutex::new(0));

@@ -1,0 +1,281 @@
+//! How two nodes meet: over any stream, before anything else sees it.
+//!
+//! ```text
+//! dialler                                  acceptor
+//! crowd-link/1 <nonce>            ->
+//!                                 <-       crowd-link/1 <nonce>
+//! {hello} <proof>                 ->
+//!                                 <-       {hello} <proof>      or a refusal
+//! "agreed" or a refusal           ->
+//! ```
+//!
+//! The dialler proves itself first: a stranger who dials learns nothing but a nonce.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{
+    hello::{self, Because, Hello, No},
+    lines::{LONGEST, Lines},
+    proof::{Nonce, Role, Token, Transcript, hex, unhex},
+};
+use crate::settings::secret::Secret;
+
+/// The first word of a connection, and the version of these words.
+const MAGIC: &str = "crowd-link/";
+const VERSION: &str = "1";
+
+/// The longest first line.
+const LONGEST_FIRST: usize = 128;
+
+/// This node's side of a handshake.
+pub(super) trait Party {
+    /// What this node says of itself now.
+    fn hello(&self) -> Hello;
+
+    /// Whether a node that has proven itself and fits may be linked; its place is kept then.
+    fn admit(&mut self, hello: &Hello) -> Result<(), No>;
+
+    /// The other side has agreed. Whether its place was kept.
+    fn agreed(&mut self) -> bool;
+}
+
+/// Two nodes have agreed.
+#[derive(Debug)]
+pub(super) struct Met<S> {
+    pub(super) stream: S,
+    /// What came already after the handshake.
+    pub(super) rest: Vec<u8>,
+    pub(super) hello: Hello,
+    /// Marks what this node sends.
+    pub(super) sent: Token,
+    /// Marks what this node receives.
+    pub(super) received: Token,
+}
+
+/// Why two nodes have not agreed.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// One of them did not want it; whether it was this one, and what the other said of itself, if
+    /// it has proven it.
+    Refused { no: No, by_us: bool, hello: Option<Box<Hello>> },
+    /// The connection broke.
+    Broken(io::Error),
+    /// Whatever is there does not speak these words.
+    Stranger(String),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+/// A line after the first.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Word {
+    Hello(Box<Hello>),
+    Proof(String),
+    Agreed,
+    Refused(No),
+}
+
+/// Meets the node that dialled.
+pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    cookie: &Secret,
+    party: &mut impl Party,
+) -> Result<Met<S>, Fault> {
+    let mut lines = Lines::new(stream);
+    let theirs = first(&mut lines).await?;
+    let ours = nonce();
+    lines.send(introduction(&ours).as_bytes()).await?;
+    let mut transcript = Transcript::new(cookie, &theirs, &ours);
+    let hello = match proven(&mut lines, &mut transcript, Role::Dialler).await {
+        Err(Proving::Wrong) => return refuse(lines, wrong_cookie(), None).await,
+        Err(Proving::Fault(fault)) => return Err(fault),
+        Ok(hello) => hello,
+    };
+    let me = party.hello();
+    let verdict = match hello::difference(&me, &hello) {
+        Some(why) => Err(No::new(Because::Unlike, why)),
+        None => party.admit(&hello),
+    };
+    if let Err(no) = verdict {
+        return refuse(lines, No { by: Some(me.id()), ..no }, Some(hello)).await;
+    }
+    let words = signed(&party.hello(), &mut transcript, Role::Acceptor)?;
+    lines.send(&words).await?;
+    match word(&mut lines).await? {
+        (Word::Agreed, _) if party.agreed() => {}
+        (Word::Agreed, _) => {
+            let no = No::new(Because::Busy, "both dialled each other");
+            return Err(Fault::Refused { no, by_us: true, hello: Some(Box::new(hello)) });
+        }
+        (Word::Refused(no), _) => {
+            return Err(Fault::Refused { no, by_us: false, hello: Some(Box::new(hello)) });
+        }
+        _ => return Err(nonsense("neither yes nor no")),
+    }
+    let (sent, received) = transcript.tokens(Role::Acceptor);
+    let (stream, rest) = lines.into_parts();
+    Ok(Met { stream, rest, hello, sent, received })
+}
+
+/// Meets the node that was dialled.
+pub(super) async fn dial<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    cookie: &Secret,
+    party: &mut impl Party,
+) -> Result<Met<S>, Fault> {
+    let mut lines = Lines::new(stream);
+    let ours = nonce();
+    lines.send(introduction(&ours).as_bytes()).await?;
+    let theirs = first(&mut lines).await?;
+    let mut transcript = Transcript::new(cookie, &ours, &theirs);
+    let me = party.hello();
+    let words = signed(&me, &mut transcript, Role::Dialler)?;
+    lines.send(&words).await?;
+    let hello = match proven(&mut lines, &mut transcript, Role::Acceptor).await {
+        Err(Proving::Wrong) => return refuse(lines, wrong_cookie(), None).await,
+        Err(Proving::Fault(fault)) => return Err(fault),
+        Ok(hello) => hello,
+    };
+    let verdict = match hello::difference(&me, &hello) {
+        Some(why) => Err(No::new(Because::Unlike, why)),
+        None => party.admit(&hello),
+    };
+    if let Err(no) = verdict {
+        return refuse(lines, No { by: Some(me.id()), ..no }, Some(hello)).await;
+    }
+    lines.send(&line(&Word::Agreed)?).await?;
+    let (sent, received) = transcript.tokens(Role::Dialler);
+    let (stream, rest) = lines.into_parts();
+    Ok(Met { stream, rest, hello, sent, received })
+}
+
+/// Says no, so that the other side knows why, and says so here.
+async fn refuse<S: AsyncRead + AsyncWrite + Unpin, T>(
+    lines: Lines<S>,
+    no: No,
+    hello: Option<Hello>,
+) -> Result<T, Fault> {
+    lines.part(&line(&Word::Refused(no.clone()))?).await;
+    Err(Fault::Refused { no, by_us: true, hello: hello.map(Box::new) })
+}
+
+fn wrong_cookie() -> No {
+    No::new(Because::Cookie, "the cookies of the two nodes differ")
+}
+
+enum Proving {
+    /// The cookie is another.
+    Wrong,
+    Fault(Fault),
+}
+
+impl From<Fault> for Proving {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// The other side's hello, with its proof.
+async fn proven<S: AsyncRead + AsyncWrite + Unpin>(
+    lines: &mut Lines<S>,
+    transcript: &mut Transcript,
+    role: Role,
+) -> Result<Hello, Proving> {
+    let hello = match word(lines).await? {
+        (Word::Hello(hello), line) => {
+            transcript.add(&line);
+            hello
+        }
+        (Word::Refused(no), _) => {
+            return Err(Fault::Refused { no, by_us: false, hello: None }.into());
+        }
+        _ => return Err(nonsense("no hello").into()),
+    };
+    match word(lines).await? {
+        (Word::Proof(proof), _) if transcript.proves(role, &proof) => Ok(*hello),
+        (Word::Proof(_), _) => Err(Proving::Wrong),
+        _ => Err(nonsense("no proof").into()),
+    }
+}
+
+fn signed(hello: &Hello, transcript: &mut Transcript, role: Role) -> Result<Vec<u8>, Fault> {
+    let mut words = line(&Word::Hello(Box::new(hello.clone())))?;
+    if words.len() > LONGEST {
+        return Err(nonsense("this node has more scenarios than fit into a hello"));
+    }
+    transcript.add(&words[..words.len() - 1]);
+    words.extend(line(&Word::Proof(transcript.proof(role)))?);
+    Ok(words)
+}
+
+async fn word<S: AsyncRead + AsyncWrite + Unpin>(
+    lines: &mut Lines<S>,
+) -> Result<(Word, Vec<u8>), Fault> {
+    let line = lines.next(LONGEST).await?;
+    let word = serde_json::from_slice(&line)
+        .map_err(|error| nonsense(&format!("a line that makes no sense ({error})")))?;
+    Ok((word, line))
+}
+
+fn line(word: &Word) -> Result<Vec<u8>, Fault> {
+    let mut line = serde_json::to_vec(word).map_err(io::Error::from)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+fn introduction(nonce: &Nonce) -> String {
+    format!("{MAGIC}{VERSION} {}\n", hex(nonce))
+}
+
+fn nonce() -> Nonce {
+    rand::random()
+}
+
+fn nonsense(what: &str) -> Fault {
+    Fault::Stranger(format!("what is there is no node that this one understands: {what}"))
+}
+
+/// The first line, which says whether the other side is a node at all.
+async fn first<S: AsyncRead + AsyncWrite + Unpin>(lines: &mut Lines<S>) -> Result<Nonce, Fault> {
+    let (line, fault) = match lines.next(LONGEST_FIRST).await {
+        Ok(line) => (line, None),
+        Err(error) => (lines.seen().to_vec(), Some(error)),
+    };
+    // The first bytes of TLS: a record of a handshake, or an alert.
+    if matches!(*line, [0x15 | 0x16, 0x03, ..]) {
+        return Err(Fault::Stranger(
+            "it speaks TLS, and this node does not: set tls_cert, tls_key and tls_ca on both or on \
+             neither"
+                .into(),
+        ));
+    }
+    match fault {
+        Some(error) if line.is_empty() => return Err(error.into()),
+        Some(_) => return Err(nonsense("other words than a node's")),
+        None => {}
+    }
+    let text = String::from_utf8(line).map_err(|_| nonsense("other words than a node's"))?;
+    let rest = text.strip_prefix(MAGIC).ok_or_else(|| nonsense("other words than a node's"))?;
+    match rest.split_once(' ') {
+        Some((VERSION, nonce)) => unhex(nonce)
+            .and_then(|bytes| Nonce::try_from(bytes).ok())
+            .ok_or_else(|| nonsense("no nonce")),
+        Some((other, _)) => Err(Fault::Stranger(format!(
+            "it meets others in another way ({MAGIC}{}) than this node ({MAGIC}{VERSION}): another \
+             version of crowd",
+            hello::quoted(other).trim_matches('`')
+        ))),
+        None => Err(nonsense("no nonce")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,389 @@
+//! What all workers of a run measured, added up on the master.
+
+use std::{
+    collections::BTreeMap,
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::{
+    cluster::{
+        member::MemberId,
+        mesh::{Mesh, Responder},
+        parts::Companion,
+        protocol::{
+            measure::{Interval, Measured, Taken},
+            run::{Assignment, RunSpec},
+        },
+    },
+    measure::{
+        Snapshot,
+        gather::{Arrival, Gathered, NodeIndex},
+        health::HealthSummary,
+    },
+    telemetry::{Telemetry, event::GeneratorWarning},
+};
+
+/// How long the end of a run waits until what has come is added.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the workers of the current or last run measured. One per node, served from the start; it
+/// holds something only where runs are commanded from.
+#[derive(Debug)]
+pub(crate) struct MeasureMaster {
+    mesh: Mesh,
+    telemetry: Telemetry,
+    state: Arc<Mutex<State>>,
+    /// Messages wait here: adding up takes longer than a connection should be held up.
+    inbox: mpsc::UnboundedSender<Letter>,
+    work: Mutex<Option<AbortOnDropHandle<()>>>,
+}
+
+/// What is known of a node's measurements.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Received {
+    /// The node; more than once, in this order, if it took part more than once.
+    pub(crate) node: MemberId,
+    /// Up to when all that it measured came, since the start of the run; `None` if nothing did.
+    pub(crate) until: Option<Duration>,
+    /// Whether it has said that this was all.
+    pub(crate) complete: bool,
+}
+
+enum Letter {
+    Measured {
+        from: MemberId,
+        message: Measured,
+        responder: Option<Responder<Taken>>,
+        /// When it came, by our clock.
+        at: u64,
+    },
+    /// Answered when everything before was added.
+    Drained(oneshot::Sender<()>),
+}
+
+#[derive(Debug, Default)]
+struct State {
+    run: Option<Run>,
+    /// The last assignment ever heard of: those of earlier runs are ignored.
+    heard: Assignment,
+}
+
+#[derive(Debug)]
+struct Run {
+    /// By our clock; before its beginning if the run is older than this node's mesh.
+    began: i128,
+    /// How long it took, once it is over.
+    took: Option<Duration>,
+    /// Assignments of earlier runs end here.
+    after: Assignment,
+    gathered: Gathered,
+    nodes: BTreeMap<MemberId, Node>,
+}
+
+/// A worker, with all its parts in the run.
+#[derive(Debug, Default)]
+struct Node {
+    /// A part that it was let into and has told nothing of: it has no others but those known.
+    expected: Option<NodeIndex>,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug)]
+struct Part {
+    assignment: Assignment,
+    index: NodeIndex,
+    /// How much later than the run measuring began there.
+    later: Duration,
+    /// How many intervals were taken in completely.
+    taken: u64,
+    complete: bool,
+    health: Option<HealthSummary>,
+    /// If some of it could not be added: up to when all had come before.
+    broken: Option<Option<Duration>>,
+}
+
+impl MeasureMaster {
+    /// Serves [`Measured`]; to be called on a runtime, once for each mesh.
+    pub(crate) fn new(mesh: &Mesh, telemetry: Telemetry) -> Arc<Self> {
+        let (inbox, letters) = mpsc::unbounded_channel();
+        let master = Arc::new(Self {
+            mesh: mesh.clone(),
+            telemetry,
+            state: Arc::default(),
+            inbox: inbox.clone(),
+            work: Mutex::default(),
+        });
+        let weak = Arc::downgrade(&master);
+        let work = AbortOnDropHandle::new(tokio::spawn(work(weak.clone(), letters)));
+        *master.work.lock().unwrap_or_else(PoisonError::into_inner) = Some(work);
+        mesh.serve(move |from: &MemberId, message: Measured, responder| {
+            let Some(master) = weak.upgrade() else { return };
+            let at = master.mesh.now();
+            // The receiver is gone only when this node ends.
+            let _ = inbox.send(Letter::Measured { from: from.clone(), message, responder, at });
+        });
+        master
+    }
+
+    /// What was measured in the current or last run, as far as it came here; empty without a run.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.with_run(|run, now| {
+            run.gathered.advance(now);
+            run.gathered.snapshot(now)
+        })
+        .unwrap_or_default()
+    }
+
+    #[cfg(test)]
+    /// How the run went over time.
+    pub(crate) fn series(&self) -> crate::measure::series::Series {
+        self.with_run(|run, now| {
+            run.gathered.advance(now);
+            run.gathered.series()
+        })
+        .unwrap_or_default()
+    }
+
+    /// How the nodes that have measured fare, by name; of one that took part more than once, the
+    /// worst of each.
+    pub(crate) fn health(&self) -> Vec<(String, HealthSummary)> {
+        let of_run = |run: &mut Run| {
+            let mut found = BTreeMap::<String, Vec<HealthSummary>>::new();
+            for (id, node) in &run.nodes {
+                let parts = node.parts.iter().filter_map(|part| part.health.clone());
+                found.entry(id.to_string()).or_default().extend(parts);
+            }
+            found.retain(|_, parts| !parts.is_empty());
+            found.into_iter().map(|(name, parts)| (name, HealthSummary::worst(&parts))).collect()
+        };
+        self.with_run(|run, _| of_run(run)).unwrap_or_default()
+    }
+
+    /// What came of whom. Nodes that joined and sent nothing are among them.
+    pub(crate) fn received(&self) -> Vec<Received> {
+        let of_run = |run: &mut Run| {
+            let mut found = Vec::new();
+            for (id, node) in &run.nodes {
+                found.extend(node.parts.iter().map(|part| Received {
+                    node: id.clone(),
+                    until: part.broken.unwrap_or_else(|| run.gathered.until(part.index)),
+                    complete: part.complete && part.broken.is_none(),
+                }));
+                let silent = Received { node: id.clone(), until: None, complete: false };
+                found.extend(node.expected.map(|_| silent));
+            }
+            found
+        };
+        self.with_run(|run, _| of_run(run)).unwrap_or_default()
+    }
+
+    /// The run, and its time now.
+    fn with_run<R>(&self, look: impl FnOnce(&mut Run, Duration) -> R) -> Option<R> {
+        let now = self.mesh.now();
+        let mut state = self.state();
+        let run = state.run.as_mut()?;
+        let now = run.took.unwrap_or_else(|| run.time(now));
+        Some(look(run, now))
+    }
+
+    fn take(&self, letter: Letter) {
+        let (from, message, responder, at) = match letter {
+            Letter::Measured { from, message, responder, at } => (from, message, responder, at),
+            Letter::Drained(told) => {
+                // Whoever asked may have stopped waiting.
+                let _ = told.send(());
+                return;
+            }
+        };
+        let clock = self.mesh.clock(&from).map(|clock| clock.offset);
+        let mut warnings = Vec::new();
+        let mut state = self.state();
+        let assignment = match &message {
+            Measured::Interval(interval) => interval.assignment,
+            Measured::Sync { assignment, .. } => *assignment,
+        };
+        state.heard = state.heard.max(assignment);
+        let mut taken = 0;
+        if let Some(run) = state.run.as_mut().filter(|run| run.took.is_none()) {
+            match message {
+                Measured::Interval(interval) => {
+                    if let Err(reason) = run.add(&from, *interval, at, clock) {
+                        warnings.push(reason);
+                    }
+                    warnings.extend(run.gathered.overflows());
+                }
+                Measured::Sync { last, .. } => {
+                    let node = run.nodes.get_mut(&from).map(|node| &mut node.parts);
+                    let part = node
+                        .and_then(|all| all.iter_mut().find(|part| part.assignment == assignment));
+                    if let Some(part) = part {
+                        taken = part.taken;
+                        part.complete |= last;
+                    }
+                }
+            }
+        }
+        // No lock is held while others are told.
+        drop(state);
+        for reason in warnings {
+            self.telemetry.emit(&GeneratorWarning { reason });
+        }
+        if let Some(responder) = responder {
+            responder.answer(&Taken(taken));
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes in what comes, for as long as it is polled.
+async fn work(master: Weak<MeasureMaster>, mut letters: mpsc::UnboundedReceiver<Letter>) {
+    while let Some(letter) = letters.recv().await {
+        let Some(master) = master.upgrade() else { return };
+        master.take(letter);
+    }
+}
+
+impl Run {
+    /// The time since its start, at a moment of our clock.
+    fn time(&self, moment: u64) -> Duration {
+        duration(i128::from(moment) - self.began)
+    }
+
+    /// Adds what came at `at`; `offset` is how far that node's clock is ahead of ours.
+    fn add(
+        &mut self,
+        from: &MemberId,
+        interval: Interval,
+        at: u64,
+        offset: Option<i64>,
+    ) -> Result<(), String> {
+        let now = self.time(at);
+        if interval.assignment <= self.after {
+            return Ok(());
+        }
+        // Those that never joined are none of ours.
+        let Some(node) = self.nodes.get_mut(from) else { return Ok(()) };
+        let known = node.parts.iter().position(|part| part.assignment == interval.assignment);
+        let known = match known {
+            Some(known) => known,
+            None => {
+                let Some(index) = node.expected.take() else { return Ok(()) };
+                // Without a reading of its clock the message is taken to have come at once. Either
+                // is kept for all its intervals, so that they stay apart as they were there.
+                let offset =
+                    offset.map_or_else(|| i128::from(interval.sent) - i128::from(at), i128::from);
+                node.parts.push(Part {
+                    assignment: interval.assignment,
+                    index,
+                    later: duration(i128::from(interval.origin) - offset - self.began),
+                    taken: 0,
+                    complete: false,
+                    health: None,
+                    broken: None,
+                });
+                node.parts.len() - 1
+            }
+        };
+        let part = &mut node.parts[known];
+        let complete = interval.health.is_some();
+        let checked = interval.part.check().map_err(|fault| {
+            part.broken.get_or_insert(self.gathered.until(part.index));
+            format!("some of what node `{from}` measured is lost, as it cannot be added: {fault}")
+        })?;
+        self.gathered.add(
+            &Arrival {
+                node: part.index,
+                number: interval.number,
+                until: interval.until.saturating_add(part.later),
+                later: part.later,
+                activity: interval.activity,
+                complete,
+                part: checked,
+            },
+            now,
+        );
+        if let Some(health) = interval.health {
+            part.health = Some(*health);
+            part.taken = interval.number;
+        }
+        Ok(())
+    }
+}
+
+fn duration(nanos: i128) -> Duration {
+    Duration::from_nanos(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX))
+}
+
+impl Companion for MeasureMaster {
+    fn begin(&self, run: &RunSpec) {
+        let elapsed = i128::try_from(run.elapsed.as_nanos()).unwrap_or(i128::MAX);
+        let began = i128::from(self.mesh.now()).saturating_sub(elapsed);
+        let mut state = self.state();
+        let after = state.heard;
+        state.run = Some(Run {
+            began,
+            took: None,
+            after,
+            gathered: Gathered::default(),
+            nodes: BTreeMap::new(),
+        });
+    }
+
+    fn joined(&self, worker: &MemberId) {
+        if let Some(run) = &mut self.state().run {
+            let node = run.nodes.entry(worker.clone()).or_default();
+            // Whatever it had before is over.
+            node.parts.iter().for_each(|part| run.gathered.leave(part.index));
+            if node.expected.is_none() {
+                node.expected = Some(run.gathered.join());
+            }
+        }
+    }
+
+    fn gone(&self, worker: &MemberId) {
+        if let Some(run) = &mut self.state().run
+            && let Some(node) = run.nodes.get_mut(worker)
+        {
+            let known = node.parts.iter().map(|part| part.index);
+            known.chain(node.expected).for_each(|part| run.gathered.leave(part));
+        }
+    }
+
+    fn end(&self) -> BoxFuture<'static, ()> {
+        let now = self.mesh.now();
+        let (told, drained) = oneshot::channel();
+        let _ = self.inbox.send(Letter::Drained(told));
+        let state = self.state.clone();
+        Box::pin(async move {
+            let _ = timeout(PATIENCE, drained).await;
+            if let Some(run) = &mut lock(&state).run
+                && run.took.is_none()
+            {
+                run.took = Some(run.time(now));
+                run.gathered.finish();
+            }
+        })
+    }
+
+    fn forget(&self) {
+        let gone = mem::take(&mut self.state().run);
+        // Not under the lock: it may be large.
+        drop(gone);
+    }
+}

@@ -1,0 +1,192 @@
+//! An address that is dialled, and when it is dialled again.
+
+use std::time::Duration;
+
+use super::HEARSAY;
+use crate::cluster::member::MemberId;
+
+/// The pauses between two dials: they double from the first to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The pause if both sides were at it at one moment.
+const SHORT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The pause before this node looks again whether an address is still its own.
+const ITSELF_PAUSE: Duration = Duration::from_secs(30);
+
+/// So often a node may be busy before it is asked less often.
+const PATIENCE: u32 = 20;
+
+/// The same is said again after so long.
+const REPEAT: Duration = Duration::from_secs(60);
+
+/// Why a dial came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum DialFault {
+    /// The host refuses connections to that port: no process listens there.
+    NobodyThere(String),
+    /// No connection, or it broke.
+    Unreachable(String),
+    /// One of the two did not want it.
+    Refused(Refused),
+}
+
+/// What a refusal means for the next dial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// It is this node itself.
+    Itself,
+    /// That member is linked already, says the other side.
+    Linked(Option<MemberId>),
+    /// To be tried again at once.
+    Busy,
+    /// Nothing will change soon.
+    Because(String),
+}
+
+/// How the last dial went, or how the last link ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Not dialled yet.
+    None,
+    /// It was linked.
+    Linked,
+    /// It was linked, until.
+    Lost(String),
+    /// Nobody listens there.
+    NobodyThere,
+    /// No connection.
+    Unreachable,
+    /// It does not want us, or we not it.
+    Refused(String),
+    /// It is this node.
+    Itself,
+}
+
+/// An address that is dialled while its node is not linked.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// Somebody asked for it: it is never forgotten.
+    pub(super) seed: bool,
+    /// Who lives there, as far as is known.
+    pub(super) member: Option<MemberId>,
+    pub(super) outcome: Outcome,
+    /// Why the last dial failed.
+    pub(super) fault: Option<String>,
+    /// The node that was there is lost, and why.
+    pub(super) lost: Option<String>,
+    pub(super) dialling: bool,
+    pub(super) next: Duration,
+    /// How many dials have ended since it was asked for, for whoever waits for one.
+    pub(super) dials: u64,
+    pub(super) told: Duration,
+    tries: u32,
+    busy: u32,
+    said: Option<(String, Duration)>,
+}
+
+impl Target {
+    pub(super) fn new(now: Duration) -> Self {
+        Self {
+            seed: false,
+            member: None,
+            outcome: Outcome::None,
+            fault: None,
+            lost: None,
+            dialling: false,
+            next: now,
+            dials: 0,
+            told: now,
+            tries: 0,
+            busy: 0,
+            said: None,
+        }
+    }
+
+    /// That member is or will be linked.
+    pub(super) fn linked(&mut self, id: &MemberId) {
+        self.member = Some(id.clone());
+        (self.outcome, self.dialling) = (Outcome::Linked, false);
+        (self.fault, self.lost) = (None, None);
+        self.dials += 1;
+    }
+
+    /// Messages pass: the next trouble is a new one.
+    pub(super) fn up(&mut self) {
+        (self.tries, self.busy, self.said) = (0, 0, None);
+        (self.fault, self.lost) = (None, None);
+    }
+
+    /// Its member was up and is gone: it is dialled at once, since it may be back at once.
+    pub(super) fn lost(&mut self, why: &str, next: Duration) {
+        (self.tries, self.next, self.said) = (0, next, None);
+        self.lost = Some(why.to_owned());
+        self.outcome = Outcome::Lost(why.to_owned());
+    }
+
+    /// The link ended before messages passed.
+    pub(super) fn dropped(&mut self, why: &str, now: Duration, dice: u64) {
+        self.outcome = Outcome::Unreachable;
+        self.fault = Some(why.to_owned());
+        self.back_off(now, dice);
+    }
+
+    /// A dial came to nothing. What to tell the operator, if it is news.
+    pub(super) fn failed(&mut self, fault: &DialFault, now: Duration, dice: u64) -> Option<String> {
+        self.dialling = false;
+        let (outcome, why) = match fault {
+            DialFault::NobodyThere(why) => (Outcome::NobodyThere, why),
+            DialFault::Unreachable(why) => (Outcome::Unreachable, why),
+            DialFault::Refused(Refused::Because(why)) => (Outcome::Refused(why.clone()), why),
+            DialFault::Refused(Refused::Itself) => {
+                (self.outcome, self.next) = (Outcome::Itself, now + ITSELF_PAUSE);
+                self.dials += 1;
+                return None;
+            }
+            DialFault::Refused(Refused::Busy | Refused::Linked(_)) => {
+                if let DialFault::Refused(Refused::Linked(Some(id))) = fault {
+                    self.member = Some(id.clone());
+                }
+                // Somebody is there.
+                if self.outcome == Outcome::NobodyThere {
+                    self.outcome = Outcome::Unreachable;
+                }
+                self.busy = self.busy.saturating_add(1);
+                self.next = now + SHORT_PAUSE + share(2 * SHORT_PAUSE, dice);
+                if self.busy > PATIENCE {
+                    self.back_off(now, dice);
+                }
+                return None;
+            }
+        };
+        self.outcome = outcome;
+        self.fault = Some(why.clone());
+        (self.busy, self.dials) = (0, self.dials + 1);
+        self.back_off(now, dice);
+        let repeated =
+            self.said.as_ref().is_some_and(|(said, at)| said == why && now < *at + REPEAT);
+        (!repeated).then(|| {
+            self.said = Some((why.clone(), now));
+            why.clone()
+        })
+    }
+
+    /// It was only hearsay, and that is long ago.
+    pub(super) fn forgotten(&self, now: Duration) -> bool {
+        let known = self.seed || self.lost.is_some() || self.outcome == Outcome::Linked;
+        !known && !self.dialling && now >= self.told + HEARSAY
+    }
+
+    fn back_off(&mut self, now: Duration, dice: u64) {
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.tries.min(10)).min(LONGEST_PAUSE);
+        self.tries = self.tries.saturating_add(1);
+        // Three quarters to five quarters.
+        self.next = now + pause * 3 / 4 + share(pause / 2, dice);
+    }
+}
+
+/// Part of a duration, as the dice (32 bits of it) say.
+pub(super) fn share(most: Duration, dice: u64) -> Duration {
+    most.mul_f64((dice & 0xffff_ffff) as f64 / f64::from(u32::MAX))
+}

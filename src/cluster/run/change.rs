@@ -1,0 +1,240 @@
+//! Pure: everything that can happen to a run, and what it makes of the run.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Account, Gap, Part, Run, Stage, Standing, moved};
+use crate::{
+    cluster::{ids, member::MemberId, protocol::run::Assignment},
+    controller::machine::RunState,
+    user::id::IdSet,
+};
+
+/// Something that happens to a run. What does not fit the run changes nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Change {
+    /// A worker is asked to take part.
+    Assigned { assignment: Assignment, worker: MemberId },
+    /// Its `init` has succeeded.
+    Begun { assignment: Assignment },
+    /// All workers have begun: the run takes users.
+    Running,
+    /// The next ids are given out; they wait to be placed.
+    Added { count: u64 },
+    /// Ids that waited are sent to a worker.
+    Placed { assignment: Assignment, users: IdSet },
+    /// Ids that waited to be placed are removed.
+    Cancelled { users: IdSet },
+    /// A worker told how its part stands.
+    Reported {
+        assignment: Assignment,
+        state: RunState,
+        account: Account,
+        ended: IdSet,
+        released: IdSet,
+    },
+    /// The settings as they are from now on.
+    Settings { settings: Vec<(String, String)> },
+    /// That member gets no users any more.
+    Drained { worker: MemberId },
+    /// A worker says that its node is about to end.
+    Leaving { assignment: Assignment },
+    /// It is gone, and had no users.
+    Left { assignment: Assignment },
+    /// The run broke on a worker, and its users with it. What is still placed there waits again.
+    Failed { assignment: Assignment, reason: String },
+    /// A worker is not heard of any more; `at` is the time since the run began.
+    Lost { assignment: Assignment, at: Duration, reason: String },
+    /// Its users are dead for certain, and this becomes of them.
+    Settled { assignment: Assignment, fate: Fate },
+    /// All users are told to go; with the reason, if the run has failed.
+    Stopping { reason: Option<String> },
+    /// The run has ended on a worker; with the reason, if it failed there.
+    Ended { assignment: Assignment, reason: Option<String> },
+    /// The run is over on all workers; it failed if a reason is given now or was given before.
+    Over { took: Duration, reason: Option<String> },
+}
+
+/// What becomes of the users of a lost worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Fate {
+    /// They wait to be placed again.
+    Again,
+    /// They are counted as failed.
+    Failed,
+    /// They are counted as removed: the run is ending.
+    Removed,
+}
+
+pub(super) fn apply(run: &mut Run, change: Change) {
+    match change {
+        Change::Assigned { assignment, worker } => {
+            let part = Part {
+                worker,
+                standing: Standing::Beginning,
+                revision: run.revision,
+                placed: IdSet::default(),
+                account: Account::default(),
+                state: RunState::Starting,
+            };
+            run.parts.entry(assignment).or_insert(part);
+        }
+        Change::Begun { assignment } => {
+            if let Some(part) = run.parts.get_mut(&assignment)
+                && part.standing == Standing::Beginning
+            {
+                part.standing = Standing::Active;
+                part.state = RunState::Running;
+            }
+        }
+        Change::Running => run.stage = Stage::Running,
+        Change::Added { count } => {
+            let first = run.highest + 1;
+            run.highest += count;
+            run.unplaced.insert(first..=run.highest);
+        }
+        Change::Placed { assignment, users } => placed(run, assignment, &users),
+        Change::Cancelled { users } => {
+            let users = moved(&mut run.unplaced, &users);
+            run.kept.users.removed += users.len();
+            for gap in &mut run.gaps {
+                gap.removed += moved(&mut gap.waiting, &users).len();
+            }
+        }
+        Change::Reported { assignment, state, account, ended, released } => {
+            let Some(part) = run.parts.get_mut(&assignment).filter(|part| part.stands()) else {
+                return;
+            };
+            part.state = state;
+            part.account = account;
+            moved(&mut part.placed, &ended);
+            let back = moved(&mut part.placed, &released);
+            ids::put(&mut run.unplaced, &back);
+            run.peak = run.totals().users.peak;
+        }
+        Change::Settings { settings } => {
+            for (name, value) in settings {
+                match run.settings.iter_mut().find(|(known, _)| *known == name) {
+                    Some((_, old)) => *old = value,
+                    None => run.settings.push((name, value)),
+                }
+            }
+            run.revision += 1;
+        }
+        Change::Drained { worker } => drop(run.drained.insert(worker)),
+        Change::Leaving { assignment } => stands(run, assignment, Standing::Leaving),
+        Change::Left { assignment } => stands(run, assignment, Standing::Left),
+        Change::Failed { assignment, reason } => {
+            stands(run, assignment, Standing::Failed(reason));
+            if let Some(part) = run.parts.get_mut(&assignment) {
+                part.state = RunState::Failed;
+                forget_the_living(&mut part.account);
+                let back = std::mem::take(&mut part.placed);
+                ids::put(&mut run.unplaced, &back);
+            }
+        }
+        Change::Lost { assignment, at, reason } => lost(run, assignment, at, reason),
+        Change::Settled { assignment, fate } => settled(run, assignment, fate),
+        Change::Stopping { reason } => {
+            run.stage = Stage::Stopping;
+            run.reason = run.reason.take().or(reason);
+        }
+        Change::Ended { assignment, reason } => {
+            stands(run, assignment, Standing::Ended(reason));
+            // Whom the worker has forgotten to tell of is nowhere.
+            if let Some(part) = run.parts.get_mut(&assignment) {
+                let back = std::mem::take(&mut part.placed);
+                ids::put(&mut run.unplaced, &back);
+            }
+        }
+        Change::Over { took, reason } => {
+            run.stage = Stage::Over;
+            run.reason = run.reason.take().or(reason);
+            run.took = Some(took);
+        }
+    }
+}
+
+/// Changes how a part stands that has not come to its end.
+fn stands(run: &mut Run, assignment: Assignment, standing: Standing) {
+    if let Some(part) = run.parts.get_mut(&assignment)
+        && part.stands()
+    {
+        part.standing = standing;
+    }
+}
+
+fn placed(run: &mut Run, assignment: Assignment, users: &IdSet) {
+    let Some(part) = run.parts.get_mut(&assignment).filter(|part| part.is_begun()) else {
+        return;
+    };
+    let users = moved(&mut run.unplaced, users);
+    ids::put(&mut part.placed, &users);
+    for gap in run.gaps.iter_mut().filter(|gap| !gap.waiting.is_empty()) {
+        let again = moved(&mut gap.waiting, &users).len();
+        if again > 0 {
+            *gap.placed.entry(part.worker.to_string()).or_default() += again;
+        }
+    }
+}
+
+/// Its living users are counted as nothing until it is known what becomes of them.
+fn forget_the_living(account: &mut Account) -> u64 {
+    let users = &mut account.users;
+    let running = std::mem::take(&mut users.running);
+    users.started = users.started.saturating_sub(running);
+    users.waiting = 0;
+    running
+}
+
+fn lost(run: &mut Run, assignment: Assignment, at: Duration, reason: String) {
+    let Some(part) = run.parts.get_mut(&assignment).filter(|part| part.stands()) else { return };
+    part.standing = Standing::Lost(reason.clone());
+    forget_the_living(&mut part.account);
+    run.gaps.push(Gap {
+        node: part.worker.to_string(),
+        at,
+        reason,
+        users: part.placed.len(),
+        placed: Default::default(),
+        failed: 0,
+        removed: 0,
+        waiting: IdSet::default(),
+        open: true,
+        assignment,
+    });
+}
+
+fn settled(run: &mut Run, assignment: Assignment, fate: Fate) {
+    let Some(part) = run.parts.get_mut(&assignment) else { return };
+    let Standing::Lost(reason) = &part.standing else { return };
+    part.standing = Standing::Settled(reason.clone());
+    let users = std::mem::take(&mut part.placed);
+    let gap = run.gaps.iter_mut().find(|gap| gap.assignment == assignment);
+    let count = users.len();
+    match fate {
+        Fate::Again => {
+            ids::put(&mut run.unplaced, &users);
+            if let Some(gap) = gap {
+                (gap.waiting, gap.open) = (users, false);
+            }
+        }
+        Fate::Failed => {
+            part.account.users.failed += count;
+            part.account.users.started += count;
+            part.account.endings.failed += count;
+            if let Some(gap) = gap {
+                (gap.failed, gap.open) = (count, false);
+            }
+        }
+        Fate::Removed => {
+            part.account.users.removed += count;
+            part.account.users.started += count;
+            part.account.endings.killed += count;
+            if let Some(gap) = gap {
+                (gap.removed, gap.open) = (count, false);
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The parts of this node that follow a run over the cluster, all told together.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::core::Key;
+use crate::cluster::parts::Follower;
+
+/// How long each part may take to send what is left.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// The parts, and what they follow.
+pub(super) struct Followers {
+    parts: Vec<Arc<dyn Follower>>,
+    following: Mutex<Option<Key>>,
+}
+
+impl Followers {
+    pub(super) fn new(parts: Vec<Arc<dyn Follower>>) -> Self {
+        Self { parts, following: Mutex::default() }
+    }
+
+    /// They follow that run from now on, and none before it.
+    pub(super) fn follow(&self, key: &Key) {
+        let before = self.swap(|_| Some(key.clone()));
+        if before.is_some() {
+            self.parts.iter().for_each(|part| part.unfollow());
+        }
+        self.parts.iter().for_each(|part| part.follow(&key.master, key.assignment));
+    }
+
+    /// They follow that run no longer, if they still do.
+    pub(super) fn unfollow(&self, key: &Key) {
+        let before = self.swap(|following| following.filter(|current| current != key));
+        if before.as_ref() == Some(key) {
+            self.parts.iter().for_each(|part| part.unfollow());
+        }
+    }
+
+    /// They send what is left to be sent, one after the other: what an earlier one still does may
+    /// give a later one something to send.
+    pub(super) async fn flush(&self) {
+        for part in &self.parts {
+            if tokio::time::timeout(FLUSH, part.flush()).await.is_err() {
+                tracing::warn!(target: "crowd", "not all that was measured or agreed has reached the master");
+            }
+        }
+    }
+
+    // The parts are told outside of the lock: they may call the mesh.
+    fn swap(&self, change: impl FnOnce(Option<Key>) -> Option<Key>) -> Option<Key> {
+        let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = following.take();
+        *following = change(before.clone());
+        before
+    }
+}

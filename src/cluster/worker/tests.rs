@@ -1,0 +1,5 @@
+mod ends;
+mod lease;
+mod life;
+mod support;
+mod users;

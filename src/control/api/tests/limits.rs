@@ -1,0 +1,126 @@
+//! What clients may not do, and what happens when they leave.
+
+use super::*;
+use crate::node::RunState;
+
+fn impatient() -> ApiOptions {
+    ApiOptions { patience: Duration::from_millis(200), ..ApiOptions::default() }
+}
+
+/// Reads to the end.
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let reading = timeout(EVENTUALLY, stream.read_to_end(&mut bytes)).await;
+    // A reset is an end as well.
+    let _ = reading.expect("the connection stays open");
+    String::from_utf8(bytes).unwrap()
+}
+
+#[tokio::test]
+async fn half_a_head_and_idle_connections_are_cut_off() {
+    let served = Served::with(impatient()).await;
+    for beginning in
+        ["", "POST /api/v1/com", "POST /api/v1/command HTTP/1.1\r\nHost: localhost\r\n"]
+    {
+        let mut stream = served.connect().await;
+        stream.write_all(beginning.as_bytes()).await.unwrap();
+        assert!(!rest(&mut stream).await.contains("200 OK"));
+    }
+    let mut stream = served.connect().await;
+    send(&mut stream, "GET /api/v1/live", &["Host: localhost"], "").await;
+    assert_eq!(hear(&mut stream).await.status, 200);
+    assert_eq!(rest(&mut stream).await, "");
+}
+
+#[tokio::test]
+async fn half_a_body_is_told_so() {
+    let served = Served::with(impatient()).await;
+    let mut stream = served.connect().await;
+    let head = "POST /api/v1/command HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n\
+                Content-Length: 10\r\n\r\ndo id";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    assert_eq!(hear(&mut stream).await.code(), (408, "timeout"));
+    assert!(served.node.with(|inside| inside.log.is_empty()));
+}
+
+#[tokio::test]
+async fn bodies_of_the_wrong_size_and_type_are_refused() {
+    let served = Served::new().await;
+    let long = "#".repeat(body::LONGEST + 1);
+    assert_eq!(served.command(&long).await.code(), (413, "too-long"));
+    assert_eq!(served.command(&long[1..]).await.code(), (400, "bad-usage"));
+    // Of a length that is not told beforehand.
+    let mut stream = served.connect().await;
+    let head = "POST /api/v1/command HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n\
+                Transfer-Encoding: chunked\r\n\r\n";
+    let text = format!("{head}{:x}\r\n{long}\r\n0\r\n\r\n", long.len());
+    stream.write_all(text.as_bytes()).await.unwrap();
+    assert_eq!(hear(&mut stream).await.code(), (413, "too-long"));
+    for kind in [&["Host: localhost"][..], &["Host: localhost", "Content-Type: text/html"]] {
+        let heard = served.ask("POST /api/v1/command", kind, "status").await;
+        assert_eq!(heard.code(), (415, "unsupported-type"));
+    }
+}
+
+#[tokio::test]
+async fn a_wait_ends_with_who_waits() {
+    let served = Served::new().await;
+    served.command("do idle 2").await;
+    let mut stream = served.connect().await;
+    send(&mut stream, "POST /api/v1/command", &["Host: localhost", TEXT], "wait").await;
+    eventually("the wait", || served.api.under_way() == 1).await;
+    drop(stream);
+    eventually("its end", || served.api.under_way() == 0).await;
+    let heard = served.command("wait 10ms").await;
+    assert_eq!(heard.body["reply"]["data"]["all_gone"], false);
+}
+
+#[tokio::test]
+async fn a_command_is_seen_to_its_end_though_its_client_has_left() {
+    let served = Served::new().await;
+    served.node.with(|inside| inside.init = Duration::from_millis(500));
+    let mut stream = served.connect().await;
+    send(&mut stream, "POST /api/v1/command", &["Host: localhost", TEXT], "do idle 2").await;
+    eventually("the command", || served.api.under_way() == 1).await;
+    drop(stream);
+    eventually("the run", || served.node.with(|inside| inside.state) == RunState::Running).await;
+}
+
+#[tokio::test]
+async fn connections_beyond_the_bound_wait_for_room() {
+    let options = ApiOptions { connections: 1, ..ApiOptions::default() };
+    let served = Served::with(options).await;
+    let mut first = served.connect().await;
+    send(&mut first, "GET /api/v1/live", &["Host: localhost"], "").await;
+    hear(&mut first).await;
+    let mut second = served.connect().await;
+    send(&mut second, "GET /api/v1/live", &["Host: localhost"], "").await;
+    let early = timeout(Duration::from_millis(100), hear(&mut second)).await;
+    assert!(early.is_err(), "there was room: {early:?}");
+    drop(first);
+    assert_eq!(hear(&mut second).await.status, 200);
+}
+
+#[tokio::test]
+async fn commands_beyond_the_bound_are_refused_and_waits_do_not_count() {
+    let served = Served::with(ApiOptions { commands: 1, ..ApiOptions::default() }).await;
+    served.node.with(|inside| inside.init = Duration::from_secs(60));
+    let mut stream = served.connect().await;
+    send(&mut stream, "POST /api/v1/command", &["Host: localhost", TEXT], "do idle 2").await;
+    eventually("the command", || served.api.under_way() == 1).await;
+    assert_eq!(served.command("status").await.code(), (503, "unavailable"));
+    assert_eq!(served.command("wait 1ms").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_end_of_the_api_ends_what_is_under_way() {
+    let served = Served::new().await;
+    served.command("do idle 2").await;
+    let mut stream = served.connect().await;
+    send(&mut stream, "POST /api/v1/command", &["Host: localhost", TEXT], "wait").await;
+    eventually("the wait", || served.api.under_way() == 1).await;
+    served.shutdown.cancel();
+    assert_eq!(hear(&mut stream).await.code(), (503, "unavailable"));
+    timeout(EVENTUALLY, served.task).await.unwrap().unwrap();
+    assert!(TcpStream::connect(served.address).await.is_err());
+}

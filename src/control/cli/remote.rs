@@ -1,0 +1,106 @@
+//! `crowd attach`, `crowd eval` and `crowd status`: verbs that need no node of their own.
+
+use std::io;
+
+use clap::Args;
+
+use super::{new_runtime, outcome};
+use crate::{
+    control::{
+        boot::{self, BootOptions},
+        client::{ApiAddress, Client, verbs},
+        exit::Exit,
+    },
+    scenario::catalog::Catalog,
+    settings::{NodeSettings, env},
+};
+
+/// Which node is asked.
+#[derive(Debug, Args)]
+pub(super) struct NodeAsked {
+    /// The node's API, http://HOST:PORT; without it, the one CROWD_API_LISTEN names. The token is
+    /// CROWD_API_TOKEN, or stands in the file CROWD_API_TOKEN_FILE names.
+    #[arg(long, value_name = "URL")]
+    api: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EvalFlags {
+    #[command(flatten)]
+    node: NodeAsked,
+    /// Print the node's answer as it comes, one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// The command, as one word or several.
+    #[arg(value_name = "COMMAND", required = true, allow_negative_numbers = true)]
+    command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusFlags {
+    #[command(flatten)]
+    node: NodeAsked,
+    /// Print the node's answer as it comes, one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is asked of the node.
+#[derive(Debug)]
+pub(super) enum Question {
+    Attach(NodeAsked),
+    Eval(EvalFlags),
+    Status(StatusFlags),
+}
+
+/// Asks a running node.
+pub(super) fn ask(catalog: &Catalog, options: &BootOptions, question: Question) -> Exit {
+    let asked = match &question {
+        Question::Attach(node) => node,
+        Question::Eval(flags) => &flags.node,
+        Question::Status(flags) => &flags.node,
+    };
+    let client = match client(catalog, options, asked) {
+        Ok(client) => client,
+        Err(fault) => {
+            eprintln!("{fault}");
+            return Exit::BadUsage;
+        }
+    };
+    let runtime = match new_runtime() {
+        Ok(runtime) => runtime,
+        Err(exit) => return exit,
+    };
+    let exit = runtime.block_on(answered(client, question));
+    // A read from standard input cannot be called off, and nothing that matters runs any more.
+    runtime.shutdown_background();
+    outcome(exit)
+}
+
+async fn answered(client: Client, question: Question) -> io::Result<Exit> {
+    match question {
+        Question::Attach(_) => verbs::attach(client).await,
+        Question::Eval(EvalFlags { command, json, .. }) => {
+            Ok(verbs::eval(&client, &command.join(" "), json).await)
+        }
+        Question::Status(StatusFlags { json, .. }) => Ok(verbs::status(&client, json).await),
+    }
+}
+
+/// The client: its node is named, or the one these settings make.
+fn client(catalog: &Catalog, options: &BootOptions, asked: &NodeAsked) -> Result<Client, String> {
+    let settings = NodeSettings::load(&boot::sources(catalog, options))
+        .map_err(|faults| faults.to_string())?;
+    let address: ApiAddress = match &asked.api {
+        Some(url) => url.parse().map_err(|fault| format!("--api: {fault}"))?,
+        None if settings.api_listen.port() == 0 => {
+            return Err(format!(
+                "api_listen = `{}` ({}) names no port: say which node with --api URL",
+                settings.api_listen,
+                env::variable("api_listen")
+            ));
+        }
+        None => settings.api_listen.into(),
+    };
+    Ok(Client::new(address, settings.api_token))
+}

@@ -1,0 +1,218 @@
+//! Pure: what several nodes measured, brought together second by second on one of them.
+//!
+//! What nodes measured in the same second of the run is one row of its series. A node's intervals
+//! begin when they happen to begin there, so an interval belongs to the second it overlaps most,
+//! and the next one to the next second. A second is complete when all nodes have told theirs, or
+//! [`PATIENCE`] after its end; what comes later counts in the next one. No count is lost by that.
+
+use std::{collections::BTreeMap, mem, time::Duration};
+
+use super::{
+    Snapshot,
+    collect::Overflows,
+    series::{Activity, Series},
+    window::Window,
+    wire::Checked,
+};
+
+/// How long a second waits for nodes that have not told theirs.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The series has a row for so long.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// An interval that ends so much earlier or later than the second it would belong to belongs to
+/// another: nodes tick once a second, give or take what a busy one is late.
+const SLACK: Duration = Duration::from_millis(900);
+
+/// How many seconds ahead of ours a node's clock is believed.
+const AHEAD: u64 = 2;
+
+/// What several nodes measured in one run. Times are since the start of the run.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    total: Window,
+    last: Window,
+    series: Series,
+    /// Seconds that are not complete, by number.
+    open: BTreeMap<u64, Second>,
+    /// The first second that is not complete.
+    next: u64,
+    /// When the last complete one ended.
+    ended: Duration,
+    nodes: Vec<NodePart>,
+    /// Empty; becomes the next second's window.
+    spare: Option<Window>,
+    overflows: Overflows,
+}
+
+#[derive(Debug, Default)]
+struct Second {
+    window: Window,
+    /// How many users there were at its end, by node.
+    activity: Vec<(usize, Activity)>,
+}
+
+/// A node's part in a run, as long as it takes part without a break.
+#[derive(Debug, Default)]
+struct NodePart {
+    /// The interval that comes in, or came in last.
+    number: u64,
+    /// The second it belongs to; `None` before the first.
+    second: Option<u64>,
+    /// Whether all of it came.
+    complete: bool,
+    /// Up to when all it measured came.
+    until: Option<Duration>,
+    /// Users in the last complete second.
+    activity: Activity,
+    gone: bool,
+}
+
+/// Stands for a node's part in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NodeIndex(usize);
+
+/// A part of an interval of a node.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Whose.
+    pub node: NodeIndex,
+    /// Which interval of that node; all parts of one come before the next.
+    pub number: u64,
+    /// When the interval ended.
+    pub until: Duration,
+    /// How much later than the run the clock of that node's gauges began.
+    pub later: Duration,
+    /// Users there at its end.
+    pub activity: Activity,
+    /// Whether this is the last part of the interval.
+    pub complete: bool,
+    /// What was measured.
+    pub part: Checked,
+}
+
+impl Gathered {
+    /// A node takes part from now on, and is waited for; again, if it did before.
+    pub fn join(&mut self) -> NodeIndex {
+        self.nodes.push(NodePart::default());
+        NodeIndex(self.nodes.len() - 1)
+    }
+
+    /// That node takes part no longer: nobody waits for it. What still comes of it counts.
+    pub fn leave(&mut self, node: NodeIndex) {
+        if let Some(node) = self.nodes.get_mut(node.0) {
+            node.gone = true;
+        }
+    }
+
+    /// Adds what a node measured, exactly; `now` is the time that it came.
+    pub fn add(&mut self, arrival: &Arrival, now: Duration) {
+        let at = arrival.node.0;
+        let Some(node) = self.nodes.get_mut(at) else { return };
+        let begins = node.second.is_none() || node.number != arrival.number;
+        if begins {
+            let second = second_of(arrival.until, node.second);
+            node.second = Some(second.clamp(self.next, self.next.max(now.as_secs() + AHEAD)));
+        }
+        node.number = arrival.number;
+        node.complete = arrival.complete;
+        if arrival.complete {
+            node.until = node.until.max(Some(arrival.until));
+        }
+        let second = node.second.unwrap_or(self.next);
+        let spare = &mut self.spare;
+        let open = self.open.entry(second).or_insert_with(|| Second {
+            window: spare.take().unwrap_or_default(),
+            activity: Vec::new(),
+        });
+        arrival.part.add_to(&mut [&mut self.total, &mut open.window], arrival.later);
+        if arrival.complete {
+            open.activity.retain(|(other, _)| *other != at);
+            open.activity.push((at, arrival.activity));
+        }
+        self.advance(now);
+    }
+
+    /// Completes the seconds that nobody is waited for any more.
+    pub fn advance(&mut self, now: Duration) {
+        while let Some((second, open)) = self.open.pop_first() {
+            let told = |node: &NodePart| {
+                let told = |at| at > second || at == second && node.complete;
+                node.gone || node.second.is_some_and(told)
+            };
+            let end = SECOND.saturating_mul(u32::try_from(second + 1).unwrap_or(u32::MAX));
+            if now < end + PATIENCE && !self.nodes.iter().all(told) {
+                self.open.insert(second, open);
+                return;
+            }
+            self.close(second, end, open);
+        }
+    }
+
+    /// Nothing comes any more.
+    pub fn finish(&mut self) {
+        let end = self.nodes.iter().filter_map(|node| node.until).max().unwrap_or_default();
+        while let Some((second, open)) = self.open.pop_first() {
+            let whole = SECOND.saturating_mul(u32::try_from(second + 1).unwrap_or(u32::MAX));
+            // The last second ends with the run.
+            let cut = if self.open.is_empty() && end > self.ended { end } else { whole };
+            self.close(second, whole.min(cut), open);
+        }
+    }
+
+    fn close(&mut self, second: u64, end: Duration, open: Second) {
+        let Second { mut window, activity } = open;
+        self.next = second + 1;
+        window.span = end.saturating_sub(self.ended);
+        self.ended = end;
+        for (at, activity) in activity {
+            self.nodes[at].activity = activity;
+        }
+        let mut sum = Activity::default();
+        for node in &self.nodes {
+            let running = if node.gone { 0 } else { node.activity.running };
+            sum.running = sum.running.saturating_add(running);
+            sum.started = sum.started.saturating_add(node.activity.started);
+            sum.ended = sum.ended.saturating_add(node.activity.ended);
+        }
+        self.series.push(end, sum, &window);
+        mem::swap(&mut self.last, &mut window);
+        window.reset();
+        self.spare = Some(window);
+    }
+
+    /// What was measured up to `now`, as far as it came.
+    pub fn snapshot(&self, now: Duration) -> Snapshot {
+        Snapshot { total: Window { span: now, ..self.total.clone() }, last: self.last.clone() }
+    }
+
+    /// How the run went over time, in complete seconds.
+    pub fn series(&self) -> Series {
+        self.series.clone()
+    }
+
+    /// Up to when all that this node measured came; `None` if nothing did.
+    pub fn until(&self, node: NodeIndex) -> Option<Duration> {
+        self.nodes.get(node.0)?.until
+    }
+
+    /// What has too many names since this was last asked, as sentences.
+    pub fn overflows(&mut self) -> Vec<String> {
+        self.overflows.news(&self.total)
+    }
+}
+
+/// The second that an interval belongs to which ends at `until`, after one of `before`.
+fn second_of(until: Duration, before: Option<u64>) -> u64 {
+    if let Some(expected) = before.map(|before| before + 1) {
+        let end = SECOND.saturating_mul(u32::try_from(expected + 1).unwrap_or(u32::MAX));
+        if until.abs_diff(end) <= SLACK {
+            return expected;
+        }
+    }
+    until.saturating_sub(SECOND / 2).as_secs()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! The result of a run over the cluster, from what the master knows.
+
+use std::collections::BTreeMap;
+
+use super::ClusterNode;
+use crate::{
+    cluster::{
+        master::view::{ClusterAccount, ClusterStatus, GapView, NodeStatus},
+        measure::master::Received,
+    },
+    controller::{endings::EndingCounts, machine::RunState, population::UserCounts, run::is_over},
+    measure::health::HealthSummary,
+    node::account::{coordinator_row, throttle_row},
+    report::{
+        RunReport,
+        input::{
+            Arrivals, Endings, GapRow, NodeLost, NodeRow, Outcome, ReportInput, RunFacts,
+            UserTotals,
+        },
+    },
+};
+
+/// The result of the run that this node commands, as of now.
+pub(super) async fn of_cluster(node: &ClusterNode, interrupted: bool) -> Option<RunReport> {
+    let account = node.master().account().await?;
+    let status = node.master().status().await.ok()?;
+    let over = is_over(account.state);
+    let throttles =
+        if over { node.cluster_throttles().ended() } else { node.cluster_throttles().list().await };
+    let coordinators = node.cluster_coordinators().list().await;
+    let outcome = match (interrupted, account.state) {
+        (true, _) => Outcome::Interrupted,
+        (false, RunState::Failed) => Outcome::Failed(account.reason.clone().unwrap_or_default()),
+        (false, _) => Outcome::Ended,
+    };
+    let health: BTreeMap<_, _> = node.measured().health().into_iter().collect();
+    let nodes = rows(&status, &account, &health);
+    let gaps = gaps(&account.gaps, &node.measured().received());
+    Some(RunReport::build(ReportInput {
+        run: facts(&account),
+        outcome,
+        users: totals(&account.users, &account.endings),
+        arrivals: Arrivals::default(),
+        measured: node.measured().snapshot().total,
+        throttles: throttles.iter().map(throttle_row).collect(),
+        coordinators: coordinators.iter().map(coordinator_row).collect(),
+        health: HealthSummary::default(),
+        nodes,
+        gaps,
+    }))
+}
+
+fn facts(account: &ClusterAccount) -> RunFacts {
+    RunFacts {
+        id: account.id.clone(),
+        scenario: account.scenario.clone(),
+        settings: account.settings.clone(),
+        nodes: account.nodes.clone(),
+        user_rate: account.user_rate.clone(),
+        start: account.started,
+        end: account.started + account.elapsed,
+        duration: account.elapsed,
+    }
+}
+
+pub(in crate::node) fn totals(users: &UserCounts, endings: &EndingCounts) -> UserTotals {
+    let UserCounts { asked, started, waiting, running, finished, failed, removed, peak } = *users;
+    UserTotals {
+        asked,
+        started,
+        waiting,
+        running,
+        finished,
+        failed,
+        removed,
+        peak,
+        endings: Endings {
+            finished: endings.finished,
+            stopped: endings.stopped,
+            failed: endings.failed,
+            panicked: endings.panicked,
+            killed: endings.killed,
+            cancelled: removed.saturating_sub(endings.stopped + endings.killed),
+        },
+    }
+}
+
+/// Each node's part.
+fn rows(
+    status: &ClusterStatus,
+    account: &ClusterAccount,
+    health: &BTreeMap<String, HealthSummary>,
+) -> Vec<NodeRow> {
+    let took_part = |node: &&NodeStatus| account.nodes.contains(&node.name);
+    let row = |node: &NodeStatus| {
+        let gap = account.gaps.iter().rev().find(|gap| gap.node == node.name);
+        let lost = gap.filter(|_| node.standing == "lost");
+        NodeRow {
+            name: node.name.clone(),
+            users: totals(&node.users, &node.endings),
+            state: node.state.to_string(),
+            lost: lost.map(|gap| NodeLost { at: gap.at, reason: gap.reason.clone() }),
+            health: health.get(&node.name).cloned(),
+        }
+    };
+    status.nodes.iter().filter(took_part).map(row).collect()
+}
+
+/// The gaps, each with what is known of the part that was lost: the first loss of a node was in its
+/// first part, and so on.
+fn gaps(gaps: &[GapView], received: &[Received]) -> Vec<GapRow> {
+    let mut losses = BTreeMap::<String, usize>::new();
+    let row = |gap: &GapView| {
+        let loss = losses.entry(gap.node.clone()).or_default();
+        let mut parts = received.iter().filter(|part| *part.node.name == *gap.node);
+        let measured_until = parts.nth(*loss).and_then(|part| part.until);
+        *loss += 1;
+        GapRow {
+            node: gap.node.clone(),
+            at: gap.at,
+            users: gap.users,
+            went: gap.placed.clone(),
+            measured_until,
+        }
+    };
+    gaps.iter().map(row).collect()
+}

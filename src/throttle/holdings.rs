@@ -1,0 +1,302 @@
+//! Pure: what a node was given of a throttle of the cluster, instead of a schedule of its own.
+//!
+//! Slots come with the time at which they are due on the master's clock. That clock is known to
+//! within an error, so a slot is used from its time and the error on, until the tolerance is over,
+//! less the error. What is not due at a time is let through as long as the master's word holds.
+
+use super::{
+    block::{Block, Blocks},
+    ramp::Ramp,
+    rate::Rate,
+};
+use crate::cluster::{
+    member::ClockReading,
+    protocol::throttle::{Demand, Grant, Kind, Terms, ThrottleId},
+};
+
+mod pulse;
+
+use self::pulse::Pulse;
+
+const MILLISECOND: u64 = 1_000_000;
+
+/// More blocks than a node that is served as it should be ever has in stock.
+const MOST_BLOCKS: usize = 50_000;
+
+/// All times are this node's.
+#[derive(Debug, Clone)]
+pub(crate) struct Holdings {
+    id: ThrottleId,
+    era: u64,
+    /// The master knows that this node knows of the era.
+    told: bool,
+    /// The master is to hear again what was given back: the last word may not have arrived.
+    repeat: bool,
+    revision: u64,
+    kind: Kind,
+    paused: bool,
+    /// Until when what is not due at a time may be let through.
+    until: u64,
+    /// And whether that is still to come.
+    holds: bool,
+    rate: Rate,
+    /// The ramp under way, and when it ends.
+    ramp: Option<(Ramp, u64)>,
+    /// How late a slot may be given.
+    tolerance: u64,
+    blocks: Blocks,
+    /// How many slots were dealt to this node.
+    received: u64,
+    forfeited: u64,
+    /// Permits given in this era, those of them given back, and how many may be used.
+    permits: u64,
+    returned: u64,
+    cap: u64,
+    /// How long a grant is on its way.
+    lag: u64,
+    pulse: Pulse,
+}
+
+impl Holdings {
+    /// Under these terms, with nothing given yet.
+    pub(crate) fn new(terms: &Terms, clock: ClockReading, now: u64) -> Self {
+        let mut holdings = Self {
+            id: terms.id,
+            era: 0,
+            told: false,
+            repeat: false,
+            revision: 0,
+            kind: Kind::Timed,
+            paused: false,
+            until: 0,
+            holds: false,
+            rate: terms.rate,
+            ramp: None,
+            tolerance: 0,
+            blocks: Blocks::default(),
+            received: 0,
+            forfeited: 0,
+            permits: 0,
+            returned: 0,
+            cap: 0,
+            lag: 0,
+            pulse: Pulse::default(),
+        };
+        holdings.accept(terms, clock, now);
+        holdings
+    }
+
+    /// Which throttle it is.
+    pub(crate) fn id(&self) -> ThrottleId {
+        self.id
+    }
+
+    /// Other terms hold, or the same for longer. Says whether the rate is another.
+    pub(crate) fn accept(&mut self, terms: &Terms, clock: ClockReading, now: u64) -> bool {
+        if terms.era < self.era || terms.era == self.era && terms.revision < self.revision {
+            return false;
+        }
+        if terms.era != self.era {
+            self.era = terms.era;
+            self.told = false;
+            self.blocks.clear();
+            self.received = 0;
+            (self.permits, self.returned, self.cap) = (0, 0, 0);
+            self.pulse.restart();
+        }
+        self.revision = terms.revision;
+        self.repeat = terms.kind == Kind::Permits;
+        (self.kind, self.paused) = (terms.kind, terms.paused);
+        // A lease ends early rather than late.
+        self.until = here(terms.until, clock).saturating_sub(clock.error);
+        self.tolerance = terms.tolerance.saturating_sub(2 * clock.error).max(MILLISECOND);
+        self.ramp = terms.ramp.and_then(|(ramp, end)| {
+            let ramp = Ramp::new(ramp.from, ramp.to, ramp.over, ramp.steps).ok()?;
+            Some((ramp, here(end, clock)))
+        });
+        self.advance(now);
+        std::mem::replace(&mut self.rate, terms.rate) != terms.rate
+    }
+
+    /// Something was given to this node.
+    pub(crate) fn receive(&mut self, grant: &Grant, sent: u64, clock: ClockReading, now: u64) {
+        if grant.era != self.era || !self.told {
+            return;
+        }
+        let way = now.saturating_sub(here(sent, clock)).saturating_add(clock.error);
+        self.lag = way.max(self.lag - self.lag / 8);
+        let slots = grant.dealt.saturating_sub(self.received);
+        let permits = grant.permits.saturating_sub(self.permits);
+        self.pulse.served(slots.saturating_add(permits));
+        self.received = self.received.max(grant.dealt);
+        self.permits = self.permits.max(grant.permits);
+        self.cap = grant.cap;
+        for block in &grant.blocks {
+            if self.blocks.len() < MOST_BLOCKS {
+                // Never before its time.
+                let start = here(block.start, clock).saturating_add(clock.error);
+                self.blocks.insert(Block { start, ..*block });
+            }
+        }
+    }
+
+    /// What this node wants, if it is time to say so, and when it will be.
+    pub(crate) fn demand(&mut self, now: u64, want: Want) -> (Option<Demand>, Option<u64>) {
+        let unused = self.hold().saturating_sub(want.in_flight);
+        let stock = match self.kind {
+            Kind::Timed => self.blocks.count(),
+            Kind::Open => u64::MAX,
+            Kind::Permits => unused,
+        };
+        let surplus = match self.kind {
+            Kind::Permits if self.told => self.surplus(want, unused),
+            _ => 0,
+        };
+        let waiting = if self.kind == Kind::Open { 0 } else { want.slots };
+        let urgent = !self.told || self.repeat;
+        let (due, next) = self.pulse.look(now, waiting, waiting > stock, surplus > 0, urgent);
+        if !due {
+            return (None, next);
+        }
+        if !self.told {
+            self.told = true;
+            // What is in flight here counts, until it has ended.
+            (self.permits, self.returned, self.cap) = (want.in_flight, 0, 0);
+        }
+        self.repeat = false;
+        self.returned += surplus;
+        let expected = self.pulse.beat(now, want.asked, waiting);
+        let demand = Demand {
+            id: self.id,
+            era: self.era,
+            waiting,
+            expected: if self.kind == Kind::Timed { expected } else { 0 },
+            stock: if self.kind == Kind::Timed { stock } else { 0 },
+            received: self.received,
+            returned: self.returned,
+            in_flight: want.in_flight,
+            lag: self.lag,
+        };
+        (Some(demand), self.pulse.look(now, waiting, false, false, false).1)
+    }
+
+    /// Whether whoever carries demands is to be woken: somebody waits that the master may not
+    /// know of, or something happened after a time of quiet. Says so once.
+    pub(crate) fn poke(&mut self, waiting: u64) -> bool {
+        (!self.told || self.repeat) && self.pulse.poke() || self.pulse.stirs(waiting)
+    }
+
+    /// How many permits this node holds.
+    fn hold(&self) -> u64 {
+        self.permits.saturating_sub(self.returned)
+    }
+
+    /// How many permits go back: those nobody waits for, and those that are wanted back.
+    fn surplus(&self, want: Want, unused: u64) -> u64 {
+        let wanted_back = self.hold().saturating_sub(self.cap);
+        unused.saturating_sub(want.slots).max(wanted_back.min(unused))
+    }
+
+    /// How many may be let through now, if so many are in flight.
+    pub(crate) fn available(&self, now: u64, in_flight: u64) -> u64 {
+        match self.kind {
+            Kind::Timed => self.blocks.due_by(now),
+            _ if self.paused || now >= self.until => 0,
+            Kind::Open => u64::MAX,
+            Kind::Permits => self.hold().min(self.cap).saturating_sub(in_flight),
+        }
+    }
+
+    /// Gives so many slots, which must be available; when the first was due.
+    pub(crate) fn give(&mut self, now: u64, slots: u64) -> u64 {
+        if self.kind != Kind::Timed {
+            return now;
+        }
+        let due = self.blocks.due(0).unwrap_or(now).min(now);
+        let mut left = slots;
+        while left > 0
+            && let Some(taken) = self.blocks.take_due(left, now)
+        {
+            left -= taken;
+        }
+        due
+    }
+
+    /// Somebody comes while nobody waits: what is over by now was not missed.
+    pub(crate) fn first_comes(&mut self, now: u64) {
+        self.blocks.drop_before(now.saturating_sub(self.tolerance));
+    }
+
+    /// Forfeits slots that are over; how many they are.
+    pub(crate) fn forfeit(&mut self, now: u64) -> u64 {
+        let over = self.blocks.drop_before(now.saturating_sub(self.tolerance));
+        self.forfeited = self.forfeited.saturating_add(over);
+        over
+    }
+
+    /// When the slot after the next `reserved` ones is due.
+    pub(crate) fn next_due(&self, reserved: u64) -> Option<u64> {
+        self.blocks.due(reserved)
+    }
+
+    /// When the master's word ends, if that matters.
+    pub(crate) fn next_change(&self) -> Option<u64> {
+        (self.kind != Kind::Timed && self.holds).then_some(self.until)
+    }
+
+    /// Notices that the master's word has ended.
+    pub(crate) fn advance(&mut self, now: u64) {
+        self.holds = now < self.until;
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.kind == Kind::Open && !self.paused && self.holds
+    }
+
+    pub(crate) fn limits_flight(&self) -> bool {
+        self.kind == Kind::Permits
+    }
+
+    pub(crate) fn is_timed(&self) -> bool {
+        self.kind == Kind::Timed
+    }
+
+    /// The rate as the master said it last.
+    pub(crate) fn rate(&self) -> Rate {
+        self.rate
+    }
+
+    pub(crate) fn ramp_at(&self, now: u64) -> Option<(Ramp, u64)> {
+        let (ramp, end) = self.ramp?;
+        let left = end.checked_sub(now)?;
+        (left > 0).then_some((ramp, left))
+    }
+
+    pub(crate) fn forfeited(&self) -> u64 {
+        self.forfeited
+    }
+
+    /// How late a slot may be given.
+    pub(crate) fn tolerance(&self) -> u64 {
+        self.tolerance
+    }
+}
+
+/// What a node wants of a throttle at some time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Want {
+    /// How many slots those who wait want.
+    pub(crate) slots: u64,
+    pub(crate) in_flight: u64,
+    /// How many were asked for, ever.
+    pub(crate) asked: u64,
+}
+
+/// A time of the master's clock on ours, as well as is known.
+fn here(time: u64, clock: ClockReading) -> u64 {
+    time.saturating_add_signed(clock.offset.saturating_neg())
+}

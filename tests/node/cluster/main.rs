@@ -1,0 +1,35 @@
+//! A cluster of real processes on loopback, and what an echo server sees of its users.
+//!
+//! The invariants, each held by the tests that name it:
+//!
+//! - **One life**: no user acts in one place after it has begun to act in another.
+//! - **Dense**: ids are 1 to the highest, each given out once.
+//! - **Counts add up**: users asked for are waiting, running, finished, failed or removed, on the
+//!   cluster as on the sum of its nodes.
+//! - **Never exceeded**: the throttle lets through no more than its rate over any window.
+//! - **Nothing hangs**: every verb is answered, whatever is dead, frozen or cut off.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+#[path = "../binary.rs"]
+mod binary;
+
+mod cable;
+mod harness;
+mod http;
+mod process;
+mod shapes;
+mod target;
+
+mod churn;
+mod cutting;
+mod hostile;
+mod joining;
+mod leaving;
+mod losing_a_worker;
+mod losing_the_master;
+mod measuring;
+mod partners;
+mod rebalancing;
+mod throttling;
+mod verbs;
+mod weaknesses;

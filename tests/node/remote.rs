@@ -1,0 +1,9 @@
+//! Nodes driven from outside: `crowd start` and its API, `eval`, `status` and `attach`.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod attach;
+mod binary;
+mod eval;
+mod port;
+mod running;
+mod terminal;
