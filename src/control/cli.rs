@@ -23,9 +23,11 @@ use super::{
 };
 use crate::{scenario::catalog::Catalog, settings::NodeSettings};
 
+mod profile;
 mod remote;
 mod work;
 
+use profile::{PROFILE_EXAMPLES, ProfileFlags};
 use remote::{EvalFlags, NodeAsked, Question, StatusFlags};
 use work::{Work, on_node};
 
@@ -91,6 +93,9 @@ enum Verb {
         /// The scenario to describe.
         name: Option<String>,
     },
+    /// Draws a load profile: what it asks for over time, and its stages.
+    #[command(after_help = PROFILE_EXAMPLES)]
+    Profile(ProfileFlags),
     /// The console of a running node; leaving it leaves the node and its run alone.
     Attach(NodeAsked),
     /// One console command on a running node; the exit code says whether it worked.
@@ -175,6 +180,7 @@ fn main_with(catalog: Catalog, arguments: impl IntoIterator<Item = OsString>) ->
     match verb {
         Some(Verb::Scenarios { name }) => scenarios(&catalog, name.as_deref()),
         Some(Verb::New(flags)) => new(flags),
+        Some(Verb::Profile(flags)) => profile::draw_it(&flags),
         Some(Verb::Attach(node)) => remote::ask(&catalog, &boot, Question::Attach(node)),
         Some(Verb::Eval(flags)) => remote::ask(&catalog, &boot, Question::Eval(flags)),
         Some(Verb::Status(flags)) => remote::ask(&catalog, &boot, Question::Status(flags)),

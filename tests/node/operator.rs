@@ -4,5 +4,6 @@
 mod binary;
 mod console_piped;
 mod console_pty;
+mod profile;
 mod run_command;
 mod terminal;
