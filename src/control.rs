@@ -5,6 +5,7 @@
 
 pub mod api;
 mod boot;
+mod capacity;
 pub mod cli;
 pub mod client;
 mod cluster_operations;

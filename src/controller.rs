@@ -11,9 +11,11 @@ mod admission;
 pub mod descriptors;
 pub mod endings;
 mod following;
+pub(crate) mod load;
 pub mod machine;
 pub mod message;
 pub mod population;
+mod rates;
 pub(crate) mod run;
 mod view;
 
@@ -105,7 +107,9 @@ impl Actor for Controller {
                 answer(reply, added);
             }
             M::Remove { count, force, reply } => {
-                let chosen = state.machine.remove(count, force).map(|(chosen, commands)| {
+                let allowed = state.without_plan("remove");
+                let removed = allowed.and_then(|()| state.machine.remove(count, force));
+                let chosen = removed.map(|(chosen, commands)| {
                     self.perform(&myself, state, commands);
                     if chosen > 0 {
                         self.emit_users(state, chosen, "remove");
@@ -149,6 +153,15 @@ impl Actor for Controller {
             M::CheckSet { given, reply } => answer(reply, self.check_set(state, &given)),
             M::Place { users } => self.place(state, &users),
             M::Release { count } => self.release(&myself, state, count),
+            M::Deal(dealing) => self.deal(&myself, state, dealing),
+            M::Arrive { run, arrivals } => self.arrive(state, run, &arrivals, false),
+            M::Follow { run } => self.follow(&myself, state, run),
+            M::Overdue { run, users } => {
+                if state.is_current(run) {
+                    let commands = state.machine.overdue(&users);
+                    self.perform(&myself, state, commands);
+                }
+            }
             M::End { reason, at_once, reply } => {
                 let commands = state.machine.end(reason, at_once);
                 self.perform(&myself, state, commands);
@@ -264,9 +277,14 @@ impl Controller {
                 format!("{users} users are too many; {} are the most", population::HIGHEST_ID),
             ));
         }
-        self.check_descriptors(registered.descriptors_per_user(), users)?;
+        let each = registered.descriptors_per_user();
+        self.check_descriptors(each, users)?;
         let number = state.runs + 1;
         let run = ActiveRun::new(&self.options, number, registered, (users, follows), &given)?;
+        if let Some(load) = &run.load {
+            let most = load.plan.profile().peak_users();
+            self.check_descriptors(each, most)?;
+        }
         let commands = state.machine.start()?;
         if follows {
             state.machine.keep_gone();
@@ -295,6 +313,7 @@ impl Controller {
                     return;
                 }
                 run.admit_users(running, self.options.fence.clone(), myself.clone());
+                run.begin_load(&self.options, myself);
                 let added = if users == 0 { Ok(Added::NOBODY) } else { self.add(state, users) };
                 reply.into_iter().for_each(|reply| answer(reply, added.clone()));
             }
@@ -311,6 +330,7 @@ impl Controller {
 
     fn add(&self, state: &mut State, count: u64) -> Result<Added, Refusal> {
         state.machine.require("add", RunState::Running)?;
+        state.without_plan("add")?;
         self.check_more(state, count)?;
         let (first, last, commands) = state.machine.add(count)?;
         self.demand(state, &commands);
@@ -320,6 +340,7 @@ impl Controller {
 
     fn add_range(&self, state: &mut State, first: u64, last: u64) -> Result<Added, Refusal> {
         state.machine.require("add", RunState::Running)?;
+        state.without_plan("add")?;
         let count = last.saturating_sub(first).saturating_add(1);
         self.check_more(state, count)?;
         let commands = state.machine.add_range(first, last)?;
@@ -355,6 +376,7 @@ impl Controller {
                     let ids = Arc::new(ids);
                     state.tell_supervisors(|| SupervisorMessage::Stop(ids.clone()));
                 }
+                Command::Retire(ids) => self.retired(myself, state, ids),
                 Command::KillAfterGrace(ids) => self.kill_after_grace(state, ids),
                 Command::Kill(ids) => {
                     let ids = Arc::new(ids);
@@ -412,7 +434,9 @@ impl Controller {
                     ids: ids.clone(),
                     directory: run.services().directory.clone(),
                     measure: run.services().measure.clone(),
-                    done: done.into(),
+                    dues: None,
+                    gate: None,
+                    done: Some(done.into()),
                 }
             });
         }
@@ -437,10 +461,17 @@ impl Controller {
         let Some(run) = &state.run else { return };
         let (measure, telemetry) = (&run.services().measure, &self.options.telemetry);
         let scenario = run.scenario();
+        let (mut left, mut finished) = (0, 0);
         for exit in exits {
             match state.machine.ended(exit.user, exit.ending.count()) {
                 Departure::Unknown => continue,
-                Departure::Counted => state.endings.note(&exit),
+                departure @ (Departure::Counted | Departure::Left) => {
+                    let kept = departure == Departure::Counted;
+                    left += u64::from(!kept);
+                    finished += u64::from(kept && matches!(exit.ending, Ending::Finished));
+                    state.endings.note(&exit);
+                    measure.lifetime(exit.age);
+                }
                 // It goes on elsewhere, and ends there.
                 Departure::Released => {}
             }
@@ -462,6 +493,14 @@ impl Controller {
                 let (kind, reason) = exit.ending.story().unwrap_or_default();
                 UserException { scenario, user, duration, kind, reason: reason.to_owned() }
             });
+        }
+        if let Some(load) = run.load.as_ref().filter(|_| left > 0) {
+            // Arrivals that waited are begun by new users.
+            let (run, arrivals) = (run.number(), load.gate.ended(left));
+            self.arrive(state, run, &arrivals, true);
+        }
+        if finished > 0 {
+            self.replace(state, finished);
         }
     }
 
@@ -491,6 +530,11 @@ impl Controller {
         let now = state.machine.state();
         if now != before {
             let (from, to) = (before.as_str(), now.as_str());
+            if before == RunState::Running
+                && let Some(load) = state.run.as_ref().and_then(|run| run.load.as_ref())
+            {
+                load.gate.close();
+            }
             self.options.telemetry.emit(&ControllerState { from, to });
             self.state.send_replace(now);
         }

@@ -59,21 +59,29 @@
 // So that `#[derive(Settings)]`, which names `::crowd`, works inside this crate too.
 extern crate self as crowd;
 
+pub mod capacity;
 mod cluster;
+pub mod compare;
 pub mod control;
 pub mod controller;
 pub mod coordinator;
 pub mod failure;
+pub mod feed;
+pub mod iterate;
+pub mod load;
 pub mod measure;
 pub mod node;
 pub mod prelude;
 pub mod profile;
+pub mod random;
 pub mod refusal;
 pub mod report;
 pub mod scenario;
 pub mod settings;
 mod suggestion;
+pub mod targets;
 pub mod telemetry;
+pub mod threshold;
 pub mod throttle;
 pub mod user;
 
@@ -81,3 +89,13 @@ pub mod user;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/scenarios.md")]
 struct ScenariosPage;
+
+/// So do those of the page on iterations.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/iterations.md")]
+struct IterationsPage;
+
+/// The example of the page on targets compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/targets.md")]
+struct TargetsPage;

@@ -11,7 +11,7 @@ use std::{
     fmt, mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread,
     time::Duration,
@@ -25,10 +25,12 @@ use crate::{
     telemetry::{Telemetry, event::GeneratorWarning},
 };
 
+pub(crate) mod blocked;
 pub(crate) mod collect;
 pub mod encode;
 pub mod gather;
 pub mod health;
+pub mod lifetimes;
 pub mod merge;
 pub mod names;
 pub mod series;
@@ -37,6 +39,8 @@ pub mod timing;
 pub mod window;
 pub mod wire;
 
+pub use blocked::Blocked;
+use blocked::Blocking;
 use collect::Collector;
 pub use collect::Unsent;
 use series::{Activity, Series};
@@ -103,6 +107,7 @@ pub struct Measure {
 struct Inner {
     shards: Box<[OwnLine]>,
     stalls: Mutex<StallNumbers>,
+    blocking: Mutex<Blocking>,
     collector: Mutex<Collector>,
     telemetry: Telemetry,
     started: Instant,
@@ -111,7 +116,12 @@ struct Inner {
 /// A shard in cache lines of its own, so that workers do not disturb each other's.
 #[derive(Default)]
 #[repr(align(128))]
-struct OwnLine(Mutex<Shard>);
+struct OwnLine {
+    shard: Mutex<Shard>,
+    /// Since when a user of this worker is polled, in microseconds since the start of the run; 0 if
+    /// none is.
+    polling: AtomicU64,
+}
 
 impl fmt::Debug for Measure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -135,6 +145,7 @@ impl Measure {
             inner: Arc::new(Inner {
                 shards,
                 stalls: Mutex::default(),
+                blocking: Mutex::default(),
                 collector: Mutex::default(),
                 telemetry,
                 started: Instant::now(),
@@ -172,9 +183,40 @@ impl Measure {
         }
     }
 
+    /// Counts a user that ends now and took so long, by when it started.
+    pub fn lifetime(&self, took: Duration) {
+        self.shard().lifetime(self.now().saturating_sub(took), took);
+    }
+
     /// Notes that user code ran for `duration` without awaiting, where nobody else could run.
     pub fn stalled(&self, scenario_or_action: &str, duration: Duration) {
         lock(&self.inner.stalls).add(scenario_or_action, duration);
+        lock(&self.inner.blocking).add(scenario_or_action, duration, self.now());
+    }
+
+    /// A user is polled on this thread, from `began` on. [`Measure::polled`] ends it.
+    pub(crate) fn polling(&self, began: Instant) {
+        let since = began.saturating_duration_since(self.inner.started).as_micros();
+        let since = u64::try_from(since).unwrap_or(u64::MAX).max(1);
+        self.line().polling.store(since, Ordering::Relaxed);
+    }
+
+    /// The user that was polled on this thread is not any more.
+    pub(crate) fn polled(&self) {
+        self.line().polling.store(0, Ordering::Relaxed);
+    }
+
+    /// For how long user code held up workers since this was last asked; what still does counts.
+    /// Needs nothing of the event loop.
+    pub fn take_blocked(&self) -> Blocked {
+        let now = self.now();
+        let under_way = self.inner.shards.iter().filter_map(|line| {
+            match line.polling.load(Ordering::Relaxed) {
+                0 => None,
+                since => Some(Duration::from_micros(since)),
+            }
+        });
+        lock(&self.inner.blocking).take(now, under_way)
     }
 
     /// Ends an interval at `now`; call it about once a second while the run goes on. Takes about
@@ -230,6 +272,13 @@ impl Measure {
         lock(&self.inner.collector).series()
     }
 
+    /// How the run went over time, up to `now`, with a last row for what was measured since the last
+    /// tick. `activity` is that of now.
+    pub fn series_until(&self, now: Instant, activity: Activity) -> Series {
+        let now = now.saturating_duration_since(self.inner.started);
+        self.collect().series_until(now, activity)
+    }
+
     fn tell(&self, warnings: Vec<String>) {
         for reason in warnings {
             self.inner.telemetry.emit(&GeneratorWarning { reason });
@@ -245,7 +294,7 @@ impl Measure {
     fn collect(&self) -> MutexGuard<'_, Collector> {
         let mut collector = lock(&self.inner.collector);
         for shard in &self.inner.shards {
-            collector.collect(|spare| mem::swap(&mut *lock(&shard.0), spare));
+            collector.collect(|spare| mem::swap(&mut *lock(&shard.shard), spare));
         }
         collector.collect_stalls(&mem::take(&mut *lock(&self.inner.stalls)));
         collector
@@ -254,8 +303,12 @@ impl Measure {
     /// The shard of this thread. Another thread may use it too if there are more threads than
     /// shards.
     fn shard(&self) -> MutexGuard<'_, Shard> {
+        lock(&self.line().shard)
+    }
+
+    fn line(&self) -> &OwnLine {
         let shards = &self.inner.shards;
-        lock(&shards[thread_number() % shards.len()].0)
+        &shards[thread_number() % shards.len()]
     }
 }
 

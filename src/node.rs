@@ -4,7 +4,7 @@
 //! throttle registry, coordinator registry }.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    capacity::Desk,
     cluster::{mail::Mail, measure::feed::MeasureFeed, mesh::Mesh},
     controller::{
         Controller, descriptors,
@@ -22,7 +23,11 @@ use crate::{
         run::is_over,
     },
     coordinator::Coordinators,
-    measure::Measure,
+    feed::Feeders,
+    measure::{
+        Measure,
+        health::{GeneratorVerdict, watchdog::Watchdog},
+    },
     refusal::{Code, Refusal},
     report::RunReport,
     scenario::{catalog::Catalog, settings::Environment},
@@ -34,8 +39,9 @@ use crate::{
 
 mod account;
 mod cluster;
+mod judging;
 
-use account::Health;
+use judging::Judging;
 
 pub use self::cluster::ClusterNode;
 pub use crate::controller::{
@@ -60,7 +66,8 @@ struct Inner {
     controller: ActorRef<ControllerMessage>,
     root: ActorRef<Never>,
     state: watch::Receiver<RunState>,
-    health: Mutex<Health>,
+    judging: Mutex<Judging>,
+    desk: Desk,
     /// Sends what is measured to a master.
     feed: Option<Arc<MeasureFeed>>,
     tasks: TaskTracker,
@@ -152,9 +159,11 @@ impl Node {
             node: settings.node_name.as_str().into(),
             catalog,
             environment,
+            watchdog: Watchdog::start(telemetry.clone()),
             telemetry,
             throttles,
             coordinators,
+            feeders: Feeders::default(),
             mail,
             supervisors: supervisors(&settings),
             user_rate: settings.user_rate.clone(),
@@ -182,7 +191,8 @@ impl Node {
             controller,
             root,
             state: watched,
-            health: Mutex::default(),
+            judging: Mutex::default(),
+            desk: Desk::default(),
             tasks: TaskTracker::new(),
             ending,
         });
@@ -228,9 +238,19 @@ impl Node {
         &self.inner.options.coordinators
     }
 
+    /// The feeders.
+    pub(crate) fn feeders(&self) -> &Feeders {
+        &self.inner.options.feeders
+    }
+
     /// Where events go.
     pub fn telemetry(&self) -> &Telemetry {
         &self.inner.options.telemetry
+    }
+
+    /// Where the one capacity search of this node is kept.
+    pub fn desk(&self) -> &Desk {
+        &self.inner.desk
     }
 
     /// What was measured in the current or last run; `None` when idle.
@@ -366,6 +386,7 @@ impl Node {
 
     /// Ends the run, if there is one (`terminate` runs), and the node.
     pub async fn shutdown(&self) {
+        self.inner.desk.end().await;
         if !is_over(self.state()) {
             // Refused only when the run is ending already.
             let _ = self.stop().await;
@@ -388,8 +409,32 @@ impl Node {
         }
     }
 
-    fn health(&self) -> MutexGuard<'_, Health> {
-        self.inner.health.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The verdict on the generator in the current or last run, so far. It needs nothing of the event
+    /// loop, so it can be asked from another thread however busy that is.
+    pub fn generator(&self) -> GeneratorVerdict {
+        self.watchdog().verdict()
+    }
+
+    pub(crate) fn watchdog(&self) -> &Watchdog {
+        &self.inner.options.watchdog
+    }
+
+    fn judging(&self) -> MutexGuard<'_, Judging> {
+        self.inner.judging.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The thresholds that the current run does not keep to as things are, a sentence each.
+    pub(crate) fn failing_thresholds(&self) -> Vec<String> {
+        self.judging().failing()
+    }
+
+    /// Once a second: judges the run that this node commands.
+    fn judge_cluster(&self, parts: Weak<cluster::Parts>) {
+        let ending = self.inner.ending.clone();
+        let work = judging::keep_judging(parts);
+        self.inner.tasks.spawn(async move {
+            let _ = ending.run_until_cancelled(work).await;
+        });
     }
 
     /// Once a second: closes the interval of what is measured, and looks at the generator itself.

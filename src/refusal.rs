@@ -62,6 +62,10 @@ pub enum Code {
     NoCoordinator,
     /// A plan that makes no sense.
     InvalidPlan,
+    /// No feeder of that name is started.
+    NoFeeder,
+    /// The rows of a feeder cannot be had, or are not those of the other nodes.
+    InvalidFeeder,
     /// No user of that id is running.
     NoSuchUser,
     /// The machine does not allow what was asked (file descriptors, say).
@@ -96,6 +100,8 @@ impl Code {
             Self::InvalidThrottle => "invalid-throttle",
             Self::NoCoordinator => "no-coordinator",
             Self::InvalidPlan => "invalid-plan",
+            Self::NoFeeder => "no-feeder",
+            Self::InvalidFeeder => "invalid-feeder",
             Self::NoSuchUser => "no-such-user",
             Self::InsufficientResources => "insufficient-resources",
             Self::UnknownCommand => "unknown-command",

@@ -1,18 +1,24 @@
 //! The result of a run: one document for programs, one page for people.
 //!
 //! The node assembles a [`ReportInput`]; [`RunReport::build`] makes the document of it, which is
-//! written as JSON ([`json`]) and shown as text ([`text`]). [`live`] shows a run that goes on,
+//! written as JSON ([`json`]), as a page ([`html`]) and for build servers ([`junit`]), and shown as
+//! text ([`text`]). [`live`] shows a run that goes on,
 //! [`metrics`] what it has measured so far. All of these are pure; none can fail a run.
 
 mod build;
 mod cluster;
 pub mod document;
+pub mod file;
+pub mod html;
 pub mod input;
 pub mod json;
+pub mod junit;
 pub mod live;
 pub mod metrics;
-mod table;
+pub mod over_time;
+pub(crate) mod table;
 mod tables;
+pub mod targets;
 pub mod text;
 pub mod units;
 pub mod verdict;

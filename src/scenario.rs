@@ -8,6 +8,7 @@ use crate::{failure::Failure, user::User};
 
 pub mod catalog;
 pub mod erased;
+mod iteration_rate;
 pub mod run;
 pub mod settings;
 

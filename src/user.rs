@@ -5,17 +5,22 @@ use std::{fmt, future::Future, ops::Deref, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
+mod blame;
 pub mod core;
 pub mod directory;
 pub(crate) mod elsewhere;
 pub(crate) mod fence;
 pub mod id;
+pub mod iteration;
 pub mod mailbox;
 pub mod supervisor;
 pub mod task;
 
 use crate::{
     failure::{Failure, Stopped},
+    feed::{Feed, Row},
+    iterate::{Capture, Captures, Pacing, ThinkTime, Weighted},
+    random::Random,
     scenario::{Run, Scenario},
     throttle::{Permit, Throttle},
 };
@@ -24,6 +29,7 @@ pub use self::{
     core::UserCore,
     directory::{Address, Post, SendError},
     id::UserId,
+    iteration::{Iteration, Iterations},
     mailbox::{Mail, Received},
 };
 
@@ -125,6 +131,125 @@ impl<S: Scenario> User<S> {
         tokio::time::timeout(limit, self.core.receive(false)).await.ok().flatten()
     }
 
+    /// The next iteration; `None` when the user is to end, after which `start` should return. Make
+    /// it the loop of your users' lives:
+    ///
+    /// ```
+    /// # use crowd::prelude::*;
+    /// # struct Shop;
+    /// # impl Scenario for Shop {
+    /// #     const NAME: &'static str = "shop";
+    /// #     type Settings = ();
+    /// #     type Message = ();
+    /// #     async fn init(_: &Run<Self>) -> Result<Self, Failure> { Ok(Self) }
+    /// async fn start(&self, user: User<Self>) -> Result<(), Failure> {
+    ///     while let Some(_iteration) = user.next_iteration().await {
+    ///         user.time("browse", async { Ok::<_, Failure>(()) }).await?;
+    ///         # break;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// What it means is up to the load that the run follows. Without a profile, and in a stage of
+    /// users, the next iteration begins at once, until the user is told to stop or is no longer
+    /// needed. In a stage of a rate, a user that was started for an arrival has that one iteration;
+    /// with `arrivals=iterations` it waits for the next arrival. In a run with an `iteration_rate`
+    /// all other users wait for a slot of that throttle. The time by which an iteration began later
+    /// than planned counts into the response time of all that is timed in it.
+    pub async fn next_iteration(&self) -> Option<Iteration> {
+        let core = &self.core;
+        // What a user was started for is begun, though it may not be needed any more after that.
+        let is_new = core.has_arrived() && core.iterations() == 0;
+        if core.is_stopping() || core.is_retiring() && !is_new {
+            return None;
+        }
+        let due = match core.has_arrived() {
+            false => match &self.run.services().iteration_rate {
+                None => None,
+                Some(rate) => tokio::select! {
+                    biased;
+                    () = core.retired() => return None,
+                    due = rate.slot() => Some(due),
+                },
+            },
+            true if core.iterations() == 0 => core.started().checked_sub(core.late()),
+            true => Some(self.run.services().gate.as_ref()?.next(core.retired()).await?),
+        };
+        let began = Instant::now();
+        let late = due.map_or(Duration::ZERO, |due| began.saturating_duration_since(due));
+        Some(Iteration::new(core.begin_iteration(late).into(), began, due, core.has_arrived()))
+    }
+
+    /// Iterations at a pace: as [`User::next_iteration`], and each begins when the cycle of the one
+    /// before is over.
+    pub fn iterations(&self, pacing: Pacing) -> Iterations<S> {
+        Iterations::of(self.clone(), pacing)
+    }
+
+    /// A new stream of random numbers, which depends on the run's setting `seed`, on the user's id
+    /// and on how many streams this user has drawn before, and on nothing else: in another run with
+    /// the same seed, on whatever nodes, the same user makes the same choices. A user that is started
+    /// again makes those of its first life again.
+    pub fn random(&self) -> Random {
+        Random::of(self.run.seed(), self.id(), self.core.next_stream())
+    }
+
+    /// One of these, by weight, at random.
+    pub fn pick<'w, T>(&self, items: &'w Weighted<T>) -> &'w T {
+        items.pick(&mut self.random())
+    }
+
+    /// Thinks, at random for as long as `time` says.
+    ///
+    /// # Errors
+    /// Ends early with [`Stopped`] when the user is told to stop.
+    pub async fn think(&self, time: ThinkTime) -> Result<(), Stopped> {
+        self.sleep(time.sample(&mut self.random())).await
+    }
+
+    /// Keeps values of an answer: see [`Captures::take`]. What is not there and has no default is
+    /// counted, as `capture missed NAME`, and fails nothing.
+    pub fn capture<N: AsRef<str>, V: AsRef<[u8]>>(
+        &self,
+        captures: &mut Captures,
+        wanted: &[Capture],
+        headers: impl IntoIterator<Item = (N, V), IntoIter: Clone>,
+        body: &[u8],
+    ) {
+        for missed in captures.take(wanted, headers, body) {
+            self.run.count(&format!("capture missed {missed}"), 1);
+        }
+    }
+
+    /// The next row of a feeder, in the order of that feeder over all users of the run; `None` if a
+    /// sequential one has no more. A unique one gives this user the same row always.
+    ///
+    /// # Errors
+    /// If a unique one has no row left for this user, which is the scenario's failure; if the master
+    /// of the run has no part in it any more; and with [`Stopped`] when the user is told to stop
+    /// while it waits.
+    pub async fn feed(&self, feed: &Feed) -> Result<Option<Row>, Failure> {
+        tokio::select! {
+            biased;
+            () = self.core.stopped() => Err(Stopped.into()),
+            row = feed.next(self.id(), || self.random()) => row,
+        }
+    }
+
+    /// Waits until the user is no longer needed, or is told to stop: a load profile wants fewer users
+    /// now, or is over. For users that have no iterations, but a boundary of their own at which they
+    /// may leave. Those that have not left after the run's `graceful_stop` are told to stop.
+    pub async fn retired(&self) {
+        self.core.retired().await;
+    }
+
+    /// Whether the user is no longer needed, or has been told to stop.
+    pub fn is_retiring(&self) -> bool {
+        self.core.is_retiring()
+    }
+
     /// Waits until the user is told to stop. A user that ends soon after counts as stopped; one
     /// that does not may be killed.
     pub async fn stopped(&self) {
@@ -183,7 +308,9 @@ impl<S: Scenario> User<S> {
         name: &str,
         action: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Failure> {
-        self.time_since(Instant::now(), name, action).await
+        // What the iteration is late, all that it does is late.
+        let now = Instant::now();
+        self.time_since(now.checked_sub(self.core.late()).unwrap_or(now), name, action).await
     }
 
     /// As [`User::time`] for an action that should have started at `due`: a throttle's slot, a
@@ -199,8 +326,8 @@ impl<S: Scenario> User<S> {
         action: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Failure> {
         let began = Instant::now();
-        let outcome = action.await.map_err(Into::into);
-        let ended = Instant::now();
+        let (outcome, ended) = blame::Timed::new(name, began, action).await;
+        let outcome = outcome.map_err(Into::into);
         let stopped = outcome.as_ref().err().is_some_and(Failure::is_stop);
         // An action given up because of a stop says nothing about the target.
         if !stopped {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crowd::{
-    control::command::{Command, CoordinatorCommand, ThrottleCommand, parse, parse_line},
+    control::command::{
+        CapacityCommand, Command, CoordinatorCommand, ThrottleCommand, parse, parse_line,
+    },
     refusal::Code,
     user::UserId,
 };
@@ -173,6 +175,20 @@ fn the_other_verbs() {
         Command::Coordinator(CoordinatorCommand::Reset { name: "pairs".to_owned() })
     );
     assert_refused("coordinator start x", Code::UnknownCommand, "`coordinator start`");
+    assert_eq!(
+        parse("capacity start shop url=http://a with max=50 'signal=p95 < 1s' signal=rate>1")
+            .unwrap(),
+        Command::Capacity(CapacityCommand::Start {
+            scenario: "shop".to_owned(),
+            settings: vec![("url".to_owned(), "http://a".to_owned())],
+            search: [("max", "50"), ("signal", "p95 < 1s"), ("signal", "rate>1")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .to_vec(),
+        })
+    );
+    assert_refused("capacity start shop with", Code::BadUsage, "at least one");
+    assert_refused("capacity start shop with max=1 max=2", Code::BadUsage, "twice");
+    assert_refused("capacity begin shop", Code::UnknownCommand, "`capacity begin`");
     assert_eq!(parse("join host:4370").unwrap(), Command::Join { address: "host:4370".to_owned() });
     assert_refused("join ''", Code::BadUsage, "is not a name");
     assert_refused("stop now", Code::BadUsage, "a word too many");

@@ -28,6 +28,7 @@ fn the_overview() {
       wait         wait until all users are gone              wait 30s
       stop         end the run                                stop
       reset        forget a finished or failed run            reset
+      capacity     search how many users the target supports  capacity start idle with max=500
     What goes on
       status       the run in a few lines                     status
       settings     the run's settings and their origins       settings

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crowd::{
-    control::command::{Command, CoordinatorCommand, RateText, ThrottleCommand, VERBS, parse},
+    control::command::{
+        CapacityCommand, Command, CoordinatorCommand, RateText, ThrottleCommand, VERBS, parse,
+    },
     user::UserId,
 };
 use proptest::prelude::*;
@@ -42,6 +44,21 @@ fn rate() -> impl Strategy<Value = RateText> {
 
 fn duration() -> impl Strategy<Value = Duration> {
     (1..400_000_000u64, 0..1_000_000_000u32).prop_map(|(secs, nanos)| Duration::new(secs, nanos))
+}
+
+fn capacity() -> impl Strategy<Value = CapacityCommand> {
+    let start = (name(), pairs(0), pairs(0), prop::option::of("[^\0]{0,12}"));
+    prop_oneof![
+        Just(CapacityCommand::Status),
+        Just(CapacityCommand::Stop),
+        start.prop_map(|(scenario, settings, mut search, signal)| {
+            // May be there more than once.
+            let signals = signal
+                .map(|text| [("signal".to_owned(), text.clone()), ("signal".to_owned(), text)]);
+            search.extend(signals.into_iter().flatten());
+            CapacityCommand::Start { scenario, settings, search }
+        }),
+    ]
 }
 
 fn throttle() -> impl Strategy<Value = ThrottleCommand> {
@@ -90,6 +107,7 @@ fn command() -> impl Strategy<Value = Command> {
         name().prop_map(|address| Command::Join { address }),
         name().prop_map(|node| Command::Drain { node }),
         throttle().prop_map(Command::Throttle),
+        capacity().prop_map(Command::Capacity),
         name().prop_map(|name| Command::Coordinator(CoordinatorCommand::Reset { name })),
         name().prop_map(|name| Command::Coordinator(CoordinatorCommand::Stop { name })),
         (0..1_000usize).prop_map(|limit| Command::Users { limit }),

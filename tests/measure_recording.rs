@@ -68,7 +68,8 @@ async fn the_last_interval_is_apart_from_the_total() {
     }
     measure.gauge("depth", 5.0);
     tokio::time::advance(ms(1_000)).await;
-    measure.tick(Instant::now(), Activity { running: 3, started: 3, ended: 0 });
+    measure
+        .tick(Instant::now(), Activity { running: 3, started: 3, ended: 0, ..Activity::default() });
     measure.record("get", sample(40));
     tokio::time::advance(ms(500)).await;
 
@@ -80,7 +81,8 @@ async fn the_last_interval_is_apart_from_the_total() {
     assert!(snapshot.last.actions["get"].service.max() < ms(4));
 
     tokio::time::advance(ms(500)).await;
-    measure.tick(Instant::now(), Activity { running: 2, started: 3, ended: 1 });
+    measure
+        .tick(Instant::now(), Activity { running: 2, started: 3, ended: 1, ..Activity::default() });
     let snapshot = measure.snapshot();
     assert_eq!(snapshot.last.actions["get"].count(), 1);
     assert!(snapshot.last.gauges.is_empty());

@@ -10,7 +10,7 @@ use crowd::{
     },
     report::{
         Colour, ReportInput, RunReport, Verdict,
-        input::{Arrivals, Endings, GapRow, NodeLost, NodeRow, Outcome, RunFacts, UserTotals},
+        input::{Endings, GapRow, NodeLost, NodeRow, Outcome, RunFacts, UserTotals},
         json,
         text::summary,
     },
@@ -80,11 +80,13 @@ fn cluster() -> ReportInput {
             start,
             end: start + ms(30_000),
             duration: ms(30_000),
+            profile: None,
         },
         outcome: Outcome::Ended,
         users: users(9_000, 9_000),
-        arrivals: Arrivals::default(),
         measured: measured(),
+        thresholds: vec![],
+        series: Default::default(),
         throttles: Vec::new(),
         coordinators: Vec::new(),
         health: HealthSummary::default(),
@@ -186,7 +188,8 @@ fn a_lost_node_and_what_it_left_open_are_told() {
     generator  DEGRADED
       the worst of 3 nodes: CPU 21% of 4 cores (at most 42%), memory 48.0 MiB, 1,034 of 65,536
       descriptors, event loop late by 2.10 ms (p99), 9.30 ms (max)
-      - worker-2: lost at 12.3 s, with 2,900 users: it was not heard of for 3s
+      - worker-2: silent from 11.9 s to 12.3 s, and lost at 12.3 s, with 2,900 users: it was not heard
+        of for 3s
     ");
 }
 
@@ -237,7 +240,10 @@ fn a_lost_node_degrades_but_does_not_invalidate() {
     assert_eq!(report.generator.verdict, Trust::Degraded);
     assert_eq!(
         report.generator.reasons,
-        ["worker-2: lost at 12.3 s, with 2,900 users: it was not heard of for 3s"]
+        [
+            "worker-2: silent from 11.9 s to 12.3 s, and lost at 12.3 s, with 2,900 users: it was not \
+          heard of for 3s"
+        ]
     );
     // Where a loss is to end the run, the run says so.
     let mut stopped = with_a_lost_node();

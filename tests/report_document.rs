@@ -11,7 +11,7 @@ use crowd::{
     measure::{Measure, Sample, Source, health::HealthSummary, timing::Timing},
     report::{
         ReportInput, RunReport, Verdict,
-        input::{Arrivals, CoordinatorRow, Endings, Outcome, RunFacts, ThrottleRow, UserTotals},
+        input::{CoordinatorRow, Endings, Outcome, RunFacts, ThrottleRow, UserTotals},
         json,
     },
 };
@@ -32,6 +32,8 @@ fn report() -> RunReport {
     }
     measure.count("bytes", 5_000);
     measure.gauge("depth", 2.5);
+    measure.count("target.picks.a:80", 12);
+    measure.gauge("target.score.a:80", -1.0);
     measure.check("fast", true);
     measure.failure(Source::User, &Failure::scenario("lost its way"));
     let start = SystemTime::UNIX_EPOCH + Duration::new(1_795_000_000, 123_456_789);
@@ -48,6 +50,7 @@ fn report() -> RunReport {
             start,
             end: start + Duration::from_secs(10),
             duration: Duration::from_millis(10_000),
+            profile: None,
         },
         outcome: Outcome::Ended,
         users: UserTotals {
@@ -59,8 +62,9 @@ fn report() -> RunReport {
             endings: Endings { finished: 1, failed: 1, ..Endings::default() },
             ..UserTotals::default()
         },
-        arrivals: Arrivals::default(),
         measured: measure.snapshot().total,
+        thresholds: vec![],
+        series: Default::default(),
         throttles: vec![ThrottleRow { name: "get".to_owned(), ..ThrottleRow::default() }],
         coordinators: vec![CoordinatorRow { name: "pairs".to_owned(), ..Default::default() }],
         health: HealthSummary { samples: 10, cores: 2, cpu_mean: 0.5, ..HealthSummary::default() },
@@ -93,12 +97,20 @@ fn the_names_are_those_of_the_contract() {
     for name in ["asked", "started", "finished", "failed", "removed", "peak"] {
         assert!(document["users"].get(name).is_some(), "users.{name} is missing");
     }
-    assert_eq!(names(&document["arrivals"]), ["dropped", "scheduled", "started"]);
+    let arrivals = ["dropped", "dropped_by_end", "dropped_for_nodes", "dropped_for_users"];
+    assert_eq!(names(&document["arrivals"])[..4], arrivals);
+    assert_eq!(names(&document["arrivals"])[4..], ["scheduled", "started"]);
     let get = &document["actions"]["get"];
     assert_eq!(names(get), ["clamped", "count", "failed", "rate", "response", "service"]);
     assert_eq!(
         names(&get["service"]),
         ["histogram", "max", "mean", "min", "p50", "p90", "p95", "p99", "p999"]
+    );
+    assert_eq!(names(&document["counters"]), ["bytes"]);
+    assert_eq!(names(&document["gauges"]), ["depth"]);
+    assert_eq!(
+        names(&document["targets"]["a:80"]),
+        ["checks_failed", "checks_passed", "downs", "out_ms", "outs", "picks", "score", "ups"]
     );
     assert_eq!(document["generator"]["verdict"], "VALID");
     assert_eq!(document["generator"]["reasons"], Value::Array(vec![]));

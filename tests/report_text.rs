@@ -11,11 +11,12 @@ use crowd::{
     },
     report::{
         Colour, ReportInput, RunReport,
-        input::{Arrivals, CoordinatorRow, Endings, Outcome, RunFacts, ThrottleRow, UserTotals},
+        input::{CoordinatorRow, Endings, Outcome, RunFacts, ThrottleRow, UserTotals},
         live::{self, LiveAction, LiveView},
         metrics::render_metrics,
         text::summary,
     },
+    threshold::Judged,
 };
 
 fn ms(millis: u64) -> Duration {
@@ -51,6 +52,7 @@ fn input(scenario: &str, users: u64) -> ReportInput {
             start,
             end: start + ms(60_000),
             duration: ms(60_000),
+            profile: None,
         },
         outcome: Outcome::Ended,
         users: UserTotals {
@@ -61,8 +63,9 @@ fn input(scenario: &str, users: u64) -> ReportInput {
             endings: Endings { finished: users, ..Endings::default() },
             ..UserTotals::default()
         },
-        arrivals: Arrivals::default(),
         measured: Measure::default().snapshot().total,
+        thresholds: vec![],
+        series: Default::default(),
         throttles: Vec::new(),
         coordinators: Vec::new(),
         health: healthy(),
@@ -98,6 +101,7 @@ fn chat() -> Snapshot {
 fn chat_input() -> ReportInput {
     ReportInput {
         measured: chat().total,
+        series: Default::default(),
         throttles: vec![ThrottleRow {
             name: "send".to_owned(),
             rate: "200/s".to_owned(),
@@ -351,6 +355,47 @@ fn view() -> LiveView {
         ],
         ..LiveView::default()
     }
+}
+
+#[test]
+fn thresholds_are_a_table_and_those_that_failed_are_reasons() {
+    let row = |expression: &str, text: &str, passed, at| Judged {
+        expression: expression.to_owned(),
+        actual: (text != "nothing was measured").then_some(1.0),
+        text: text.to_owned(),
+        passed,
+        aborted: false,
+        at,
+    };
+    let mut input = input("idle", 3);
+    input.thresholds = vec![
+        row("p95(login) < 150ms", "142 ms", true, None),
+        row("rate(send) >= 1000/s over 10s", "640/s", false, Some(ms(25_004))),
+        row("p99(logout) < 1s", "nothing was measured", false, None),
+    ];
+    let text = summary(&RunReport::build(input), Colour::Plain);
+    let blocks: Vec<_> = text.split("\n\n").collect();
+    insta::assert_snapshot!(format!("{}\n\n{}", blocks[0], blocks[2]), @r"
+    FAILED  idle: 3 users in 1m 00s
+      - threshold `rate(send) >= 1000/s over 10s` failed: it was 640/s at 25.0 s
+      - threshold `p99(logout) < 1s` failed: nothing was measured
+      run 20261118-112640-7f3a, from 2026-11-18T11:06:40Z on laptop
+
+    thresholds                      actual      at
+    p95(login) < 150ms              142 ms          passed
+    rate(send) >= 1000/s over 10s    640/s  25.0 s  FAILED
+    p99(logout) < 1s               nothing          FAILED
+    ");
+}
+
+#[test]
+fn a_run_that_goes_on_shows_what_it_does_not_keep_to() {
+    let failing = vec!["p95(connect) < 10ms: 15.4 ms".to_owned()];
+    let view = LiveView { failing, actions: Vec::new(), ..view() };
+    insta::assert_snapshot!(live::render(&view, Colour::Plain, 80), @r"
+    chat  01:12 of 05:00  1,000 running  12 finished  3 failed
+      fails: p95(connect) < 10ms: 15.4 ms
+    ");
 }
 
 #[test]

@@ -128,9 +128,13 @@ mod tests {
         assert_eq!(deal(10, &[0, 0, 0]), [4, 3, 3]);
         assert_eq!(deal(10, &[10, 0, 4]), [0, 7, 3]);
         assert_eq!(deal(0, &[1, 2]), [0, 0]);
+        assert_eq!(deal(8, &[0]), [8]);
+        assert_eq!(deal(8, &[1, 5]), [6, 2]);
         assert!(deal(10, &[]).is_empty());
         assert_eq!(collect(4, &[10, 0, 8]), [3, 0, 1]);
         assert_eq!(collect(100, &[10, 0, 8]), [10, 0, 8]);
+        assert_eq!(collect(8, &[0]), [0]);
+        assert_eq!(collect(8, &[3, 9, 0]), [1, 7, 0]);
         assert_eq!(excess(&[10, 0], 0), [5, 0]);
         assert_eq!(deal(u64::MAX, &[0]), [u64::MAX]);
     }

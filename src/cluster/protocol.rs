@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub(crate) mod coordinator;
+pub(crate) mod feed;
 pub(crate) mod mail;
 pub(crate) mod measure;
 pub(crate) mod operate;
@@ -35,11 +36,13 @@ pub(crate) enum Service {
     Mail,
     /// Worker to master: measurements.
     Measure,
+    /// Node to master: feeders.
+    Feeder,
 }
 
 impl Service {
     /// How many services there are.
-    pub(crate) const COUNT: usize = Self::Measure as usize + 1;
+    pub(crate) const COUNT: usize = Self::Feeder as usize + 1;
 }
 
 /// The messages for one service.

@@ -20,9 +20,11 @@ use crate::{
 };
 
 mod change;
+mod plan;
 mod totals;
 
 pub(crate) use change::{Change, Fate};
+pub(crate) use plan::{Following, PartPlan, Told};
 
 /// How many gaps are kept, and how many parts that are settled.
 const MOST_KEPT: usize = 200;
@@ -58,6 +60,9 @@ pub(crate) struct Run {
     pub(crate) drained: BTreeSet<MemberId>,
     /// The most users that ran at once.
     pub(crate) peak: u64,
+    /// The load profile it follows. Its users are never placed: workers start them, with ids that
+    /// are reserved for them, and account for them.
+    pub(crate) plan: Option<Following>,
 }
 
 /// How far a run is.
@@ -88,6 +93,8 @@ pub(crate) struct Part {
     pub(crate) account: Account,
     /// The state of the run there, as told last.
     pub(crate) state: RunState,
+    /// What it has of the load profile.
+    pub(crate) plan: PartPlan,
 }
 
 /// How a part stands between master and worker.
@@ -163,7 +170,7 @@ impl Part {
 
     /// How many users it has.
     pub(crate) fn load(&self) -> u64 {
-        self.placed.len()
+        self.placed.len() + self.plan.living
     }
 }
 
@@ -185,6 +192,7 @@ impl Run {
             gaps: Vec::new(),
             drained: BTreeSet::new(),
             peak: 0,
+            plan: None,
         }
     }
 
@@ -209,6 +217,9 @@ impl Run {
                 let assignment = *assignment;
                 if let Some(part) = self.parts.remove(&assignment) {
                     self.kept.add(&part.account);
+                    if let Some(plan) = &mut self.plan {
+                        plan.kept.add(&part.plan.told.tallies);
+                    }
                 }
             }
         }

@@ -21,14 +21,27 @@ use super::{
     scaffold::{self, ScaffoldOptions},
     view::ScenarioView,
 };
-use crate::{scenario::catalog::Catalog, settings::NodeSettings};
+use crate::{
+    scenario::{
+        catalog::Catalog,
+        settings::{PROFILE, THRESHOLDS},
+    },
+    settings::NodeSettings,
+    threshold::{ThresholdFaults, Thresholds},
+};
 
+mod capacity;
+mod compare;
 mod profile;
 mod remote;
+mod report;
 mod work;
 
+use capacity::{CAPACITY_EXAMPLES, CapacityFlags};
+use compare::{COMPARE_EXAMPLES, CompareFlags};
 use profile::{PROFILE_EXAMPLES, ProfileFlags};
 use remote::{EvalFlags, NodeAsked, Question, StatusFlags};
+use report::{REPORT_EXAMPLES, ReportFlags};
 use work::{Work, on_node};
 
 const EXAMPLES: &str = "\
@@ -37,10 +50,13 @@ Examples:
   crowd scenarios idle                    what a scenario does, and its settings
   crowd run idle --users 100 lifetime=5s  one run, a summary and an exit code
   echo 'do idle 10' | crowd               commands from a script
+  crowd capacity http --max 500 --signal 'p95 < 150ms' url=http://shop:8080/
+                                          how many users it supports
   crowd start                             a node without console, driven over its API
   crowd attach                            the console of that node
   crowd eval 'do idle 10'                 one command on it
   crowd status                            whether it is up
+  crowd report result.json --html r.html  a page with charts of an earlier run
   crowd new checkout                      a scenario of your own
 
 Settings of the node are read from --config FILE (or CROWD_CONFIG) and from CROWD_… variables.
@@ -51,6 +67,11 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   crowd run idle --users 1000 --duration 30s
   crowd run chat --users 200 number_of_neighbours=10 --user-rate 50/s --json result.json
+  crowd run http url=http://localhost:8080/ --stages '30s: 0 -> 50, 1m: 50, 10s: 50 -> 0'
+  crowd run http url=http://localhost:8080/ requests=1 --stages '1m: 10/s -> 200/s max 500'
+  crowd run http url=http://localhost:8080/ --profile load.toml saturation=block
+  crowd run chat --users 200 --threshold 'p95(deliver) < 150ms abort after 30s'
+  crowd run chat --users 200 --html result.html --junit result.xml
 
 Ctrl-C tells all users to stop; a second one kills those that do not.";
 
@@ -88,6 +109,9 @@ enum Verb {
     /// One run on a node of its own, with a summary and an exit code.
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunFlags),
+    /// Searches how many users (or which rate) the target supports.
+    #[command(after_help = CAPACITY_EXAMPLES)]
+    Capacity(Box<CapacityFlags>),
     /// The scenarios compiled in; for one, its documentation and settings.
     Scenarios {
         /// The scenario to describe.
@@ -96,6 +120,12 @@ enum Verb {
     /// Draws a load profile: what it asks for over time, and its stages.
     #[command(after_help = PROFILE_EXAMPLES)]
     Profile(ProfileFlags),
+    /// Compares two runs: what got better or worse, and whether that is noise.
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare(CompareFlags),
+    /// The outputs of a run, made later from its JSON document.
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(ReportFlags),
     /// The console of a running node; leaving it leaves the node and its run alone.
     Attach(NodeAsked),
     /// One console command on a running node; the exit code says whether it worked.
@@ -110,10 +140,10 @@ enum Verb {
 struct RunFlags {
     /// The scenario.
     scenario: String,
-    /// How many users.
+    /// How many users; without it, a profile says how many there are.
     #[arg(long, value_name = "N", value_parser = users, allow_negative_numbers = true)]
-    users: u64,
-    /// Settings of the scenario.
+    users: Option<u64>,
+    /// Settings of the scenario and of the run; `crowd scenarios NAME` lists them.
     #[arg(value_name = "KEY=VALUE", value_parser = pair)]
     settings: Vec<Pair>,
     /// How fast users are admitted: `50/s`, `1200/min`, `unlimited`.
@@ -122,9 +152,25 @@ struct RunFlags {
     /// Stops the run after so long; without it, the run ends when all users have ended.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     duration: Option<Duration>,
+    /// A load profile to follow, from a file: TOML, or JSON if its name ends so.
+    #[arg(long, value_name = "FILE", conflicts_with = "stages")]
+    profile: Option<PathBuf>,
+    /// A load profile to follow, its stages on one line: `10s: 0 -> 100, 1m: 100, 1m: 50/s`.
+    #[arg(long, value_name = "STAGES")]
+    stages: Option<String>,
+    /// What the run has to keep to, as `p95(login) < 150ms`; may be given more than once. A run that
+    /// does not ends with exit code 2.
+    #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
+    threshold: Vec<String>,
     /// Writes the result to a file, as one JSON document.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Writes the result to a file, as one self-contained page with charts.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Writes the result to a file, as JUnit's XML.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -181,6 +227,8 @@ fn main_with(catalog: Catalog, arguments: impl IntoIterator<Item = OsString>) ->
         Some(Verb::Scenarios { name }) => scenarios(&catalog, name.as_deref()),
         Some(Verb::New(flags)) => new(flags),
         Some(Verb::Profile(flags)) => profile::draw_it(&flags),
+        Some(Verb::Compare(flags)) => compare::compare_them(flags),
+        Some(Verb::Report(flags)) => report::make(&flags),
         Some(Verb::Attach(node)) => remote::ask(&catalog, &boot, Question::Attach(node)),
         Some(Verb::Eval(flags)) => remote::ask(&catalog, &boot, Question::Eval(flags)),
         Some(Verb::Status(flags)) => remote::ask(&catalog, &boot, Question::Status(flags)),
@@ -195,6 +243,16 @@ fn main_with(catalog: Catalog, arguments: impl IntoIterator<Item = OsString>) ->
                 Exit::BadUsage
             }
         },
+        Some(Verb::Capacity(flags)) => match flags.checked() {
+            Ok(options) => {
+                boot.log_unless_told = Some("warn");
+                on_node(catalog, boot, Work::Capacity(Box::new(options)))
+            }
+            Err(faults) => {
+                eprintln!("{faults}");
+                Exit::BadUsage
+            }
+        },
         Some(Verb::Start) => on_node(catalog, boot, Work::Start),
         None | Some(Verb::Console) => on_node(catalog, boot, Work::Console),
     }
@@ -202,7 +260,42 @@ fn main_with(catalog: Catalog, arguments: impl IntoIterator<Item = OsString>) ->
 
 impl RunFlags {
     fn checked(self) -> Result<RunOptions, String> {
-        let Self { scenario, users, mut settings, user_rate, duration, json } = self;
+        let Self {
+            scenario,
+            users,
+            mut settings,
+            user_rate,
+            duration,
+            profile,
+            stages,
+            threshold,
+            json,
+            html,
+            junit,
+        } = self;
+        let planned =
+            profile.is_some() || stages.is_some() || settings.iter().any(|(key, _)| key == PROFILE);
+        match users {
+            Some(_) if planned => {
+                return Err(
+                    "--users says how many users there are, and so does the load profile: \
+                            give one of them"
+                        .to_owned(),
+                );
+            }
+            None if !planned => {
+                return Err("how many users? Give --users N, or a load profile: \
+                            --stages '1m: 0 -> 50', or --profile FILE"
+                    .to_owned());
+            }
+            _ => {}
+        }
+        if profile.is_some() || stages.is_some() {
+            let followed = profile::read(profile.as_deref(), stages.as_deref());
+            let followed = followed.map_err(|faults| faults.to_string())?;
+            settings.push((PROFILE.to_owned(), followed.to_string()));
+        }
+        let users = users.unwrap_or(0);
         if let Some(rate) = user_rate {
             settings.push(("user_rate".to_owned(), rate));
         }
@@ -211,8 +304,35 @@ impl RunFlags {
                 return Err(format!("`{key}` is given twice"));
             }
         }
-        Ok(RunOptions { scenario, users, settings, duration, json })
+        add_thresholds(&mut settings, &threshold)?;
+        Ok(RunOptions { scenario, users, settings, duration, json, html, junit })
     }
+}
+
+/// Adds thresholds to those among the settings.
+fn add_thresholds(settings: &mut Vec<Pair>, more: &[String]) -> Result<(), String> {
+    let given = settings.iter().position(|(key, _)| key == THRESHOLDS);
+    // Elsewhere an empty setting is none.
+    let given_text = given.map(|at| settings[at].1.clone()).filter(|text| !text.is_empty());
+    let (mut all, mut faults) = (Vec::new(), Vec::new());
+    for text in given_text.iter().chain(more) {
+        match text.parse::<Thresholds>() {
+            Ok(read) => all.extend_from_slice(read.all()),
+            Err(found) => faults.extend(found.0),
+        }
+    }
+    if !faults.is_empty() {
+        let what = if more.is_empty() { "thresholds=…" } else { "--threshold" };
+        return Err(format!("{what} cannot be read:\n{}", ThresholdFaults(faults)));
+    }
+    if let Some(all) = Thresholds::new(all) {
+        let all = all.to_string();
+        match given {
+            Some(at) => settings[at].1 = all,
+            None => settings.push((THRESHOLDS.to_owned(), all)),
+        }
+    }
+    Ok(())
 }
 
 fn scenarios(catalog: &Catalog, name: Option<&str>) -> Exit {

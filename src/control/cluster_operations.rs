@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 
 use super::{
-    command::{Command, Pair, RampText, RateText},
+    command::{CapacityCommand, Command, Pair, RampText, RateText},
     execute::is_on,
     node_operations::{document_of, live_view, metrics_view, ramp_of, rate_of},
     operations::{FinishedReport, Operations, RunEnd},
@@ -14,6 +14,8 @@ use super::{
     view::{Chosen, CoordinatorView, Dealt, MetricsView, NodeView, StatusView, ThrottleView},
 };
 use crate::{
+    capacity::Desk,
+    measure::{health::nodes::judge_nodes, window::Window},
     node::{Added, ClusterNode, RunState, SetOutcome, SettingView, Status, UserView},
     refusal::{Code, Refusal},
     scenario::catalog::Catalog,
@@ -47,7 +49,11 @@ impl Operations for ClusterNode {
         if own_part || !is_of_the_run(command) {
             return None;
         }
-        if self.master().master().is_none() && matches!(command, Command::Do { .. }) {
+        let begins = matches!(
+            command,
+            Command::Do { .. } | Command::Capacity(CapacityCommand::Start { .. })
+        );
+        if self.master().master().is_none() && begins {
             match self.master().claim().await {
                 Ok(()) => return None,
                 // Another one was faster: it carries the command out.
@@ -126,6 +132,11 @@ impl Operations for ClusterNode {
 
     async fn reset(&self) -> Result<(), Refusal> {
         self.master().reset().await
+    }
+
+    fn tally_lag(&self) -> Duration {
+        // Nodes tell their counts once a second, each at its own time.
+        Duration::from_secs(2)
     }
 
     async fn set(&self, settings: Vec<Pair>, nodes: &[String]) -> Result<SetOutcome, Refusal> {
@@ -274,7 +285,19 @@ impl Operations for ClusterNode {
             return self.node().metrics(name).await;
         }
         let report = self.report(false).await;
-        metrics_view(report.map(|report| (self.measured().snapshot(), report)), name)
+        metrics_view(report.map(|report| (ClusterNode::measured(self).snapshot(), report)), name)
+    }
+
+    fn desk(&self) -> &Desk {
+        self.node().desk()
+    }
+
+    async fn measured(&self) -> Option<Window> {
+        if self.is_master() {
+            Some(ClusterNode::measured(self).snapshot().total)
+        } else {
+            Operations::measured(self.node()).await
+        }
     }
 
     async fn live(&self, left: Option<Duration>, width: usize) -> String {
@@ -282,7 +305,14 @@ impl Operations for ClusterNode {
             return self.node().live(left, width).await;
         }
         match Operations::status(self).await {
-            Ok(status) => live_view(status, &self.measured().snapshot(), left, width),
+            Ok(status) => {
+                let failing = self.node().failing_thresholds();
+                let measured = ClusterNode::measured(self);
+                let nodes = measured.health();
+                let nodes = nodes.iter().map(|(name, health)| (name.as_str(), health));
+                let generator = judge_nodes(nodes).verdict;
+                live_view(status, &measured.snapshot(), (failing, generator), (left, width))
+            }
             Err(_) => String::new(),
         }
     }
@@ -326,6 +356,7 @@ fn is_of_the_run(command: &Command) -> bool {
         | Command::Drain { .. }
         | Command::Throttle(_)
         | Command::Coordinator(_)
+        | Command::Capacity(_)
         | Command::Users { .. }
         | Command::User { .. }
         | Command::Metrics { .. }

@@ -122,6 +122,7 @@ impl StatusView {
             gaps: gaps.collect(),
             notes: Vec::new(),
             status: Status {
+                profile: status.profile.clone(),
                 node: node.to_owned(),
                 state: status.state,
                 reason: status.reason,

@@ -89,6 +89,8 @@ pub enum Command {
     Throttle(ThrottleCommand),
     /// `coordinator …`.
     Coordinator(CoordinatorCommand),
+    /// `capacity …`.
+    Capacity(CapacityCommand),
     /// `users [LIMIT]`.
     Users {
         /// At most so many are shown.
@@ -201,6 +203,24 @@ pub enum CoordinatorCommand {
     },
 }
 
+/// `capacity …`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CapacityCommand {
+    /// `capacity start SCENARIO [KEY=VALUE…] [with KEY=VALUE…]`.
+    Start {
+        /// The scenario's name.
+        scenario: String,
+        /// Settings of the scenario.
+        settings: Vec<Pair>,
+        /// Settings of the search; `signal` and `query` may be there more than once.
+        search: Vec<Pair>,
+    },
+    /// `capacity status`.
+    Status,
+    /// `capacity stop`.
+    Stop,
+}
+
 /// How many users `users` shows unless told.
 pub const USERS_SHOWN: usize = 20;
 
@@ -243,6 +263,7 @@ impl fmt::Display for Command {
             Self::Drain { node } => write!(f, "drain {}", words::quoted(node)),
             Self::Throttle(command) => write!(f, "throttle {command}"),
             Self::Coordinator(command) => write!(f, "coordinator {command}"),
+            Self::Capacity(command) => write!(f, "capacity {command}"),
             Self::Users { limit } => write!(f, "users {limit}"),
             Self::User { id } => write!(f, "user {id}"),
             Self::Metrics { name } => words::write_optional(f, "metrics", name.as_deref()),
@@ -289,6 +310,23 @@ impl fmt::Display for CoordinatorCommand {
             Self::List => f.write_str("list"),
             Self::Reset { name } => write!(f, "reset {}", words::quoted(name)),
             Self::Stop { name } => write!(f, "stop {}", words::quoted(name)),
+        }
+    }
+}
+
+impl fmt::Display for CapacityCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start { scenario, settings, search } => {
+                write!(f, "start {}", words::quoted(scenario))?;
+                words::write_pairs(f, settings)?;
+                if !search.is_empty() {
+                    f.write_str(" with")?;
+                }
+                words::write_pairs(f, search)
+            }
+            Self::Status => f.write_str("status"),
+            Self::Stop => f.write_str("stop"),
         }
     }
 }

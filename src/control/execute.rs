@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
+    capacity,
     command::{Command, CoordinatorCommand, ThrottleCommand, help, parse_line},
     operations::Operations,
     reply::Reply,
@@ -73,6 +74,7 @@ pub(crate) async fn execute_here(
         }
         Command::Reset => {
             node.reset().await?;
+            node.desk().forget();
             Reply::Reset
         }
         Command::Set { settings, nodes } => {
@@ -103,6 +105,7 @@ pub(crate) async fn execute_here(
         }
         Command::Throttle(command) => throttle(node, command).await?,
         Command::Coordinator(command) => coordinator(node, command).await?,
+        Command::Capacity(command) => capacity::execute(node, command).await?,
         Command::Users { limit } => Reply::Users {
             shown: node.users(limit).await?,
             running: node.status().await?.users.running,
@@ -123,6 +126,8 @@ pub fn is_on(state: RunState) -> bool {
 /// Whether nobody waits, runs or may still come of what was asked for so far.
 pub fn all_gone(status: &Status) -> bool {
     match status.state {
+        // More may come by the plan.
+        RunState::Running if status.profile.is_some() => false,
         RunState::Running => status.users.waiting + status.users.running == 0,
         state => !is_on(state),
     }

@@ -14,7 +14,9 @@ use super::{
     view::{Chosen, CoordinatorView, Dealt, MetricsView, NodeView, ThrottleView},
 };
 use crate::{
+    capacity::Desk,
     failure::Failure,
+    measure::window::Window,
     node::{Added, RunState, SetOutcome, SettingView, Status, UserCounts, UserView},
     refusal::{Code, Refusal},
     scenario::{Run, Scenario, catalog::Catalog},
@@ -53,12 +55,15 @@ pub(super) struct Inside {
     pub(super) stubborn: bool,
     /// How long `init` takes.
     pub(super) init: Duration,
+    /// All that was measured.
+    pub(super) measured: Window,
 }
 
 /// The node. Its users end when they are told to, or when a test says so.
 #[derive(Clone)]
 pub(super) struct Fake {
     catalog: Catalog,
+    desk: Desk,
     inside: Arc<Mutex<Inside>>,
     state: watch::Sender<RunState>,
 }
@@ -73,9 +78,11 @@ impl Fake {
             log: Vec::new(),
             stubborn: false,
             init: Duration::ZERO,
+            measured: Window::default(),
         };
         Self {
             catalog: Catalog::new().with::<Idle>(),
+            desk: Desk::default(),
             inside: Arc::new(Mutex::new(inside)),
             state: watch::Sender::new(RunState::Idle),
         }
@@ -217,6 +224,7 @@ impl Operations for Fake {
             highest_user_id: inside.users.asked,
             user_rate: Some("1200/min".to_owned()),
             elapsed: Duration::from_secs(75),
+            profile: None,
         }))
     }
 
@@ -338,6 +346,14 @@ impl Operations for Fake {
         Ok(MetricsView { text, document: serde_json::Map::new() })
     }
 
+    fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    async fn measured(&self) -> Option<Window> {
+        Some(self.with(|inside| inside.measured.clone()))
+    }
+
     async fn live(&self, _: Option<Duration>, _: usize) -> String {
         "live".to_owned()
     }
@@ -348,6 +364,8 @@ impl Operations for Fake {
             Some(FinishedReport {
                 summary: format!("summary: {} removed", inside.users.removed),
                 document: format!("{{\"exit_code\":{exit_code}}}\n"),
+                page: "<!DOCTYPE html>".to_owned(),
+                junit: "<testsuites/>".to_owned(),
                 exit_code,
             })
         })

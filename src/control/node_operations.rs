@@ -1,6 +1,6 @@
 //! The operations of a [`Node`] of this process.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use serde_json::Value;
 
@@ -10,12 +10,13 @@ use super::{
     view::{Chosen, CoordinatorView, Dealt, MetricsView, NodeView, ThrottleView},
 };
 use crate::{
+    capacity::Desk,
     coordinator::{CoordinatorInfo, CoordinatorState},
-    measure::Snapshot,
+    measure::{Snapshot, health::Trust, window::Window},
     node::{Added, Node, RunState, SetOutcome, SettingView, Status, UserView},
     refusal::{Code, Refusal},
     report::{
-        Colour, RunReport, json,
+        Colour, RunReport, html, json, junit,
         live::{self, LiveAction, LiveView},
         metrics::render_metrics,
         text,
@@ -157,11 +158,20 @@ impl Operations for Node {
         metrics_view(measured.zip(self.report(false).await), name)
     }
 
+    fn desk(&self) -> &Desk {
+        Node::desk(self)
+    }
+
+    async fn measured(&self) -> Option<Window> {
+        Some(self.measure().await?.snapshot().total)
+    }
+
     async fn live(&self, left: Option<Duration>, width: usize) -> String {
         let (Ok(status), Some(measure)) = (Node::status(self).await, self.measure().await) else {
             return String::new();
         };
-        live_view(status, &measure.snapshot(), left, width)
+        let judged = (self.failing_thresholds(), self.generator().verdict);
+        live_view(status, &measure.snapshot(), judged, (left, width))
     }
 
     async fn finish_report(&self, end: RunEnd, colour: bool) -> Option<FinishedReport> {
@@ -204,19 +214,25 @@ pub(super) fn metrics_view(
 pub(super) fn live_view(
     status: Status,
     measured: &Snapshot,
-    left: Option<Duration>,
-    width: usize,
+    (failing, generator): (Vec<String>, Trust),
+    (left, width): (Option<Duration>, usize),
 ) -> String {
     let view = LiveView {
         scenario: status.scenario.unwrap_or_default(),
         elapsed: status.elapsed,
-        remaining: left,
+        // A profile says itself how long it takes.
+        remaining: left.or_else(|| {
+            let profile = status.profile.as_ref()?;
+            Some(profile.duration.saturating_sub(profile.elapsed))
+        }),
+        profile: status.profile,
         running: status.users.running,
         waiting: status.users.waiting,
         finished: status.users.finished,
         failed: status.users.failed,
         actions: LiveAction::of(&measured.last),
-        ..LiveView::default()
+        failing,
+        generator,
     };
     live::render(&view, Colour::Ansi, width)
 }
@@ -224,13 +240,20 @@ pub(super) fn live_view(
 /// A result as it is told.
 pub(super) fn document_of(report: &RunReport, colour: bool) -> FinishedReport {
     let colour = if colour { Colour::Ansi } else { Colour::Plain };
-    let document = json::render(report).unwrap_or_else(|fault| {
-        // Reporting may not fail a run; an empty document says that there is none.
-        tracing::error!("the document of the run cannot be made: {fault}");
-        String::new()
-    });
-    let summary = text::summary(report, colour);
-    FinishedReport { summary, document, exit_code: report.exit_code }
+    let or_nothing = |made: io::Result<String>| {
+        made.unwrap_or_else(|fault| {
+            // Reporting may not fail a run; an empty document says that there is none.
+            tracing::error!("a document of the run cannot be made: {fault}");
+            String::new()
+        })
+    };
+    FinishedReport {
+        summary: text::summary(report, colour),
+        document: or_nothing(json::render(report)),
+        page: html::render(report),
+        junit: or_nothing(junit::render(report)),
+        exit_code: report.exit_code,
+    }
 }
 
 pub(super) fn rate_of(rate: &RateText) -> Result<Rate, Refusal> {

@@ -3,9 +3,12 @@
 use std::{future::Future, time::Duration};
 
 use crate::{
+    capacity::Desk,
+    measure::window::Window,
     node::{Added, RunState, SetOutcome, SettingView, Status, UserView},
     refusal::{Code, Refusal},
-    scenario::catalog::Catalog,
+    scenario::{catalog::Catalog, settings::ITERATION_RATE},
+    throttle::Rate,
     user::UserId,
 };
 
@@ -31,6 +34,10 @@ pub struct FinishedReport {
     pub summary: String,
     /// The document for programs, as JSON.
     pub document: String,
+    /// The page for people, as HTML.
+    pub page: String,
+    /// The result for build servers, as JUnit's XML.
+    pub junit: String,
     /// The exit code of the process that made the run.
     pub exit_code: u8,
 }
@@ -209,6 +216,32 @@ pub trait Operations: Clone + Send + Sync + 'static {
         name: Option<&str>,
     ) -> impl Future<Output = Result<MetricsView, Refusal>> + Send;
 
+    /// Where the one capacity search of this node is kept.
+    fn desk(&self) -> &Desk;
+
+    /// All that was measured since the run began; `None` without a run.
+    fn measured(&self) -> impl Future<Output = Option<Window>> + Send;
+
+    /// By how much the counts of throttles may be behind.
+    fn tally_lag(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Lets all users together begin so many iterations a second, in a run that has begun with an
+    /// `iteration_rate`.
+    fn set_load(&self, per_second: f64) -> impl Future<Output = Result<(), Refusal>> + Send {
+        let rate = rate_of(per_second).to_string();
+        async move {
+            let outcome = self.set(vec![(ITERATION_RATE.to_owned(), rate)], &[]).await?;
+            match outcome.faults.into_iter().next() {
+                Some((setting, fault)) => {
+                    Err(Refusal::new(Code::CannotChangeRate, format!("`{setting}`: {fault}")))
+                }
+                None => Ok(()),
+            }
+        }
+    }
+
     /// A few lines, none wider than `width`, that tell how the run goes, with what is left of its
     /// time.
     fn live(&self, left: Option<Duration>, width: usize) -> impl Future<Output = String> + Send;
@@ -225,6 +258,12 @@ pub trait Operations: Clone + Send + Sync + 'static {
 
     /// Ends the run, if any, and the node.
     fn shutdown(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// So many a second, to a hundredth, of which each is a whole number an hour.
+fn rate_of(per_second: f64) -> Rate {
+    let hundredths = (per_second * 100.0).round().max(1.0) as u64;
+    Rate::timed(hundredths, Duration::from_secs(100).as_nanos() as u64)
 }
 
 fn no_cluster(consequence: &str) -> Refusal {

@@ -8,7 +8,10 @@ use super::view::{
     Chosen, CoordinatorView, Dealt, MetricsView, NodeView, ScenarioView, SettingLine, StatusView,
     ThrottleView,
 };
-use crate::node::{Added, RunState, SetOutcome, Status, UserView};
+use crate::{
+    capacity::CapacityStatus,
+    node::{Added, RunState, SetOutcome, Status, UserView},
+};
 
 mod text;
 
@@ -63,6 +66,8 @@ pub enum Reply {
     Throttle(ThrottleView),
     /// The coordinators there are.
     Coordinators(Vec<CoordinatorView>),
+    /// How a capacity search stands.
+    Capacity(Box<CapacityStatus>),
     /// Running users.
     Users {
         /// Those shown.
@@ -137,6 +142,7 @@ impl fmt::Display for Reply {
             Self::Throttles(throttles) => text::throttles(f, throttles),
             Self::Throttle(throttle) => text::throttle(f, throttle),
             Self::Coordinators(coordinators) => text::coordinators(f, coordinators),
+            Self::Capacity(status) => f.write_str(&super::capacity::text::status(status)),
             Self::Users { shown, running } => text::users(f, shown, *running),
             Self::User(user) => text::user(f, user),
             Self::Metrics(metrics) => f.write_str(metrics.text.trim_end()),

@@ -1,9 +1,8 @@
 //! `crowd run`: one run from begin to end, with live progress, a summary and an exit code.
 
 use std::{
-    fs,
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -20,9 +19,11 @@ use super::{
 use crate::node::{RunState, Status};
 
 mod ending;
-mod progress;
+mod outputs;
+pub(super) mod progress;
 
 use ending::{Action, Ending};
+pub(super) use outputs::unwritable;
 use progress::Progress;
 
 /// How often the run is looked at.
@@ -44,6 +45,10 @@ pub struct RunOptions {
     pub duration: Option<Duration>,
     /// Where the document goes.
     pub json: Option<PathBuf>,
+    /// Where the page goes.
+    pub html: Option<PathBuf>,
+    /// Where JUnit's XML goes.
+    pub junit: Option<PathBuf>,
 }
 
 /// Runs a scenario until all users have ended, the time is up or somebody interrupts it; tells
@@ -69,8 +74,9 @@ async fn run_until(
     answers: &mut impl Write,
     colour: bool,
 ) -> io::Result<Exit> {
-    if let Some(fault) = options.json.as_deref().and_then(unwritable) {
-        eprintln!("{fault}");
+    let faults = outputs::faults(&options);
+    if !faults.is_empty() {
+        faults.iter().for_each(|fault| eprintln!("{fault}"));
         return Ok(Exit::BadUsage);
     }
     let mut work = Work {
@@ -91,7 +97,7 @@ async fn run_until(
     drop(progress);
     let cut = if ending.interrupted() { RunEnd::Interrupted } else { RunEnd::Complete };
     let exit = match node.finish_report(cut, colour).await {
-        Some(report) => tell(&report, options.json.as_deref(), answers)?,
+        Some(report) => tell(&report, &options, answers)?,
         None => {
             eprintln!("the run has left nothing to tell");
             Exit::Failed as u8
@@ -201,9 +207,15 @@ impl<N: Operations> Work<N> {
         match action {
             Action::Nothing => {}
             Action::Drain => {
-                if let Ok(Status { state: RunState::Running, users, .. }) = self.node.status().await
-                    && users.waiting + users.running > 0
+                if let Ok(Status { state: RunState::Running, users, profile, .. }) =
+                    self.node.status().await
+                    && (users.waiting + users.running > 0 || profile.is_some())
                 {
+                    if profile.is_some() {
+                        // Nobody comes any more, and those that are there are told to stop.
+                        let _ = self.node.stop().await;
+                        return Ok(());
+                    }
                     // Refused only if the run has ended meanwhile.
                     let _ = self.node.remove(users.waiting + users.running, false, &[]).await;
                 }
@@ -218,33 +230,13 @@ impl<N: Operations> Work<N> {
     }
 }
 
-/// Prints the summary and writes the document; answers with the exit code.
-fn tell(report: &FinishedReport, json: Option<&Path>, answers: &mut impl Write) -> io::Result<u8> {
+/// Prints the summary and writes what else was asked for; answers with the exit code.
+fn tell(report: &FinishedReport, options: &RunOptions, answers: &mut impl Write) -> io::Result<u8> {
     writeln!(answers, "{}", report.summary.trim_end())?;
     answers.flush()?;
-    let Some(path) = json else { return Ok(report.exit_code) };
-    match fs::write(path, &report.document) {
-        Ok(()) => Ok(report.exit_code),
-        Err(error) => {
-            eprintln!("`{}` cannot be written: {error}", path.display());
-            Ok(report.exit_code.max(Exit::Failed as u8))
-        }
-    }
-}
-
-/// Why no file can be written there, as far as that can be told before the run.
-fn unwritable(path: &Path) -> Option<String> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    if path.is_dir() || path.file_name().is_none() {
-        Some(format!("--json {}: this is a folder; name a file", path.display()))
-    } else if !folder.is_dir() {
-        Some(format!("--json {}: there is no folder `{}`", path.display(), folder.display()))
-    } else {
-        None
-    }
+    let faults = outputs::write(options, report);
+    faults.iter().for_each(|fault| eprintln!("{fault}"));
+    Ok(if faults.is_empty() { report.exit_code } else { report.exit_code.max(Exit::Failed as u8) })
 }
 
 #[cfg(test)]

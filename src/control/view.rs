@@ -8,7 +8,7 @@ use crate::{
     node::{Added, RunState, SettingView, Status, UserCounts},
     scenario::{
         erased::Registered,
-        settings::{Declaration, Origin, Update, user_rate_declaration},
+        settings::{Declaration, Origin, Update, runtime_declarations},
     },
     settings::secret::MASK,
 };
@@ -248,7 +248,7 @@ impl ScenarioView {
     /// Describes a scenario on a node that admits users at `user_rate` unless a run says otherwise.
     pub fn of(scenario: &dyn Registered, user_rate: &str) -> Self {
         let own = scenario.declarations().all.into_iter();
-        let settings = own.chain([user_rate_declaration(user_rate)]).map(Into::into).collect();
+        let settings = own.chain(runtime_declarations(user_rate)).map(Into::into).collect();
         Self {
             name: scenario.name().to_owned(),
             about: scenario.about().trim().to_owned(),

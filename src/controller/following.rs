@@ -62,6 +62,7 @@ impl State {
             users: self.machine.population().counts(),
             endings: self.endings.counts(),
             gone: self.machine.take_gone(),
+            plan: self.plan_beat(),
         }
     }
 }

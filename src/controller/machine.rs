@@ -64,6 +64,8 @@ pub enum Command {
     Start(IdSet),
     /// Tell these users to stop.
     Stop(IdSet),
+    /// Tell these users that they are no longer needed.
+    Retire(IdSet),
     /// Kill those of these users that still run when the grace time is over.
     KillAfterGrace(IdSet),
     /// Kill these users now.
@@ -229,6 +231,60 @@ impl Machine {
     /// The ids that are gone since this was asked last.
     pub fn take_gone(&mut self) -> Gone {
         self.population.take_gone()
+    }
+
+    /// A master reserves these ids for users that are started for arrivals.
+    pub fn reserve(&mut self, ids: &IdSet) {
+        self.population.reserve(ids);
+    }
+
+    /// So many more users are to be kept running. Answers how many there will be ids for.
+    pub fn keep(&mut self, count: u64) -> (u64, Vec<Command>) {
+        match self.stage {
+            Stage::Running => (self.population.keep(count), self.demand()),
+            _ => (0, Vec::new()),
+        }
+    }
+
+    /// Users are to be started for so many arrivals. Answers their ids: fewer if the run does not
+    /// go on, or there are not so many ids.
+    pub fn arrive(&mut self, count: u64) -> IdSet {
+        match self.stage {
+            Stage::Running => self.population.arrive(count),
+            _ => IdSet::default(),
+        }
+    }
+
+    /// So many users are no longer needed. Answers how many were chosen.
+    pub fn retire(&mut self, count: u64) -> (u64, Vec<Command>) {
+        if !matches!(self.stage, Stage::Running) || count == 0 {
+            return (0, Vec::new());
+        }
+        let removal = self.population.retire(count);
+        (removal.len(), self.retired(removal))
+    }
+
+    /// No user is needed any more.
+    pub fn retire_all(&mut self) -> Vec<Command> {
+        if !matches!(self.stage, Stage::Running) {
+            return Vec::new();
+        }
+        let removal = self.population.retire_all();
+        self.retired(removal)
+    }
+
+    fn retired(&self, removal: Removal) -> Vec<Command> {
+        let mut commands = if removal.cancelled.is_empty() { Vec::new() } else { self.demand() };
+        if !removal.chosen.is_empty() {
+            commands.push(Command::Retire(removal.chosen));
+        }
+        commands
+    }
+
+    /// These users are no longer needed, and have had the time to end their iteration.
+    pub fn overdue(&mut self, ids: &IdSet) -> Vec<Command> {
+        let chosen = self.population.overdue(ids);
+        farewell(Removal { cancelled: IdSet::default(), chosen }, true)
     }
 
     /// The user rate lets `count` users in.

@@ -13,10 +13,15 @@ use super::{
     run::Ended,
 };
 use crate::{
-    cluster::mail::Mail,
+    cluster::{
+        mail::Mail,
+        protocol::run::{PlanBeat, PlanWords},
+    },
     coordinator::Coordinators,
     failure::Failure,
-    measure::Measure,
+    feed::Feeders,
+    load::{desk::Arrival, gate::Gate, status::PlanStatus, tally::Tallies},
+    measure::{Measure, health::watchdog::Watchdog},
     refusal::Refusal,
     scenario::{
         catalog::Catalog,
@@ -37,6 +42,9 @@ pub(crate) struct ControllerOptions {
     pub(crate) telemetry: Telemetry,
     pub(crate) throttles: Throttles,
     pub(crate) coordinators: Coordinators,
+    /// Looks at the generator during runs.
+    pub(crate) watchdog: Watchdog,
+    pub(crate) feeders: Feeders,
     /// The way to users on other nodes, if this node is one of a cluster.
     pub(crate) mail: Option<Mail>,
     /// How many user supervisors there are.
@@ -68,6 +76,17 @@ pub(crate) struct Standing {
     pub(crate) endings: EndingCounts,
     /// Users that are gone since this was asked last.
     pub(crate) gone: Gone,
+    /// How the plan stands here.
+    pub(crate) plan: PlanBeat,
+}
+
+/// What a master deals of its plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Dealing {
+    /// When the plan began, or is to begin.
+    pub(crate) began: Instant,
+    /// What it says.
+    pub(crate) words: PlanWords,
 }
 
 /// The ids an `add` gave out.
@@ -117,6 +136,9 @@ pub struct Status {
     pub user_rate: Option<String>,
     /// How long the run goes on, or took.
     pub elapsed: Duration,
+    /// How far its load profile is, if it follows one that has begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<PlanStatus>,
 }
 
 /// What `user ID` tells.
@@ -166,6 +188,13 @@ pub struct Account {
     pub users: UserCounts,
     /// Users by how they ended.
     pub endings: EndingCounts,
+    /// What became of arrivals, by stage.
+    pub arrivals: Tallies,
+    /// When the load profile began, since the run was asked for; `None`: there is none, or it has
+    /// not begun.
+    pub profile_began: Option<Duration>,
+    /// Where arrivals come in, if the run follows a load profile.
+    pub(crate) gate: Option<Gate>,
     /// What was measured.
     pub measure: Measure,
     /// What the throttles and coordinators were like when the run ended; `None` while it goes on.
@@ -205,6 +234,14 @@ pub(crate) enum ControllerMessage {
     Place { users: IdSet },
     /// From a master: give so many users back.
     Release { count: u64 },
+    /// From a master: more of its plan.
+    Deal(Dealing),
+    /// From the gate: users are to be started for these arrivals.
+    Arrive { run: u64, arrivals: Vec<Arrival> },
+    /// From the run's clock: whatever its plan asks for by now.
+    Follow { run: u64 },
+    /// These users are no longer needed, and have had their time.
+    Overdue { run: u64, users: IdSet },
     /// End the run as failed: everybody is killed at once, or told to stop first. Answered when
     /// that is on its way.
     End { reason: String, at_once: bool, reply: RpcReplyPort<()> },

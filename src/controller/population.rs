@@ -76,6 +76,8 @@ pub enum Departure {
     Unknown,
     /// It is counted as ended.
     Counted,
+    /// The same; and it was started for an arrival, so that there is room for another.
+    Left,
     /// It was given back, and is in none of the counts.
     Released,
 }
@@ -108,6 +110,13 @@ pub struct Population {
     leaving: IdSet,
     /// Those of them that are to be given back when they end.
     returning: IdSet,
+    /// Of those staying, who was told that it is no longer needed.
+    retiring: IdSet,
+    /// Users that were started for arrivals, and run.
+    arrived: IdSet,
+    /// Ids that users of a plan are given; `None`: the next ones. Whoever reserves ids is not told
+    /// which of them are gone.
+    reserved: Option<IdSet>,
     /// Kept only for somebody who looks, since it grows until then.
     going: Option<Going>,
     finished: u64,
@@ -132,6 +141,32 @@ impl Population {
         }
         let first = self.highest + 1;
         self.add_range(first, self.highest.saturating_add(count))
+    }
+
+    /// Adds up to `count` users of a plan: with the next ids, or with reserved ones, of which there
+    /// may be fewer. Answers how many.
+    pub fn keep(&mut self, count: u64) -> u64 {
+        let ids = self.next_ids(count);
+        ids.ranges().for_each(|range| self.waiting.insert(range));
+        self.asked += ids.len();
+        ids.len()
+    }
+
+    /// Takes ids out of those reserved, or the next ones.
+    fn next_ids(&mut self, count: u64) -> IdSet {
+        let ids = match &mut self.reserved {
+            Some(reserved) => reserved.take_lowest(count),
+            None => {
+                let last = self.highest.saturating_add(count).min(HIGHEST_ID);
+                if last > self.highest {
+                    IdSet::from(vec![(self.highest + 1, last)])
+                } else {
+                    IdSet::default()
+                }
+            }
+        };
+        self.highest = ids.ranges().next_back().map_or(0, |last| *last.end()).max(self.highest);
+        ids
     }
 
     /// Adds exactly these ids, all above those given out before.
@@ -190,22 +225,109 @@ impl Population {
         admitted
     }
 
+    /// From now on, users of a plan get ids out of these.
+    pub fn reserve(&mut self, ids: &IdSet) {
+        let reserved = self.reserved.get_or_insert_default();
+        ids.ranges().for_each(|range| reserved.insert(range));
+    }
+
+    /// Starts users for so many arrivals, or for as many as there are ids for.
+    pub fn arrive(&mut self, count: u64) -> IdSet {
+        let ids = self.next_ids(count);
+        for range in ids.ranges() {
+            self.staying.insert(range.clone());
+            self.arrived.insert(range);
+        }
+        self.asked += ids.len();
+        self.started += ids.len();
+        self.peak = self.peak.max(self.running());
+        ids
+    }
+
+    /// How many ids are left for users of a plan; `None`: any number.
+    pub fn reserved(&self) -> Option<u64> {
+        self.reserved.as_ref().map(IdSet::len)
+    }
+
+    /// How many users live that were started for arrivals.
+    pub fn arrived(&self) -> u64 {
+        self.arrived.len()
+    }
+
+    /// How many users live that were not started for arrivals.
+    pub fn kept_living(&self) -> u64 {
+        (self.waiting.len() + self.running()).saturating_sub(self.arrived.len())
+    }
+
+    /// How many users there are but those that were started for arrivals, were told to stop, or are
+    /// no longer needed.
+    pub fn kept(&self) -> u64 {
+        self.waiting.len() + self.candidates().without(&self.retiring).len()
+    }
+
+    /// Up to `count` users are no longer needed, newest first: those that wait are cancelled, those
+    /// that run may end their iteration.
+    pub fn retire(&mut self, count: u64) -> Removal {
+        let cancelled = self.waiting.take_highest(count);
+        let mut candidates = self.candidates().without(&self.retiring);
+        let chosen = candidates.take_highest(count - cancelled.len());
+        chosen.ranges().for_each(|range| self.retiring.insert(range));
+        self.cancelled(&cancelled);
+        Removal { cancelled, chosen }
+    }
+
+    /// All users are no longer needed, those that were started for arrivals too.
+    pub fn retire_all(&mut self) -> Removal {
+        let cancelled = std::mem::take(&mut self.waiting);
+        let chosen = self.staying.without(&self.retiring);
+        self.retiring = self.staying.clone();
+        self.cancelled(&cancelled);
+        Removal { cancelled, chosen }
+    }
+
+    /// Tells those of these users to stop that are no longer needed and still run.
+    pub fn overdue(&mut self, ids: &IdSet) -> IdSet {
+        // All that retire stay as yet.
+        let chosen = ids.without(&ids.without(&self.retiring));
+        self.staying = self.staying.without(&chosen);
+        self.leave(&chosen);
+        chosen
+    }
+
+    fn candidates(&self) -> IdSet {
+        if self.arrived.is_empty() {
+            self.staying.clone()
+        } else {
+            self.staying.without(&self.arrived)
+        }
+    }
+
+    fn cancelled(&mut self, cancelled: &IdSet) {
+        self.removed += cancelled.len();
+        if let Some(going) = self.going.as_mut().filter(|_| self.reserved.is_none()) {
+            going.ended.extend(Vec::from(cancelled.clone()));
+        }
+    }
+
     /// Removes up to `count` users, newest first: those that wait before those that run. Users
     /// told to stop already are not chosen again.
     pub fn remove(&mut self, count: u64) -> Removal {
-        let removal = self.choose(count);
-        self.removed += removal.cancelled.len();
-        if let Some(going) = &mut self.going {
-            going.ended.extend(Vec::from(removal.cancelled.clone()));
-        }
-        removal
+        let cancelled = self.waiting.take_highest(count);
+        let chosen = self.staying.take_highest(count - cancelled.len());
+        self.cancelled(&cancelled);
+        self.leave(&chosen);
+        Removal { cancelled, chosen }
     }
 
     /// Gives up to `count` users back, chosen as by [`Population::remove`]: those that wait at
     /// once, those that run when they have ended. One that ends of itself meanwhile is counted
-    /// as ended.
+    /// as ended. Users that were started for arrivals are not given back: they end here.
     pub fn release(&mut self, count: u64) -> Removal {
-        let removal = self.choose(count);
+        let cancelled = self.waiting.take_highest(count);
+        let chosen = self.candidates().take_highest(count - cancelled.len());
+        self.staying = self.staying.without(&chosen);
+        self.leave(&chosen);
+        let removal = Removal { cancelled, chosen };
         self.asked -= removal.cancelled.len();
         for range in removal.chosen.ranges() {
             self.returning.insert(range);
@@ -216,13 +338,11 @@ impl Population {
         removal
     }
 
-    fn choose(&mut self, count: u64) -> Removal {
-        let cancelled = self.waiting.take_highest(count);
-        let chosen = self.staying.take_highest(count - cancelled.len());
-        for range in chosen.ranges() {
-            self.leaving.insert(range);
+    fn leave(&mut self, chosen: &IdSet) {
+        if !self.retiring.is_empty() {
+            self.retiring = self.retiring.without(chosen);
         }
-        Removal { cancelled, chosen }
+        chosen.ranges().for_each(|range| self.leaving.insert(range));
     }
 
     /// Counts the end of a running user.
@@ -230,6 +350,8 @@ impl Population {
         if !self.staying.remove(id) && !self.leaving.remove(id) {
             return Departure::Unknown;
         }
+        self.retiring.remove(id);
+        let arrived = self.arrived.remove(id);
         if self.returning.remove(id) && count == Count::Removed {
             self.asked -= 1;
             self.started -= 1;
@@ -243,7 +365,10 @@ impl Population {
             Count::Failed => self.failed += 1,
             Count::Removed => self.removed += 1,
         }
-        if let Some(going) = &mut self.going {
+        if arrived {
+            return Departure::Left;
+        }
+        if let Some(going) = self.going.as_mut().filter(|_| self.reserved.is_none()) {
             going.ended.push((id.0, id.0));
         }
         Departure::Counted

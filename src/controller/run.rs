@@ -15,24 +15,31 @@ use tokio::{
 
 use super::{
     admission::admit,
+    load::ActiveLoad,
     machine::RunState,
     message::{Added, ControllerMessage, ControllerOptions, SetOutcome},
+    rates,
 };
 use crate::{
     coordinator::CoordinatorInfo,
     failure::Failure,
+    feed::RunFeeders,
     measure::Measure,
-    refusal::{Code, Refusal},
+    refusal::Refusal,
     scenario::{
         erased::{Registered, Running},
         run::Services,
-        settings::{self, Change, Declarations, Faults, USER_RATE, Values, user_rate_declaration},
+        settings::{
+            self, Change, Declarations, Faults, RATES, SEED, Values, check_iteration_rate,
+            runtime_declarations,
+        },
     },
     telemetry::event::{
         ConfigEnv, ConfigHook, ConfigUpdate, ConfigVerify, InitException, InitStart, InitStop,
         TerminateException, TerminateStart, TerminateStop,
     },
-    throttle::{Rate, ThrottleInfo},
+    threshold,
+    throttle::ThrottleInfo,
     user::fence::Fence,
 };
 
@@ -53,6 +60,7 @@ pub(crate) struct ActiveRun {
     pub(super) values: Values,
     pub(super) services: Services,
     running: Option<Arc<dyn Running>>,
+    pub(super) load: Option<ActiveLoad>,
     demand: watch::Sender<u64>,
     /// `init` first, admission later.
     task: Option<AbortHandle>,
@@ -78,7 +86,14 @@ impl ActiveRun {
     ) -> Result<Self, Refusal> {
         let declarations = full_declarations(&*registered, &options.user_rate);
         let values = settings::resolve(&declarations, given, &*options.environment)
-            .map_err(|faults| refuse(faults, options))?;
+            .map_err(|faults| refuse(faults, options))?
+            .with_rate_of_profile();
+        threshold::check_settings(&values)?;
+        check_iteration_rate(&values)?;
+        let load = ActiveLoad::of(&values)?;
+        if let Some(load) = &load {
+            load.takes_users(users)?;
+        }
         let services = Services::new(
             options.node.clone(),
             options.throttles.clone(),
@@ -86,7 +101,11 @@ impl ActiveRun {
             Measure::new(options.telemetry.clone()),
             options.telemetry.clone(),
         )
-        .with_mail(options.mail.clone());
+        .with_mail(options.mail.clone())
+        .with_gate(load.as_ref().map(|load| load.gate.clone()))
+        .with_feeders(RunFeeders::of(options.feeders.clone()))
+        .with_seed(values.read(SEED)?)
+        .with_iteration_rate(rates::iterations_are_paced(&values));
         Ok(Self {
             number,
             registered,
@@ -94,6 +113,7 @@ impl ActiveRun {
             values,
             services,
             running: None,
+            load,
             demand: watch::Sender::new(0),
             task: None,
             asked: None,
@@ -117,21 +137,22 @@ impl ActiveRun {
         self.asked.take().map_or((0, None), |(users, reply)| (users, Some(reply)))
     }
 
-    /// Starts the user rate's throttle and `init`, in a task.
+    /// Starts the throttles of the run's rates and `init`, in a task.
     pub(crate) fn init(
         mut self,
         options: &ControllerOptions,
         controller: ActorRef<ControllerMessage>,
     ) -> Result<Self, Refusal> {
         let work = self.registered.init(self.services.clone(), &self.values)?;
-        let rate = user_rate(&self.values)?;
+        let rates = rates::given(&self.values)?;
+        options.watchdog.begin(self.scenario(), &self.services.measure);
         let (options, services) = (options.clone(), self.services.clone());
         let (run, scenario, follows) = (self.number, self.scenario(), self.follows);
         let task = tokio::spawn(async move {
             let began = Instant::now();
             options.telemetry.emit(&InitStart { scenario });
             let outcome = async {
-                start_user_rate(&options, rate, follows).await?;
+                rates::start(&options, &rates, follows).await?;
                 timeout(options.init_timeout, work).await.unwrap_or_else(|_| {
                     let limit = humantime::format_duration(options.init_timeout);
                     Err(Failure::scenario(format!("it did not end within {limit}")))
@@ -232,8 +253,8 @@ impl ActiveRun {
         self.ended = Some((Instant::now(), ended));
     }
 
-    /// Checks changes of settings, and whether the throttle of the user rate would take a new
-    /// rate; changes nothing.
+    /// Checks changes of settings, and whether the throttles of rates would take a new one; changes
+    /// nothing.
     pub(crate) fn check(
         &self,
         options: &ControllerOptions,
@@ -244,22 +265,22 @@ impl ActiveRun {
         if let Some(running) = &self.running {
             running.check_values(&change.values)?;
         }
-        if let Some(rate) = new_user_rate(&change)? {
-            accepts(&options.throttles.get(USER_RATE)?.info(), rate)?;
-        }
+        rates::check(options, &self.values, &change)?;
         Ok(change)
     }
 
-    /// As [`ActiveRun::check`], and sets a new user rate on its throttle, which may refuse still.
+    /// As [`ActiveRun::check`], and sets new rates on their throttles, which may refuse still.
     pub(crate) async fn change(
         &self,
         options: &ControllerOptions,
         given: &[(String, String)],
     ) -> Result<Change, Refusal> {
         let change = self.check(options, given)?;
-        // The cluster's throttle is far away: the controller does not wait for it.
-        if let Some(rate) = new_user_rate(&change)?.filter(|_| !self.follows) {
-            options.throttles.change_rate(USER_RATE, rate).await?;
+        // The cluster's throttles are far away: the controller does not wait for them.
+        if !self.follows {
+            for (name, rate) in rates::changed(&change)? {
+                options.throttles.change_rate(name, rate).await?;
+            }
         }
         Ok(change)
     }
@@ -276,6 +297,10 @@ impl ActiveRun {
         if let Err(refusal) = running.set_values(&change.values) {
             return super::answer(reply, Err(refusal));
         }
+        let rates = match rates::changed(&change) {
+            Ok(rates) => rates.into_iter().filter(|_| self.follows).collect::<Vec<_>>(),
+            Err(refusal) => return super::answer(reply, Err(refusal)),
+        };
         self.values = change.values;
         let telemetry = options.telemetry.clone();
         if !change.changed.is_empty() {
@@ -290,18 +315,16 @@ impl ActiveRun {
             telemetry.emit(&ConfigUpdate { changed });
         }
         let limit = options.init_timeout;
-        let changes_rate = self.follows && change.hooks.iter().any(|name| name == USER_RATE);
-        let rate = changes_rate.then(|| user_rate(&self.values));
         let throttles = options.throttles.clone();
         self.services.spawn_for_run(async move {
             let mut outcome = SetOutcome { changed: change.changed, faults: Vec::new() };
-            if let Some(rate) = rate {
-                let changed = async { throttles.change_rate(USER_RATE, rate?).await };
-                if let Err(refusal) = changed.await {
-                    outcome.faults.push((USER_RATE.to_owned(), refusal.message));
+            for (name, rate) in rates {
+                if let Err(refusal) = throttles.change_rate(name, rate).await {
+                    outcome.faults.push((name.to_owned(), refusal.message));
                 }
             }
-            for name in change.hooks.into_iter().filter(|name| name != USER_RATE) {
+            let own = |name: &String| !RATES.contains(&name.as_str());
+            for name in change.hooks.into_iter().filter(own) {
                 let hook = timeout(limit, running.updated(name.clone()));
                 let result = hook.await.unwrap_or_else(|_| {
                     let limit = humantime::format_duration(limit);
@@ -315,6 +338,10 @@ impl ActiveRun {
             }
             super::answer(reply, Ok(outcome));
         });
+    }
+
+    pub(super) fn follows(&self) -> bool {
+        self.follows
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -344,7 +371,8 @@ impl ActiveRun {
 
 /// A scenario's settings and the runtime's own.
 pub(crate) fn full_declarations(registered: &dyn Registered, user_rate: &str) -> Declarations {
-    registered.declarations().with(user_rate_declaration(user_rate))
+    let own = registered.declarations();
+    runtime_declarations(user_rate).into_iter().fold(own, Declarations::with)
 }
 
 /// Tells the faults as events, and makes a refusal of them.
@@ -361,53 +389,6 @@ fn refuse(faults: Faults, options: &ControllerOptions) -> Refusal {
         }
     }
     faults.into()
-}
-
-fn user_rate(values: &Values) -> Result<Rate, Refusal> {
-    let text = values.get(USER_RATE).unwrap_or_default();
-    text.parse().map_err(|fault| {
-        Refusal::new(Code::InvalidThrottle, format!("{USER_RATE}={text}: {fault}"))
-    })
-}
-
-/// The user rate, if it changes.
-fn new_user_rate(change: &Change) -> Result<Option<Rate>, Refusal> {
-    let changes = change.changed.iter().any(|name| name == USER_RATE);
-    changes.then(|| user_rate(&change.values)).transpose()
-}
-
-/// Whether a throttle takes a new rate: it does not on a ramp.
-fn accepts(throttle: &ThrottleInfo, rate: Rate) -> Result<(), Refusal> {
-    let Some(ramp) = throttle.ramp.as_ref().filter(|_| throttle.rate != rate.to_string()) else {
-        return Ok(());
-    };
-    let left = Duration::from_millis(throttle.ramp_remaining_ms.unwrap_or_default());
-    let left = humantime::format_duration(left);
-    let name = &throttle.name;
-    let message = format!(
-        "throttle `{name}` is on a ramp ({ramp}) for another {left}; wait for its end, or stop it"
-    );
-    Err(Refusal::new(Code::CannotChangeRate, message))
-}
-
-/// Starts the throttle that users are let in by.
-async fn start_user_rate(
-    options: &ControllerOptions,
-    rate: Rate,
-    follows: bool,
-) -> Result<(), Failure> {
-    let throttles = &options.throttles;
-    let started = if follows {
-        throttles.start(USER_RATE, rate).await
-    } else {
-        // An operator may have started it while the node was idle; the run's rate counts.
-        throttles.start_afresh(USER_RATE, rate).await
-    };
-    match started {
-        // It is the cluster's, and an operator has changed it meanwhile.
-        Err(refusal) if follows && refusal.code == Code::WrongReconfiguration => Ok(()),
-        outcome => outcome.map(drop).map_err(Failure::from),
-    }
 }
 
 /// Ends what a run has started beside its users, in the order in which one needs the other.

@@ -23,6 +23,8 @@ impl State {
             highest_user_id: self.machine.population().highest_id(),
             user_rate: run.and_then(|run| run.values.get(USER_RATE).map(str::to_owned)),
             elapsed: run.map(ActiveRun::elapsed).unwrap_or_default(),
+            // A part of a cluster's plan is not all of it: that is for the master to tell.
+            profile: run.filter(|run| !run.follows()).and_then(ActiveRun::plan_status),
         }
     }
 
@@ -92,6 +94,9 @@ impl ActiveRun {
             elapsed: self.elapsed(),
             users: state.machine.population().counts(),
             endings: state.endings.counts(),
+            arrivals: state.tallies(),
+            profile_began: self.profile_began(),
+            gate: self.load.as_ref().map(|load| load.gate.clone()),
             measure: self.services.measure.clone(),
             ended: self.ended.as_ref().map(|(_, ended)| ended.clone()),
         }

@@ -83,6 +83,14 @@ impl Collector {
         self.series.clone()
     }
 
+    /// The series with a row for the interval that is not complete.
+    pub(crate) fn series_until(&self, now: Duration, activity: Activity) -> Series {
+        let mut series = self.series.clone();
+        let span = now.saturating_sub(self.began);
+        series.close(now.max(self.began), activity, &Window { span, ..self.current.clone() });
+        series
+    }
+
     /// What has too many names since this was last asked, as sentences.
     pub(crate) fn overflows(&mut self) -> Vec<String> {
         self.overflows.news(&self.total)
@@ -150,5 +158,6 @@ impl Window {
         self.checks = BTreeMap::new();
         self.failures = BTreeMap::new();
         self.stalls = StallNumbers::default();
+        self.lifetimes.clear();
     }
 }

@@ -5,7 +5,11 @@
 //! and the next one to the next second. A second is complete when all nodes have told theirs, or
 //! [`PATIENCE`] after its end; what comes later counts in the next one. No count is lost by that.
 
-use std::{collections::BTreeMap, mem, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    mem,
+    time::Duration,
+};
 
 use super::{
     Snapshot,
@@ -17,6 +21,9 @@ use super::{
 
 /// How long a second waits for nodes that have not told theirs.
 pub const PATIENCE: Duration = Duration::from_secs(2);
+
+/// So many complete seconds are kept apart for whoever takes them; more are added to the last one.
+const MOST_CLOSED: usize = 60;
 
 /// The series has a row for so long.
 const SECOND: Duration = Duration::from_secs(1);
@@ -44,6 +51,19 @@ pub struct Gathered {
     /// Empty; becomes the next second's window.
     spare: Option<Window>,
     overflows: Overflows,
+    /// Complete seconds that nobody took; `None` if nobody will.
+    closed: Option<VecDeque<Closed>>,
+}
+
+/// A complete second of a run over several nodes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Closed {
+    /// When it ended.
+    pub until: Duration,
+    /// Users running at its end, on all nodes.
+    pub running: u64,
+    /// What was measured in it, on all nodes.
+    pub window: Window,
 }
 
 #[derive(Debug, Default)]
@@ -175,11 +195,41 @@ impl Gathered {
             sum.running = sum.running.saturating_add(running);
             sum.started = sum.started.saturating_add(node.activity.started);
             sum.ended = sum.ended.saturating_add(node.activity.ended);
+            sum.scheduled = sum.scheduled.saturating_add(node.activity.scheduled);
+            sum.arrived = sum.arrived.saturating_add(node.activity.arrived);
+            sum.dropped = sum.dropped.saturating_add(node.activity.dropped);
         }
         self.series.push(end, sum, &window);
+        self.keep(end, sum.running, &window);
         mem::swap(&mut self.last, &mut window);
         window.reset();
         self.spare = Some(window);
+    }
+
+    /// Keeps seconds that are completed from now on for [`Gathered::take_closed`].
+    pub fn keep_closed(&mut self) {
+        self.closed.get_or_insert_default();
+    }
+
+    /// The seconds that were completed since this was last asked, each exactly once and in order;
+    /// none without [`Gathered::keep_closed`].
+    pub fn take_closed(&mut self) -> Vec<Closed> {
+        self.closed.as_mut().map_or_else(Vec::new, |closed| closed.drain(..).collect())
+    }
+
+    fn keep(&mut self, until: Duration, running: u64, window: &Window) {
+        let Some(closed) = &mut self.closed else { return };
+        let full = closed.len() >= MOST_CLOSED;
+        match closed.back_mut().filter(|_| full) {
+            Some(last) => {
+                let span = last.window.span + window.span;
+                // All windows here have the same bounds, and nothing else is refused.
+                let _ = last.window.merge(window);
+                last.window.span = span;
+                (last.until, last.running) = (until, running);
+            }
+            None => closed.push_back(Closed { until, running, window: window.clone() }),
+        }
     }
 
     /// What was measured up to `now`, as far as it came.

@@ -1,7 +1,8 @@
 //! Whether the machine that makes the load can be trusted: what it used, and a verdict on it.
 //!
-//! [`judge`] is pure. [`monitor::HealthMonitor`] gathers what it judges, once a second;
-//! [`probe::LoopProbe`] measures how late the event loop is.
+//! [`judge()`] and [`judge::Judge`] are pure: the one judges a whole run, the other each second of it.
+//! [`monitor::HealthMonitor`] gathers what they judge, once a second; `watchdog` is the thread that
+//! makes it do so, whatever holds up the event loop; [`probe::LoopProbe`] measures how late that is.
 
 use std::{fmt, time::Duration};
 
@@ -9,10 +10,45 @@ use serde::{Deserialize, Serialize};
 
 use super::window::StallNumbers;
 
+pub mod judge;
 pub mod monitor;
 pub mod nodes;
+mod overdue;
 pub mod probe;
 pub mod process;
+mod reasons;
+pub mod spell;
+pub(crate) mod watchdog;
+
+pub use self::reasons::judge;
+use self::spell::{Cause, Spell};
+
+/// So many bad seconds in a row are no hiccup: what was measured in them cannot be trusted, and they
+/// are not made good by an hour without. Short enough that a starved generator is told within five
+/// seconds.
+pub const IN_A_ROW: u64 = 3;
+
+/// In more than this share of a second the event loop was over [`LOOP_LAG_DEGRADED`] late.
+pub const OVERDUE_DEGRADED: f64 = 0.10;
+
+/// More than this share of a second: most of what is measured then is the generator's own lateness.
+pub const OVERDUE_INVALID: f64 = 0.50;
+
+/// User code without an await held up more than this share of the workers' time in a second.
+pub const STALLED_DEGRADED: f64 = 0.10;
+
+/// More than this share: nearly one of two workers stood still.
+pub const STALLED_INVALID: f64 = 0.40;
+
+/// The latest hundredth of the arrivals began later than this.
+pub const SCHEDULE_DEGRADED: Duration = Duration::from_millis(100);
+
+/// So late, the load was another than the one asked for.
+pub const SCHEDULE_INVALID: Duration = Duration::from_secs(1);
+
+/// A greater share of the arrivals was dropped because no user was free. That is a limit somebody
+/// set, and no fault of the generator; but the load was not the one asked for.
+pub const DROPPED_DEGRADED: f64 = 0.01;
 
 /// Busier than this share of all cores, the generator has no reserve left.
 pub const CPU_BUSY: f64 = 0.90;
@@ -23,11 +59,16 @@ pub const CPU_BUSY_SHARE_DEGRADED: f64 = 0.10;
 /// Fewer busy samples than this prove nothing: a run that starts is busy for a moment.
 pub const CPU_BUSY_SAMPLES_MIN: u64 = 3;
 
-/// The event loop later than this for a hundredth of the time: answers seem that much slower.
+/// The event loop later than this for a hundredth of the time ([`HICCUP`] at least): answers seem that
+/// much slower.
 pub const LOOP_LAG_DEGRADED: Duration = Duration::from_millis(50);
 
 /// Later than this for a hundredth of the time, the times measured are the generator's own.
 pub const LOOP_LAG_INVALID: Duration = Duration::from_millis(500);
+
+/// In a short run a hundredth of the time is hardly any. Lateness for less than this in all is a
+/// hiccup, as every machine has them, and not judged.
+pub const HICCUP: Duration = Duration::from_millis(300);
 
 /// A greater share of throttle slots forfeited than this: the rate asked for was not quite reached.
 pub const FORFEITED_DEGRADED: f64 = 0.01;
@@ -82,12 +123,23 @@ pub struct HealthSummary {
     pub descriptors_limit: u64,
     /// How late the event loop was for half of the time.
     pub loop_lag_p50: Duration,
-    /// How late it was for a hundredth of the time.
+    /// How late it was for a hundredth of the time, or [`HICCUP`] if that is more.
     pub loop_lag_p99: Duration,
     /// The latest it was.
     pub loop_lag_max: Duration,
     /// How late users were admitted behind the user rate, in the worst hundredth of the samples.
     pub admission_lag_p99: Duration,
+    /// How late arrivals began: the latest hundredth in each second, in the worst hundredth of the
+    /// seconds.
+    pub schedule_lag_p99: Duration,
+    /// How late the latest arrival began.
+    pub schedule_lag_max: Duration,
+    /// Arrivals due.
+    pub arrivals_due: u64,
+    /// Arrivals dropped because no user was free.
+    pub arrivals_dropped: u64,
+    /// Arrivals dropped because the generator was late or a node was lost.
+    pub arrivals_lost: u64,
     /// Throttle slots used.
     pub slots_granted: u64,
     /// Throttle slots that passed because the generator was late.
@@ -98,6 +150,24 @@ pub struct HealthSummary {
     pub own_failures: u64,
     /// User code that held up the event loop.
     pub stalls: StallNumbers,
+    /// When something was wrong.
+    pub spells: Vec<Spell>,
+}
+
+impl HealthSummary {
+    /// When that was wrong, if it was.
+    pub fn spell(&self, cause: Cause) -> Option<&Spell> {
+        self.spells.iter().find(|spell| spell.cause == cause)
+    }
+
+    /// The same, of a run that began so much earlier than this node's part in it.
+    pub fn later(mut self, by: Duration) -> Self {
+        for spell in &mut self.spells {
+            spell.first = spell.first.saturating_add(by);
+            spell.last = spell.last.saturating_add(by);
+        }
+        self
+    }
 }
 
 /// How far the generator can be trusted.
@@ -130,189 +200,6 @@ pub struct GeneratorVerdict {
     pub verdict: Trust,
     /// Why no further: a sentence each, the worst first.
     pub reasons: Vec<String>,
-}
-
-/// Judges the generator. Each reason names the number, the limit, and what to do about it.
-pub fn judge(health: &HealthSummary) -> GeneratorVerdict {
-    let mut found: Vec<(Trust, String)> = Vec::new();
-    found.extend(slots(health));
-    found.extend(loop_lag(health));
-    found.extend(admission(health));
-    found.extend(own_failures(health));
-    found.extend(cpu(health));
-    found.extend(descriptors(health));
-    found.extend(memory(health));
-    found.extend(stalls(health));
-    // Stable: equally bad ones stay in the order above.
-    found.sort_by_key(|(trust, _)| std::cmp::Reverse(*trust));
-    GeneratorVerdict {
-        verdict: found.first().map_or(Trust::Valid, |(trust, _)| *trust),
-        reasons: found.into_iter().map(|(_, reason)| reason).collect(),
-    }
-}
-
-fn slots(health: &HealthSummary) -> Option<(Trust, String)> {
-    let forfeited = health.slots_forfeited;
-    let of = forfeited.saturating_add(health.slots_granted);
-    let share = share(forfeited, of);
-    if forfeited < FORFEITED_MIN {
-        return None;
-    }
-    let (trust, limit) = grade(share, FORFEITED_DEGRADED, FORFEITED_INVALID)?;
-    Some((
-        trust,
-        format!(
-            "{forfeited} of {of} throttle slots ({}) were forfeited because the generator was late, \
-             above the limit of {}: lower the rate or spread it over more nodes",
-            percent(share),
-            percent(limit),
-        ),
-    ))
-}
-
-fn loop_lag(health: &HealthSummary) -> Option<(Trust, String)> {
-    let (trust, limit) = grade(health.loop_lag_p99, LOOP_LAG_DEGRADED, LOOP_LAG_INVALID)?;
-    Some((
-        trust,
-        format!(
-            "the event loop was {} late for 1% of the time, above the limit of {}: run fewer users \
-             on this machine, or move long computations out of the scenario's async code",
-            millis(health.loop_lag_p99),
-            millis(limit),
-        ),
-    ))
-}
-
-fn admission(health: &HealthSummary) -> Option<(Trust, String)> {
-    let (trust, limit) =
-        grade(health.admission_lag_p99, ADMISSION_LAG_DEGRADED, ADMISSION_LAG_INVALID)?;
-    Some((
-        trust,
-        format!(
-            "users were admitted {} behind the user rate, above the limit of {}: lower the user \
-             rate or add nodes",
-            millis(health.admission_lag_p99),
-            millis(limit),
-        ),
-    ))
-}
-
-fn own_failures(health: &HealthSummary) -> Option<(Trust, String)> {
-    let (failed, of) = (health.own_failures, health.attempts.max(health.own_failures));
-    let share = share(failed, of);
-    let (trust, limit) = grade(share, OWN_FAILURES_DEGRADED, OWN_FAILURES_INVALID)?;
-    Some((
-        trust,
-        format!(
-            "{failed} of {of} attempts ({}) failed because this machine ran out of something, above \
-             the limit of {}: see the generator's failures, and raise its limits or add nodes",
-            percent(share),
-            percent(limit),
-        ),
-    ))
-}
-
-fn cpu(health: &HealthSummary) -> Option<(Trust, String)> {
-    let busy = health.cpu_busy_samples;
-    if busy < CPU_BUSY_SAMPLES_MIN || share(busy, health.samples) <= CPU_BUSY_SHARE_DEGRADED {
-        return None;
-    }
-    Some((
-        Trust::Degraded,
-        format!(
-            "the generator used more than {} of its {} in {busy} of {} samples, above the limit of \
-             {} of them: answers may seem slower than they are; run fewer users on this machine or \
-             add nodes",
-            percent(CPU_BUSY),
-            cores(health.cores),
-            health.samples,
-            percent(CPU_BUSY_SHARE_DEGRADED),
-        ),
-    ))
-}
-
-fn descriptors(health: &HealthSummary) -> Option<(Trust, String)> {
-    let share = share(health.descriptors_max, health.descriptors_limit);
-    (share > DESCRIPTORS_DEGRADED).then(|| {
-        (
-            Trust::Degraded,
-            format!(
-                "{} of {} file descriptors ({}) were open, above the limit of {}: raise the limit \
-                 (ulimit -n) or add nodes",
-                health.descriptors_max,
-                health.descriptors_limit,
-                percent(share),
-                percent(DESCRIPTORS_DEGRADED),
-            ),
-        )
-    })
-}
-
-fn memory(health: &HealthSummary) -> Option<(Trust, String)> {
-    let share = share(health.memory_max, health.memory_limit);
-    (share > MEMORY_DEGRADED).then(|| {
-        (
-            Trust::Degraded,
-            format!(
-                "{} of {} MiB of memory ({}) were in use, above the limit of {}: run fewer users on \
-                 this machine or add nodes",
-                health.memory_max >> 20,
-                health.memory_limit >> 20,
-                percent(share),
-                percent(MEMORY_DEGRADED),
-            ),
-        )
-    })
-}
-
-fn stalls(health: &HealthSummary) -> Option<(Trust, String)> {
-    let stalls = &health.stalls;
-    (stalls.worst > STALL_DEGRADED).then(|| {
-        (
-            Trust::Degraded,
-            format!(
-                "`{}` ran for {} without awaiting, above the limit of {} ({} such in all): nobody \
-                 else could run on that worker; move the computation to a blocking task",
-                stalls.worst_name,
-                millis(stalls.worst),
-                millis(STALL_DEGRADED),
-                stalls.count,
-            ),
-        )
-    })
-}
-
-/// The worse grade that a value has earned, with the limit it broke.
-fn grade<T: PartialOrd>(value: T, degraded: T, invalid: T) -> Option<(Trust, T)> {
-    if value > invalid {
-        Some((Trust::Invalid, invalid))
-    } else if value > degraded {
-        Some((Trust::Degraded, degraded))
-    } else {
-        None
-    }
-}
-
-fn share(part: u64, of: u64) -> f64 {
-    if of == 0 { 0.0 } else { part as f64 / of as f64 }
-}
-
-fn percent(share: f64) -> String {
-    let percent = share * 100.0;
-    // Whole percents where they say enough.
-    if percent >= 10.0 || percent.fract().abs() < 0.005 {
-        format!("{percent:.0}%")
-    } else {
-        format!("{percent:.1}%")
-    }
-}
-
-fn millis(duration: Duration) -> String {
-    format!("{:.0} ms", duration.as_secs_f64() * 1e3)
-}
-
-fn cores(count: usize) -> String {
-    if count == 1 { "1 core".to_owned() } else { format!("{count} cores") }
 }
 
 #[cfg(test)]

@@ -52,6 +52,7 @@ impl Window {
             self.add_failure(key.clone(), *count);
         }
         self.stalls.merge(&other.stalls);
+        self.lifetimes.merge(&other.lifetimes);
         Ok(())
     }
 

@@ -4,13 +4,19 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::window::{ActionNumbers, Window};
+use super::{
+    timing::Timing,
+    window::{ActionNumbers, Window},
+};
 
 /// How many rows are kept; one more and neighbours are merged.
 pub const MAX_ROWS: usize = 3_600;
 
 /// How many actions are followed: the first ones.
 pub const MAX_SERIES_ACTIONS: usize = 50;
+
+/// A last row shorter than this would show rates of chance.
+const SHORTEST: Duration = Duration::from_millis(200);
 
 /// How many users there are at the end of an interval.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +27,12 @@ pub struct Activity {
     pub started: u64,
     /// Ended since the run began, however.
     pub ended: u64,
+    /// Arrivals due since the run began; 0 in a closed run, as are the two below.
+    pub scheduled: u64,
+    /// Arrivals let in since the run began.
+    pub arrived: u64,
+    /// Arrivals lost since the run began, because nothing was free to serve them.
+    pub dropped: u64,
 }
 
 /// A run over time: a row for each interval at first; whenever there are more than [`MAX_ROWS`],
@@ -51,6 +63,14 @@ pub struct Row {
     pub started: u64,
     /// Users ended in it.
     pub ended: u64,
+    /// Arrivals due in it.
+    pub scheduled: u64,
+    /// Arrivals let in in it.
+    pub arrived: u64,
+    /// Arrivals lost in it.
+    pub dropped: u64,
+    /// Actions failed in it: of all, not only those that are followed.
+    pub failed: u64,
     /// By action, in the order of [`Series::names`]; those that came later may be missing.
     pub actions: Vec<Cell>,
 }
@@ -62,40 +82,62 @@ pub struct Cell {
     pub count: u64,
     /// How often it failed.
     pub failed: u64,
+    /// Response times.
+    pub response: Percentiles,
+    /// Service times.
+    pub service: Percentiles,
+}
+
+/// Times that a share of all did not exceed. In a row made of several they are the worst of theirs:
+/// percentiles cannot be averaged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Percentiles {
     micros: [u32; 3],
 }
 
-impl Cell {
-    /// Response time that half did not exceed. In a row made of several, this and the other
-    /// percentiles are the worst of theirs: percentiles cannot be averaged.
+impl Percentiles {
+    /// Half did not take longer.
     pub fn p50(&self) -> Duration {
         Duration::from_micros(self.micros[0].into())
     }
 
-    /// Response time that 95 % did not exceed.
+    /// 95 % did not take longer.
     pub fn p95(&self) -> Duration {
         Duration::from_micros(self.micros[1].into())
     }
 
-    /// Response time that 99 % did not exceed.
+    /// 99 % did not take longer.
     pub fn p99(&self) -> Duration {
         Duration::from_micros(self.micros[2].into())
     }
 
+    fn of(timing: &Timing) -> Self {
+        let micros = timing.quantiles([0.5, 0.95, 0.99]);
+        Self { micros: micros.map(|time| u32::try_from(time.as_micros()).unwrap_or(u32::MAX)) }
+    }
+
+    fn worsen(&mut self, other: &Self) {
+        for (mine, theirs) in self.micros.iter_mut().zip(other.micros) {
+            *mine = theirs.max(*mine);
+        }
+    }
+}
+
+impl Cell {
     fn of(action: &ActionNumbers) -> Self {
-        let micros = action
-            .response
-            .quantiles([0.5, 0.95, 0.99])
-            .map(|time| u32::try_from(time.as_micros()).unwrap_or(u32::MAX));
-        Self { count: action.count(), failed: action.failed, micros }
+        Self {
+            count: action.count(),
+            failed: action.failed,
+            response: Percentiles::of(&action.response),
+            service: Percentiles::of(&action.service),
+        }
     }
 
     fn merge(&mut self, later: &Self) {
         self.count += later.count;
         self.failed += later.failed;
-        for (mine, theirs) in self.micros.iter_mut().zip(later.micros) {
-            *mine = theirs.max(*mine);
-        }
+        self.response.worsen(&later.response);
+        self.service.worsen(&later.service);
     }
 }
 
@@ -106,6 +148,10 @@ impl Row {
         self.running = later.running;
         self.started += later.started;
         self.ended += later.ended;
+        self.scheduled += later.scheduled;
+        self.arrived += later.arrived;
+        self.dropped += later.dropped;
+        self.failed += later.failed;
         if self.actions.len() < later.actions.len() {
             self.actions.resize(later.actions.len(), Cell::default());
         }
@@ -146,6 +192,30 @@ impl Series {
         }
     }
 
+    /// Adds the last interval of a run: one too short for a row of its own joins the one before.
+    pub(crate) fn close(&mut self, now: Duration, activity: Activity, window: &Window) {
+        let row = self.row(now, activity, window);
+        match (&mut self.partial, self.rows.last_mut()) {
+            (Some((partial, _)), _) => partial.merge(row),
+            (None, Some(last)) if row.span < SHORTEST => last.merge(row),
+            (None, _) => self.partial = Some((row, 1)),
+        }
+    }
+
+    /// The rows, neighbours merged so that there are `most` at most.
+    pub fn coarse(&self, most: usize) -> Vec<Row> {
+        let rows = self.rows().count();
+        let each = rows.div_ceil(most.max(1)).max(1);
+        let mut coarse: Vec<Row> = Vec::with_capacity(rows.div_ceil(each));
+        for (at, row) in self.rows().enumerate() {
+            match coarse.last_mut().filter(|_| at % each > 0) {
+                Some(last) => last.merge(row.clone()),
+                None => coarse.push(row.clone()),
+            }
+        }
+        coarse
+    }
+
     fn row(&mut self, now: Duration, activity: Activity, window: &Window) -> Row {
         let before = std::mem::replace(&mut self.before, activity);
         let mut actions = vec![Cell::default(); self.names.len()];
@@ -171,6 +241,10 @@ impl Series {
             running: activity.running,
             started: activity.started.saturating_sub(before.started),
             ended: activity.ended.saturating_sub(before.ended),
+            scheduled: activity.scheduled.saturating_sub(before.scheduled),
+            arrived: activity.arrived.saturating_sub(before.arrived),
+            dropped: activity.dropped.saturating_sub(before.dropped),
+            failed: window.actions.values().map(|action| action.failed).sum(),
             actions,
         }
     }
@@ -213,13 +287,22 @@ mod tests {
         let windows: Vec<_> = (0..10).map(window).collect();
         let seconds = 3 * MAX_ROWS as u64 + 5;
         for second in 1..=seconds {
-            let activity = Activity { running: 7, started: second * 2, ended: second * 2 - 1 };
+            let activity = Activity {
+                running: 7,
+                started: second * 2,
+                ended: second * 2 - 1,
+                scheduled: second * 3,
+                arrived: second * 2,
+                dropped: second,
+            };
             series.push(SECOND * second as u32, activity, &windows[second as usize % 10]);
         }
         let rows: Vec<_> = series.rows().collect();
         assert!(rows.len() <= MAX_ROWS + 1 && rows.len() > MAX_ROWS / 2, "{}", rows.len());
         assert_eq!(rows.iter().map(|row| row.span).sum::<Duration>(), SECOND * seconds as u32);
         assert_eq!(rows.iter().map(|row| row.started).sum::<u64>(), seconds * 2);
+        assert_eq!(rows.iter().map(|row| row.scheduled).sum::<u64>(), seconds * 3);
+        assert_eq!(rows.iter().map(|row| row.dropped).sum::<u64>(), seconds);
         assert_eq!(rows.iter().map(|row| row.actions[0].count).sum::<u64>(), seconds);
         // All rows but the last stand for the same time, and end where the next begins.
         let (last, full) = rows.split_last().unwrap();
@@ -237,7 +320,41 @@ mod tests {
             series.push(SECOND * second, Activity::default(), window);
         }
         let first = series.rows().next().unwrap();
-        assert_eq!(first.actions[0].p50(), Duration::from_millis(2));
+        assert_eq!(first.actions[0].response.p50(), Duration::from_millis(2));
         assert_eq!(first.actions[0].count, 2);
+    }
+
+    #[test]
+    fn coarse_rows_hold_all_that_fine_ones_do() {
+        let mut series = Series::default();
+        for second in 1..=1_000u32 {
+            let activity = Activity { started: second.into(), ..Activity::default() };
+            series.push(SECOND * second, activity, &window(u64::from(second % 9)));
+        }
+        for most in [1, 7, 600, 1_000, 5_000] {
+            let rows = series.coarse(most);
+            assert!(rows.len() <= most, "{} for {most}", rows.len());
+            assert_eq!(rows.iter().map(|row| row.started).sum::<u64>(), 1_000);
+            assert_eq!(rows.iter().map(|row| row.span).sum::<Duration>(), SECOND * 1_000);
+            assert_eq!(rows.iter().map(|row| row.actions[0].count).sum::<u64>(), 1_000);
+            let worst = rows.iter().map(|row| row.actions[0].service.p99()).max();
+            assert!(worst >= Some(Duration::from_millis(8)), "{worst:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_moments_of_a_run_are_not_lost() {
+        let mut series = Series::default();
+        let activity = |started| Activity { started, ..Activity::default() };
+        series.close(SECOND / 2, activity(1), &Window { span: SECOND / 2, ..window(1) });
+        assert_eq!(series.rows().count(), 1);
+        series.push(SECOND, activity(2), &window(1));
+        // A blink is no row of its own, but counts.
+        let blink = Duration::from_millis(3);
+        series.close(SECOND + blink, activity(5), &Window { span: blink, ..window(1) });
+        let rows: Vec<_> = series.rows().collect();
+        assert_eq!(rows.iter().map(|row| row.started).sum::<u64>(), 5);
+        assert_eq!(rows.iter().map(|row| row.actions[0].count).sum::<u64>(), 3);
+        assert_eq!(rows.last().unwrap().end, SECOND + blink);
     }
 }

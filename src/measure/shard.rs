@@ -4,6 +4,7 @@ use std::{mem, sync::Arc, time::Duration};
 
 use super::{
     Sample, Source,
+    lifetimes::Lifetimes,
     names::{MAX_NAMES, MAX_REASONS, Named, OTHER_NAMES, OTHER_REASONS},
     window::{ActionNumbers, CheckNumbers, FailureKey, GaugeNumbers, Window},
 };
@@ -19,6 +20,7 @@ pub(crate) struct Shard {
     checks: Named<CheckNumbers>,
     /// By source, those that name no action.
     failures: [Reasons; 3],
+    lifetimes: Lifetimes,
     room: Room,
 }
 
@@ -51,6 +53,7 @@ impl Default for Shard {
             gauges: Named::default(),
             checks: Named::default(),
             failures: Default::default(),
+            lifetimes: Lifetimes::default(),
             room: Room {
                 actions: MAX_NAMES,
                 counters: MAX_NAMES,
@@ -104,6 +107,10 @@ impl Shard {
         self.failures[at].add(failure, &mut self.room.reasons[at]);
     }
 
+    pub(crate) fn lifetime(&mut self, start: Duration, took: Duration) {
+        self.lifetimes.record(start, took);
+    }
+
     /// Adds everything to each of `windows` and forgets it.
     pub(crate) fn drain(&mut self, windows: &mut [&mut Window]) {
         for (name, cell) in self.actions.cells() {
@@ -135,6 +142,12 @@ impl Shard {
             if check != CheckNumbers::default() {
                 windows.iter_mut().for_each(|window| window.check(name).merge(check));
             }
+        }
+        if !self.lifetimes.is_empty() {
+            for window in windows.iter_mut() {
+                window.lifetimes.merge(&self.lifetimes);
+            }
+            self.lifetimes.clear();
         }
         for source in Source::ALL {
             self.failures[source as usize].drain(source, None, windows);

@@ -116,6 +116,23 @@ impl Timing {
         }
     }
 
+    /// Takes another distribution, which was added to this one before, out of it again, exactly.
+    pub(crate) fn subtract(&mut self, other: &Self) {
+        self.clamped = self.clamped.saturating_sub(other.clamped);
+        // What was added fits; should the library think otherwise, too much is kept, and none lost.
+        let _ = self.histogram.subtract(&other.histogram);
+    }
+
+    /// What was counted since `earlier`, which this one has grown from; everything if it has not.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        let mut later = self.clone();
+        if later.histogram.subtract(&earlier.histogram).is_err() {
+            return self.clone();
+        }
+        later.clamped = self.clamped.saturating_sub(earlier.clamped);
+        later
+    }
+
     /// The times that were counted, each as one of its bucket in microseconds, with how often;
     /// the shortest first.
     pub(crate) fn recorded(&self) -> impl Iterator<Item = (u64, u64)> {
@@ -199,6 +216,19 @@ mod tests {
         timing.record_with_gaps(Duration::from_secs(1), every);
         assert!(timing.quantile(0.99) >= Duration::from_millis(850));
         assert!(timing.quantile(0.90) < Duration::from_millis(20));
+    }
+
+    #[test]
+    fn what_was_counted_since_is_the_difference() {
+        let mut timing = Timing::default();
+        timing.record(Duration::from_millis(1));
+        let earlier = timing.clone();
+        timing.record(Duration::from_secs(5));
+        let since = timing.since(&earlier);
+        assert_eq!(since.count(), 1);
+        assert!(since.quantile(0.01) > Duration::from_secs(4));
+        assert_eq!(timing.since(&timing).count(), 0);
+        assert_eq!(earlier.since(&timing), earlier);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Source,
+    lifetimes::Lifetimes,
     timing::{BOUNDS, Bounds, Timing},
 };
 use crate::failure::Owner;
@@ -30,6 +31,8 @@ pub struct Window {
     pub failures: BTreeMap<FailureKey, u64>,
     /// User code that held up the event loop.
     pub stalls: StallNumbers,
+    /// How long users took that ended in it, against when they started.
+    pub lifetimes: Lifetimes,
 }
 
 impl Default for Window {
@@ -43,6 +46,7 @@ impl Default for Window {
             checks: BTreeMap::new(),
             failures: BTreeMap::new(),
             stalls: StallNumbers::default(),
+            lifetimes: Lifetimes::default(),
         }
     }
 }
@@ -61,6 +65,7 @@ impl Window {
             && self.checks.is_empty()
             && self.failures.is_empty()
             && self.stalls.count == 0
+            && self.lifetimes.is_empty()
     }
 }
 

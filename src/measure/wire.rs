@@ -15,6 +15,7 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    lifetimes::{BINS, MAX_COLUMNS, MAX_DOUBLINGS},
     merge::MergeError,
     names::MAX_TEXT,
     timing::{BOUNDS, Bounds, Timing},
@@ -55,6 +56,14 @@ pub struct Part {
     checks: Vec<(Arc<str>, CheckNumbers)>,
     failures: Vec<(FailureKey, u64)>,
     stalls: StallNumbers,
+    lifetimes: LifetimesPart,
+}
+
+/// Cells of a grid that hold somebody: column, bin, count.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct LifetimesPart {
+    doublings: u32,
+    cells: Vec<(u8, u8, u64)>,
 }
 
 /// What was measured of an action, or a piece of it.
@@ -112,6 +121,12 @@ pub fn parts(window: &Window) -> Vec<Part> {
         let bytes = key.reason.len() + key.action.as_ref().map_or(0, |action| action.len());
         packer.room(bytes).failures.push((key.clone(), *count));
     }
+    let (doublings, cells) = window.lifetimes.raw();
+    let cells: Vec<_> = cells.collect();
+    for piece in cells.chunks(MOST_CELLS) {
+        let room = packer.lifetimes_room(piece.len() * CELL_BYTES);
+        room.lifetimes = LifetimesPart { doublings, cells: piece.to_vec() };
+    }
     packer.finish()
 }
 
@@ -138,6 +153,12 @@ struct Packer {
     bytes: usize,
 }
 
+/// So many cells of a grid travel in one part at most.
+const MOST_CELLS: usize = 4_000;
+
+/// What a cell takes, generously: two bytes and a number.
+const CELL_BYTES: usize = 11;
+
 /// What an item takes besides its texts and buckets, generously.
 const ITEM_BYTES: usize = 64;
 
@@ -158,6 +179,14 @@ impl Packer {
         &mut self.last
     }
 
+    /// The part that has room for cells and holds none.
+    fn lifetimes_room(&mut self, bytes: usize) -> &mut Part {
+        if !self.last.lifetimes.cells.is_empty() {
+            self.bytes = MOST_PART_BYTES;
+        }
+        self.room(bytes)
+    }
+
     fn finish(mut self) -> Vec<Part> {
         self.full.push(self.last);
         self.full
@@ -174,6 +203,7 @@ impl Part {
             checks: Vec::new(),
             failures: Vec::new(),
             stalls: StallNumbers::default(),
+            lifetimes: LifetimesPart::default(),
         }
     }
 
@@ -216,13 +246,22 @@ impl Part {
         }
         fits_text(&self.stalls.worst_name)?;
         fits_count(self.stalls.count)?;
+        if self.lifetimes.doublings > MAX_DOUBLINGS {
+            return Err(WireFault::Broken("a grid is wider than time"));
+        }
+        for (column, bin, count) in &self.lifetimes.cells {
+            fits_count(*count)?;
+            if u64::from(*column) >= MAX_COLUMNS || *bin >= BINS || *count == 0 {
+                return Err(WireFault::Broken("a grid has cells that there are not"));
+            }
+        }
         Ok(Checked(self))
     }
 }
 
 impl Checked {
     /// Adds the part to each of `windows`. `later` is how much later than the run the clock began
-    /// that its gauges' times count from.
+    /// that the times of its gauges and users count from.
     pub fn add_to(&self, windows: &mut [&mut Window], later: Duration) {
         let part = &self.0;
         for window in windows {
@@ -251,6 +290,9 @@ impl Checked {
                 window.add_failure(key.clone(), *count);
             }
             window.stalls.merge(&part.stalls);
+            for cell in &part.lifetimes.cells {
+                window.lifetimes.add_raw(part.lifetimes.doublings, *cell, later);
+            }
         }
     }
 }

@@ -4,18 +4,20 @@ use std::{sync::Weak, time::Duration};
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::{Account, Inner, Node, cluster::report::totals};
+use super::{
+    Account, Inner, Node,
+    cluster::report::totals,
+    judging::{self, Standings},
+};
 use crate::{
     cluster::measure::feed::{MeasureFeed, Reading, Source},
     controller::{machine::RunState, run::is_over},
     coordinator::CoordinatorInfo,
-    measure::{
-        health::monitor::{HealthMonitor, Lateness},
-        series::Activity,
-    },
+    load::gate::Gate,
+    measure::{health::monitor::Lateness, series::Activity},
     report::{
         RunReport,
-        input::{Arrivals, CoordinatorRow, Outcome, ReportInput, RunFacts, ThrottleRow},
+        input::{CoordinatorRow, Outcome, ProfileFacts, ReportInput, RunFacts, ThrottleRow},
     },
     scenario::settings::USER_RATE,
     throttle::ThrottleInfo,
@@ -24,79 +26,45 @@ use crate::{
 /// How often what is measured is gathered.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The generator's health during the run of that number.
-#[derive(Debug, Default)]
-pub(super) struct Health {
-    run: u64,
-    monitor: HealthMonitor,
-}
-
-impl Health {
-    /// That of the run of that number: it may be over before the first second was.
-    fn of(&mut self, run: u64) -> &HealthMonitor {
-        if self.run != run {
-            *self = Self { run, monitor: HealthMonitor::new() };
-        }
-        &self.monitor
-    }
-}
-
 /// Gathers once a second, for as long as it is polled; what is measured goes to `feed`, on a node
 /// that has one.
 pub(super) async fn keep_time(node: &Node, feed: Option<&MeasureFeed>) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut probe = None;
-    let mut watched = 0;
     loop {
         ticks.tick().await;
         let Some(account) = node.account().await else { continue };
         if is_over(account.state) {
-            probe = None;
+            node.watchdog().rest();
             continue;
-        }
-        if watched != account.number || probe.is_none() {
-            watched = account.number;
-            probe = Some(watch(node, watched));
         }
         gather(node, &account, feed).await;
     }
 }
 
-/// Looks at the event loop until it is dropped.
-struct Probe(tokio::task::AbortHandle);
-
-impl Drop for Probe {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-fn watch(node: &Node, run: u64) -> Probe {
-    let monitor = HealthMonitor::new();
-    let probe = node.inner.tasks.spawn(monitor.probe().run());
-    *node.health() = Health { run, monitor };
-    Probe(probe.abort_handle())
-}
-
 async fn gather(node: &Node, account: &Account, feed: Option<&MeasureFeed>) {
-    let now = Instant::now();
-    if feed.is_none() {
-        account.measure.tick(now, activity(account));
+    if feed.is_none() && judging::tick(node, account, Instant::now()) {
+        // Refused only if the run ends already.
+        let _ = node.stop().await;
     }
     let throttles = node.throttles().list().await;
-    node.health().monitor.sample(now, lateness(&throttles));
+    account.measure.with_total(|measured| {
+        node.watchdog().told(&account.measure, lateness(&throttles, account), measured);
+    });
     if let Some(feed) = feed {
         feed.tick(Instant::now(), reading(node, account)).await;
     }
 }
 
-fn activity(account: &Account) -> Activity {
-    let users = account.users;
+pub(super) fn activity(account: &Account) -> Activity {
+    let (users, arrivals) = (account.users, account.arrivals.total());
     Activity {
         running: users.running,
         started: users.started,
         ended: users.started - users.running,
+        scheduled: arrivals.scheduled,
+        arrived: arrivals.started,
+        dropped: arrivals.dropped(),
     }
 }
 
@@ -114,19 +82,24 @@ pub(super) fn source(node: Weak<Inner>) -> Source {
 
 /// What was measured and how this node fares, now.
 pub(super) fn reading(node: &Node, account: &Account) -> Reading {
-    let health = account.measure.with_total(|measured| {
-        let mut health = node.health();
-        health.of(account.number).summary(measured)
-    });
+    let health =
+        account.measure.with_total(|measured| node.watchdog().summary(&account.measure, measured));
     Reading { measure: account.measure.clone(), activity: activity(account), health }
 }
 
-fn lateness(throttles: &[ThrottleInfo]) -> Lateness {
+fn lateness(throttles: &[ThrottleInfo], account: &Account) -> Lateness {
+    let late = account.gate.as_ref().map(Gate::take_late).unwrap_or_default();
+    let arrivals = account.arrivals.total();
     let admission = throttles.iter().find(|info| info.name == USER_RATE);
     Lateness {
         admission_lag: Duration::from_micros(admission.map_or(0, |info| info.lateness.p99_us)),
         slots_granted: throttles.iter().map(|info| info.granted).sum(),
         slots_forfeited: throttles.iter().map(|info| info.forfeited).sum(),
+        schedule_lag_p99: late.quantile(0.99),
+        schedule_lag_max: late.max(),
+        arrivals_due: arrivals.scheduled,
+        arrivals_dropped: arrivals.no_user,
+        arrivals_lost: arrivals.no_node,
     }
 }
 
@@ -137,18 +110,27 @@ pub(super) async fn report(node: &Node, account: Account, interrupted: bool) -> 
         None => (node.throttles().list().await, node.coordinators().list()),
     };
     let measured = account.measure.snapshot().total;
-    let health = node.health().of(account.number).summary(&measured);
+    // On a node of a cluster it is the master that judges.
+    let judged = match &node.inner.feed {
+        None => judging::standings(node, &account),
+        Some(_) => Standings::default(),
+    };
+    let health = node.watchdog().summary(&account.measure, &measured);
     let outcome = match (&account.reason, account.state, interrupted) {
         (_, _, true) => Outcome::Interrupted,
         (reason, RunState::Failed, _) => Outcome::Failed(reason.clone().unwrap_or_default()),
-        _ => Outcome::Ended,
+        _ => judged.aborted.map_or(Outcome::Ended, Outcome::Aborted),
     };
     let (users, endings) = (account.users, account.endings);
+    // A run that is over was over before now: its last row ends when it did.
+    let until = account.measure.started() + account.elapsed;
+    let series = account.measure.series_until(until, activity(&account));
     RunReport::build(ReportInput {
         run: RunFacts {
             id: run_id(node, &account),
             scenario: account.scenario.to_owned(),
             user_rate: setting(&account, USER_RATE),
+            profile: ProfileFacts::of(&account.settings, account.profile_began, account.arrivals),
             settings: account.settings,
             nodes: vec![node.name().to_owned()],
             start: account.started,
@@ -157,8 +139,9 @@ pub(super) async fn report(node: &Node, account: Account, interrupted: bool) -> 
         },
         outcome,
         users: totals(&users, &endings),
-        arrivals: Arrivals::default(),
         measured,
+        thresholds: judged.thresholds,
+        series,
         throttles: throttles.iter().map(throttle_row).collect(),
         coordinators: coordinators.iter().map(coordinator_row).collect(),
         health,
@@ -168,7 +151,7 @@ pub(super) async fn report(node: &Node, account: Account, interrupted: bool) -> 
 }
 
 /// Unique among the runs of all nodes: when it began, where, and which run of that node it is.
-fn run_id(node: &Node, account: &Account) -> String {
+pub(super) fn run_id(node: &Node, account: &Account) -> String {
     let since = account.started.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     format!("{}-{}-{}", node.name(), since.as_millis(), account.number)
 }

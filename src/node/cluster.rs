@@ -26,6 +26,7 @@ use crate::{
     },
     control::execute::relayed,
     controller::run::is_over,
+    feed::FeederMaster,
     refusal::{Code, Refusal},
     report::RunReport,
     scenario::{
@@ -49,11 +50,11 @@ const HANDOVER: Duration = Duration::from_secs(10);
 /// [`ClusterNode::shutdown`]. One per process.
 #[derive(Clone)]
 pub struct ClusterNode {
-    parts: Arc<Parts>,
+    pub(super) parts: Arc<Parts>,
 }
 
 /// What a clustered node is made of.
-struct Parts {
+pub(super) struct Parts {
     node: Node,
     mesh: Mesh,
     links: Links,
@@ -106,6 +107,7 @@ impl ClusterNode {
         let pacing = ThrottleOptions { tolerance: settings.throttle_tolerance };
         let throttles = ThrottleMaster::new(mesh.clone(), pacing, telemetry.clone())?;
         let coordinators = CoordinatorMaster::new(mesh.clone(), telemetry.clone());
+        let feeders = FeederMaster::new(&mesh, telemetry.clone());
         let measured = MeasureMaster::new(&mesh, telemetry.clone());
         let links = Arc::new(OnceLock::new());
         let worker = Worker::start(
@@ -140,6 +142,7 @@ impl ClusterNode {
                     throttles.clone() as Arc<dyn Companion>,
                     coordinators.clone(),
                     MailMaster::new(mesh.clone()),
+                    feeders,
                     measured.clone(),
                 ],
                 announce: Arc::new(move |master| {
@@ -167,6 +170,7 @@ impl ClusterNode {
         let links = links.get_or_init(|| started).clone();
         let parts = Parts { node, mesh, links, master, worker, throttles, coordinators, measured };
         let parts = Arc::new(parts);
+        parts.node.judge_cluster(Arc::downgrade(&parts));
         // Set once, here.
         let _ = this.set(Arc::downgrade(&parts));
         Ok(Self { parts })
@@ -202,6 +206,7 @@ impl ClusterNode {
     /// the node.
     pub async fn shutdown(&self) {
         let Parts { node, links, master, worker, .. } = &*self.parts;
+        node.desk().end().await;
         if self.is_master() {
             if !is_over(master.state()) {
                 // Refused only when the run is ending already.
@@ -256,6 +261,7 @@ fn followers(node: &Node, mesh: &Mesh, mail: &Mail) -> Vec<Arc<dyn Follower>> {
         node.coordinators().follower(mesh.clone()),
         mail.follower(),
         node.throttles().follower(mesh.clone()),
+        node.feeders().follower(mesh.clone()),
     ];
     followers.extend(node.feed().map(|feed| feed as Arc<dyn Follower>));
     followers

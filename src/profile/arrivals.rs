@@ -10,8 +10,13 @@ use std::time::Duration;
 use super::stage::{Load, Span, Stage};
 
 /// What binary fractions may be off by before an integral that is a whole number is taken for one
-/// less.
-const ROUNDING: f64 = 1e-6;
+/// less: so much, and of a large integral such a part.
+const ROUNDING: (f64, f64) = (1e-9, 1e-13);
+
+/// An integral, without what binary fractions took from it.
+fn rounded(integral: f64) -> f64 {
+    integral + ROUNDING.0.max(integral * ROUNDING.1)
+}
 
 /// The arrivals of one stage.
 #[derive(Debug, Clone, Copy)]
@@ -40,26 +45,36 @@ impl Arrivals {
 
     /// How many are due until this time, in nanoseconds since the stage began.
     pub fn until(&self, nanos: u64) -> u64 {
-        (self.integral(nanos) + ROUNDING).floor().max(0.0) as u64
+        rounded(self.integral_at(nanos)).floor().max(0.0) as u64
     }
 
     /// When the arrival of that number is due, from 1, since the stage began; `None` if the stage
     /// has not so many.
     pub fn due(&self, number: u64) -> Option<Duration> {
-        if number == 0 || number > self.total() {
-            return None;
-        }
-        // The first nanosecond at which so many are due: found by halving, which is exact for
-        // whatever curve, narrowed first by Newton's method, which is fast.
+        let is_one = (1..=self.total()).contains(&number);
+        is_one.then(|| self.reaches(number as f64))
+    }
+
+    /// The integral over the whole stage: how many arrivals it has, and the part of one that is
+    /// left over.
+    pub fn integral(&self) -> f64 {
+        self.integral_at(self.duration)
+    }
+
+    /// When the integral of the rate reaches that much, since the stage began; its end if it never
+    /// does.
+    pub fn reaches(&self, integral: f64) -> Duration {
+        let reached = |nanos| rounded(self.integral_at(nanos)) >= integral;
+        // The first nanosecond at which it has: found by halving, which is exact for whatever
+        // curve, narrowed first by Newton's method, which is fast.
         let (mut low, mut high) = (0, self.duration);
         let mut guess = self.duration / 2;
         for _ in 0..6 {
             let rate = self.rate(guess);
-            let missing = number as f64 - self.integral(guess);
             if rate <= 0.0 {
                 break;
             }
-            let step = missing / rate * 1e9;
+            let step = (integral - self.integral_at(guess)) / rate * 1e9;
             let next = (guess as f64 + step).clamp(0.0, self.duration as f64) as u64;
             if next.abs_diff(guess) < 2 {
                 break;
@@ -70,7 +85,7 @@ impl Arrivals {
         while width < self.duration {
             let (below, above) = (guess.saturating_sub(width), guess.saturating_add(width));
             let above = above.min(self.duration);
-            if (below == 0 || self.until(below) < number) && self.until(above) >= number {
+            if (below == 0 || !reached(below)) && reached(above) {
                 (low, high) = (below, above);
                 break;
             }
@@ -78,9 +93,9 @@ impl Arrivals {
         }
         while low < high {
             let middle = low + (high - low) / 2;
-            if self.until(middle) >= number { high = middle } else { low = middle + 1 }
+            if reached(middle) { high = middle } else { low = middle + 1 }
         }
-        Some(Duration::from_nanos(low))
+        Duration::from_nanos(low)
     }
 
     fn progress(&self, nanos: u64) -> f64 {
@@ -93,7 +108,7 @@ impl Arrivals {
     }
 
     /// The integral of the rate until a time.
-    fn integral(&self, nanos: u64) -> f64 {
+    fn integral_at(&self, nanos: u64) -> f64 {
         let Span { from, to, curve } = self.span;
         let progress = self.progress(nanos);
         let seconds = self.duration as f64 / 1e9;

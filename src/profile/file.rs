@@ -23,7 +23,8 @@ use serde::Deserialize;
 
 use super::{
     curve::Curve,
-    plan::{Profile, ProfileFaults},
+    phase::Phase,
+    plan::{Profile, ProfileFaults, faults_of},
     shape::{Metric, Shape},
     stage::{Load, Span, Stage},
     text::per_second,
@@ -53,8 +54,18 @@ struct StageFile {
     users: Option<Ends<f64>>,
     rate: Option<Ends<RateFile>>,
     max_users: Option<u64>,
+    steps: Option<u32>,
+    spike: Option<SpikeFile>,
     #[serde(default)]
     pause: bool,
+}
+
+/// A while within a stage.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SpikeFile {
+    at: Time,
+    lasts: Time,
 }
 
 /// A value that is held, or both ends of one that changes.
@@ -142,8 +153,11 @@ impl Profile {
             },
             (None, false) => {
                 for (number, stage) in (1..).zip(&file.stages) {
-                    match stage.stage() {
-                        Ok(stage) => stages.push(stage),
+                    match stage.stages() {
+                        Ok(more) => {
+                            more.iter().for_each(|stage| faults_of(number, stage, &mut faults));
+                            stages.extend(more);
+                        }
                         Err(fault) => faults.push(format!("stage {number}: {fault}")),
                     }
                 }
@@ -170,6 +184,18 @@ impl RateFile {
 }
 
 impl StageFile {
+    fn stages(&self) -> Result<Vec<Stage>, String> {
+        let stage = self.stage()?;
+        match (self.steps, &self.spike) {
+            (None, None) => Ok(vec![stage]),
+            (Some(steps), None) => Phase::Steps(steps).stages(&stage),
+            (None, Some(SpikeFile { at, lasts })) => {
+                Phase::Spike { at: at.read()?, lasts: lasts.read()? }.stages(&stage)
+            }
+            (Some(_), Some(_)) => Err("give `steps` or a `spike`, not both".to_owned()),
+        }
+    }
+
     fn stage(&self) -> Result<Stage, String> {
         let duration = self.duration.read()?;
         let load = match (&self.users, &self.rate, self.pause) {
@@ -261,6 +287,22 @@ pause = true
     }
 
     #[test]
+    fn a_stage_may_go_in_steps_or_have_a_spike() {
+        let text = r#"
+[[stages]]
+duration = "30s"
+rate = { from = 10, to = 30 }
+steps = 3
+[[stages]]
+duration = "1m"
+users = { from = 5, to = 50 }
+spike = { at = "20s", lasts = "5s" }
+"#;
+        let line = "10s: 10/s, 10s: 20/s, 10s: 30/s, 20s: 5, 5s: 50, 35s: 5";
+        assert_eq!(told(text, Format::Toml), line);
+    }
+
+    #[test]
     fn a_shape_is_written_out() {
         let spike = "[shape]\nkind = \"spike\"\nmetric = \"rate\"\nbaseline = 5\npeak = 50\n\
                      ramp_up = \"10s\"\nhold = \"20s\"\nramp_down = \"5s\"";
@@ -292,7 +334,7 @@ pause = true
         stage 1: `max_users` is for a rate; users are limited already
         stage 2: `x` is no time: expected number at 0
         --
-        unknown field `user`, expected one of `duration`, `users`, `rate`, `max_users`, `pause` for key `stages[0]`
+        unknown field `user`, expected one of `duration`, `users`, `rate`, `max_users`, `steps`, `spike`, `pause` for key `stages[0]`
         --
         the shape takes no time
         --

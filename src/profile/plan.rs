@@ -131,8 +131,15 @@ impl Profile {
     }
 }
 
-fn faults_of(number: usize, stage: &Stage, faults: &mut Vec<String>) {
-    let mut fault = |text: String| faults.push(format!("stage {number}: {text}"));
+/// What is wrong with a stage of that number.
+pub(super) fn faults_of(number: usize, stage: &Stage, faults: &mut Vec<String>) {
+    let mut fault = |text: String| {
+        let fault = format!("stage {number}: {text}");
+        // One that stands for several would say it several times.
+        if faults.last() != Some(&fault) {
+            faults.push(fault);
+        }
+    };
     if stage.duration.is_zero() {
         fault("it takes no time; give it a duration such as `30s`".to_owned());
     }

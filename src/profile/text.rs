@@ -1,13 +1,17 @@
 //! Pure: a profile in one line: `10s: 0 -> 100, 1m: 100, 30s: pause, 1m: 10/s -> 50/s quadratic`.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr};
 
 use super::{
     curve::Curve,
-    plan::{Profile, ProfileFaults},
+    phase::Phase,
+    plan::{Profile, ProfileFaults, faults_of},
     stage::{Load, Span, Stage},
 };
-use crate::throttle::{Rate, rate::Pace};
+use crate::{
+    settings::value::SettingValue,
+    throttle::{Rate, rate::Pace},
+};
 
 impl FromStr for Profile {
     type Err = ProfileFaults;
@@ -15,8 +19,11 @@ impl FromStr for Profile {
     fn from_str(text: &str) -> Result<Self, ProfileFaults> {
         let (mut stages, mut faults) = (Vec::new(), Vec::new());
         for (number, part) in (1..).zip(text.split(',')) {
-            match part.trim().parse::<Stage>() {
-                Ok(stage) => stages.push(stage),
+            match stages_of(part.trim()) {
+                Ok(more) => {
+                    more.iter().for_each(|stage| faults_of(number, stage, &mut faults));
+                    stages.extend(more);
+                }
                 Err(fault) => faults.push(format!("stage {number}: {fault}")),
             }
         }
@@ -36,7 +43,31 @@ impl fmt::Display for Profile {
     }
 }
 
+const STEPS: &str = "write `1m: 10/s -> 100/s in 5 steps`";
+const SPIKE: &str = "write `1m: 10/s -> 100/s spike 5s at 20s`";
 const FORM: &str = "write `30s: 100`, `10s: 0 -> 100`, `1m: 50/s` or `5s: pause`";
+
+/// The stages that a part of the line stands for: more than one, if it goes in steps or has a spike.
+fn stages_of(text: &str) -> Result<Vec<Stage>, String> {
+    let time = |text: &str| {
+        let time = humantime::parse_duration(text.trim());
+        time.map_err(|fault| format!("`{}` is no time: {fault}", text.trim()))
+    };
+    let (stage, phase) = if let Some((stage, steps)) = text.rsplit_once(" in ") {
+        let count = steps.trim().strip_suffix("steps").or(steps.trim().strip_suffix("step"));
+        let count = count.and_then(|count| count.trim().parse().ok());
+        let count = count.ok_or_else(|| format!("`{steps}` is no number of steps: {STEPS}"))?;
+        (stage, Phase::Steps(count))
+    } else if let Some((stage, spike)) = text.rsplit_once(" spike ") {
+        let (lasts, at) = spike
+            .split_once(" at ")
+            .ok_or_else(|| format!("`spike {spike}` does not say from when: {SPIKE}"))?;
+        (stage, Phase::Spike { at: time(at)?, lasts: time(lasts)? })
+    } else {
+        return Ok(vec![text.parse()?]);
+    };
+    phase.stages(&stage.parse()?)
+}
 
 impl FromStr for Stage {
     type Err = String;
@@ -119,7 +150,7 @@ pub(super) fn per_second(text: &str) -> Result<f64, String> {
 
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", Short(self.duration))?;
+        write!(f, "{}: ", self.duration.render())?;
         let mut span = |span: &Span, unit: &str| {
             write!(f, "{}{unit}", span.from)?;
             if span.from != span.to {
@@ -141,17 +172,10 @@ impl fmt::Display for Stage {
     }
 }
 
-/// A duration without blanks, so that it stays one word.
-struct Short(Duration);
-
-impl fmt::Display for Short {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&humantime::format_duration(self.0).to_string().replace(' ', ""))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -166,9 +190,26 @@ mod tests {
     }
 
     #[test]
+    fn steps_and_spikes_are_written_out() {
+        let told = |line: &str| {
+            line.parse::<Profile>().map_or_else(|faults| faults.to_string(), |all| all.to_string())
+        };
+        assert_eq!(
+            told("30s: 10/s -> 30/s max 9 in 3 steps"),
+            "10s: 10/s max 9, 10s: 20/s max 9, 10s: 30/s max 9"
+        );
+        assert_eq!(told("1m: 5 -> 50 spike 5s at 20s"), "20s: 5, 5s: 50, 35s: 5");
+        insta::assert_snapshot!(told("1m: 5 -> 9 in no steps, 1m: 5 -> 9 spike 5s, 1m: 5 -> 9 spike 50s at 20s"), @r"
+        stage 1: `no steps` is no number of steps: write `1m: 10/s -> 100/s in 5 steps`
+        stage 2: `spike 5s` does not say from when: write `1m: 10/s -> 100/s spike 5s at 20s`
+        stage 3: the spike ends after the stage: it lasts 50s from 20s, and the stage 1m
+        ");
+    }
+
+    #[test]
     fn every_stage_that_is_none_is_named() {
         let faults =
-            "10: 5, 10s 5, 5s: five, 5s: 1 -> 2/s, 5s: 7 linear, 5s: 3 max 4, 1s: 8 at once"
+            "10: 5, 10s 5, 5s: five, 5s: 1 -> 2/s, 5s: 7 linear, 5s: 3 max 4, 1s: 8 at once, 0s: 4"
                 .parse::<Profile>()
                 .unwrap_err();
         insta::assert_snapshot!(faults, @r"
@@ -179,6 +220,7 @@ mod tests {
         stage 5: only what changes has a curve: write `0 -> 100 quadratic`
         stage 6: `max` is for a rate; users are limited already
         stage 7: `8 at once` is no rate over time
+        stage 8: it takes no time; give it a duration such as `30s`
         ");
     }
 }

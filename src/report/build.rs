@@ -1,6 +1,6 @@
 //! From what the node knows to the document.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -8,15 +8,18 @@ use super::{
     cluster,
     document::{
         ActionReport, CheckReport, CounterReport, GaugeReport, GeneratorReport, RunInfo, RunReport,
-        SCHEMA, StallReport, failures_of, millis,
+        SCHEMA, SpellReport, StageRow, StallReport, ThresholdRow, failures_of, millis,
     },
-    input::{ReportInput, RunFacts},
+    input::{Arrivals, ProfileFacts, ReportInput, RunFacts},
+    over_time::{LifetimesReport, SeriesReport},
+    targets,
     verdict::conclude,
 };
 use crate::measure::{
     health::{GeneratorVerdict, HealthSummary},
     window::per_second,
 };
+use crate::profile::{Load, Stage};
 
 impl RunReport {
     /// Builds the document. Pure: equal inputs give equal documents.
@@ -25,8 +28,9 @@ impl RunReport {
             run,
             outcome,
             users,
-            arrivals,
             measured,
+            thresholds,
+            series,
             throttles,
             coordinators,
             health,
@@ -34,8 +38,10 @@ impl RunReport {
             gaps,
         } = input;
         let span = run.duration;
-        let (health, generator) = cluster::generator(health, &nodes, &gaps);
-        let (verdict, reasons) = conclude(&outcome, &users, &generator);
+        let arrivals = run.profile.as_ref().map(|facts| facts.arrivals.total().into());
+        let arrivals: Arrivals = arrivals.unwrap_or_default();
+        let (health, generator) = cluster::generator(health, &nodes, &gaps, &arrivals);
+        let (verdict, reasons) = conclude(&outcome, &users, &generator, &thresholds);
         let actions = measured.actions.iter().filter(|(_, action)| action.count() > 0);
         Self {
             schema: SCHEMA.to_owned(),
@@ -54,6 +60,7 @@ impl RunReport {
             counters: measured
                 .counters
                 .iter()
+                .filter(|(name, _)| !targets::is_counter(name))
                 .map(|(name, count)| {
                     let rate = per_second(*count, span);
                     (name.to_string(), CounterReport { count: *count, rate })
@@ -62,11 +69,13 @@ impl RunReport {
             gauges: measured
                 .gauges
                 .iter()
+                .filter(|(name, _)| !targets::is_gauge(name))
                 .map(|(name, gauge)| {
                     let (last, min, max) = (gauge.last, gauge.min, gauge.max);
                     (name.to_string(), GaugeReport { last, min, max })
                 })
                 .collect(),
+            targets: targets::of(&measured),
             checks: measured
                 .checks
                 .iter()
@@ -78,10 +87,12 @@ impl RunReport {
             failures: failures_of(&measured),
             throttles,
             coordinators,
-            thresholds: Vec::new(),
+            thresholds: thresholds.into_iter().map(ThresholdRow::from).collect(),
             generator: generator_report(health, generator),
             nodes: nodes.into_iter().map(cluster::node_report).collect(),
             gaps: gaps.into_iter().map(cluster::gap_report).collect(),
+            series: SeriesReport::of(&series),
+            lifetimes: LifetimesReport::of(&measured.lifetimes),
             verdict,
             reasons,
             exit_code: verdict.exit_code(),
@@ -99,8 +110,28 @@ fn run_info(run: RunFacts) -> RunInfo {
         start: rfc3339(run.start),
         end: rfc3339(run.end),
         duration_ms: millis(run.duration),
-        stages: Vec::new(),
+        stages: run.profile.map(|facts| stages(&facts, run.duration)).unwrap_or_default(),
     }
+}
+
+fn stages(facts: &ProfileFacts, duration: Duration) -> Vec<StageRow> {
+    let row = |(number, stage): (usize, &Stage)| {
+        let start = facts.began.map(|began| began + facts.profile.start_of(number));
+        let kind = match stage.load {
+            Load::Users(_) => "users",
+            Load::Rate { .. } => "rate",
+            Load::Pause => "pause",
+        };
+        let arrivals = facts.arrivals.0.get(&number).copied().unwrap_or_default();
+        StageRow {
+            kind: kind.to_owned(),
+            text: stage.to_string(),
+            start_ms: start.filter(|start| *start < duration).map(millis),
+            duration_ms: millis(stage.duration),
+            arrivals: (kind == "rate").then(|| arrivals.into()),
+        }
+    };
+    facts.profile.stages().iter().enumerate().map(row).collect()
 }
 
 pub(super) fn generator_report(health: HealthSummary, judged: GeneratorVerdict) -> GeneratorReport {
@@ -121,12 +152,26 @@ pub(super) fn generator_report(health: HealthSummary, judged: GeneratorVerdict) 
         admission_lag_p99_ms: millis(health.admission_lag_p99),
         slots_granted: health.slots_granted,
         slots_forfeited: health.slots_forfeited,
+        schedule_lag_p99_ms: millis(health.schedule_lag_p99),
+        schedule_lag_max_ms: millis(health.schedule_lag_max),
+        arrivals_lost: health.arrivals_lost,
         own_failures: health.own_failures,
         stalls: StallReport {
             count: health.stalls.count,
             worst_ms: millis(health.stalls.worst),
             worst_name: health.stalls.worst_name,
         },
+        spells: health
+            .spells
+            .iter()
+            .map(|spell| SpellReport {
+                cause: spell.cause,
+                verdict: spell.verdict,
+                from_ms: millis(spell.first),
+                to_ms: millis(spell.last),
+                seconds: spell.seconds,
+            })
+            .collect(),
     }
 }
 

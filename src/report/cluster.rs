@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{
     build::generator_report,
     document::{GapReport, LostReport, NodeReport, RunReport, WentReport, millis},
-    input::{GapRow, NodeLost, NodeRow},
+    input::{Arrivals, GapRow, NodeLost, NodeRow},
     table::Table,
     units,
 };
@@ -18,6 +18,7 @@ pub(super) fn generator(
     lone: HealthSummary,
     nodes: &[NodeRow],
     gaps: &[GapRow],
+    arrivals: &Arrivals,
 ) -> (HealthSummary, GeneratorVerdict) {
     if nodes.is_empty() {
         let verdict = judge(&lone);
@@ -34,13 +35,26 @@ pub(super) fn generator(
             0 => String::new(),
             users => format!(", with {}", units::plural(users, "user")),
         };
+        // Nothing that it did after that is known, so it was silent for longer than it was lost.
+        let silent = gap.and_then(|gap| gap.measured_until).filter(|until| *until < lost.at);
+        let silent = silent.map_or(String::new(), |until| {
+            format!("silent from {} to {}, and ", seconds(until), seconds(lost.at))
+        });
         judged.reasons.push(format!(
-            "{}: lost at {}{away}: {}",
+            "{}: {silent}lost at {}{away}: {}",
             node.name,
             seconds(lost.at),
             lost.reason
         ));
     }
+    // What was lost with nodes, no node knows of itself.
+    let lost = judge(&HealthSummary {
+        arrivals_due: arrivals.scheduled,
+        arrivals_lost: arrivals.dropped_for_nodes,
+        ..HealthSummary::default()
+    });
+    judged.verdict = judged.verdict.max(lost.verdict);
+    judged.reasons.extend(lost.reasons);
     (HealthSummary::worst(&health), judged)
 }
 

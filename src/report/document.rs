@@ -7,16 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     input::{Arrivals, CoordinatorRow, ThrottleRow, UserTotals},
+    over_time::{LifetimesReport, SeriesReport},
+    targets::TargetReport,
     verdict::Verdict,
 };
 use crate::{
     failure::Owner,
     measure::{
         Source,
-        health::Trust,
+        health::{Trust, spell::Cause},
         timing::Timing,
         window::{ActionNumbers, Window, per_second},
     },
+    threshold::Judged,
 };
 
 /// The name and version of the document's shape.
@@ -39,6 +42,9 @@ pub struct RunReport {
     pub counters: BTreeMap<String, CounterReport>,
     /// Gauges.
     pub gauges: BTreeMap<String, GaugeReport>,
+    /// Targets that users were spread over, by name; their counters and gauges are told here only.
+    #[serde(default)]
+    pub targets: BTreeMap<String, TargetReport>,
     /// Checks.
     pub checks: BTreeMap<String, CheckReport>,
     /// What failed and why, the most frequent first.
@@ -57,6 +63,12 @@ pub struct RunReport {
     /// When users of a node were away.
     #[serde(default)]
     pub gaps: Vec<GapReport>,
+    /// How it went over time.
+    #[serde(default)]
+    pub series: SeriesReport,
+    /// How long users took against when they started.
+    #[serde(default)]
+    pub lifetimes: LifetimesReport,
     /// What is said of the run.
     pub verdict: Verdict,
     /// Why it did not pass, the deciding reason first.
@@ -89,12 +101,21 @@ pub struct RunInfo {
 }
 
 /// A stage of a load profile.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StageRow {
-    /// Its kind.
+    /// `users`, `rate` or `pause`.
     pub kind: String,
-    /// How long it took, in milliseconds.
+    /// What it asked for, as people write it.
+    #[serde(default)]
+    pub text: String,
+    /// When it began, in milliseconds since the run did; null if it did not come to that.
+    #[serde(default)]
+    pub start_ms: Option<f64>,
+    /// How long it was to take, in milliseconds.
     pub duration_ms: f64,
+    /// Its arrivals; null for one that is not of a rate.
+    #[serde(default)]
+    pub arrivals: Option<Arrivals>,
 }
 
 /// A timed action.
@@ -182,14 +203,32 @@ pub struct FailureRow {
 }
 
 /// A threshold.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ThresholdRow {
     /// What was asked for.
     pub expression: String,
-    /// What it was; null if nothing was measured.
+    /// What it was, in the unit of the expression; of a sliding window the worst. Null if nothing
+    /// was measured.
     pub actual: Option<f64>,
+    /// The same with its unit, as people read it.
+    #[serde(default)]
+    pub text: String,
     /// Whether that is as asked for.
     pub passed: bool,
+    /// Whether it ended the run.
+    #[serde(default)]
+    pub aborted: bool,
+    /// When that was, in milliseconds since the start of the run: the end of the worst window, or
+    /// when it ended the run; null for what was judged at the end.
+    #[serde(default)]
+    pub at_ms: Option<f64>,
+}
+
+impl From<Judged> for ThresholdRow {
+    fn from(judged: Judged) -> Self {
+        let Judged { expression, actual, text, passed, aborted, at } = judged;
+        Self { expression, actual, text, passed, aborted, at_ms: at.map(millis) }
+    }
 }
 
 /// Whether the generator kept up.
@@ -227,10 +266,38 @@ pub struct GeneratorReport {
     pub slots_granted: u64,
     /// Throttle slots that passed because the generator was late.
     pub slots_forfeited: u64,
+    /// How late arrivals began: the latest hundredth in each second, in the worst hundredth of the
+    /// seconds.
+    #[serde(default)]
+    pub schedule_lag_p99_ms: f64,
+    /// How late the latest arrival began.
+    #[serde(default)]
+    pub schedule_lag_max_ms: f64,
+    /// Arrivals dropped because the generator was late or a node was lost.
+    #[serde(default)]
+    pub arrivals_lost: u64,
     /// Failures owned by the generator.
     pub own_failures: u64,
     /// User code that held up the event loop.
     pub stalls: StallReport,
+    /// When something was wrong.
+    #[serde(default)]
+    pub spells: Vec<SpellReport>,
+}
+
+/// From when to when something was wrong with the generator.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SpellReport {
+    /// What was wrong.
+    pub cause: Cause,
+    /// How far the worst three seconds in a row can be trusted; VALID if there were no such three.
+    pub verdict: Trust,
+    /// When it began, in milliseconds since the start of the run.
+    pub from_ms: f64,
+    /// When it was last so, in milliseconds since the start of the run.
+    pub to_ms: f64,
+    /// In how many seconds it was so.
+    pub seconds: u64,
 }
 
 /// User code that held up the event loop.
@@ -291,6 +358,27 @@ pub struct WentReport {
     pub node: String,
     /// How many.
     pub users: u64,
+}
+
+impl StageRow {
+    /// What it asked for, as people write it.
+    pub fn label(&self) -> &str {
+        if self.text.is_empty() { &self.kind } else { &self.text }
+    }
+}
+
+impl RunReport {
+    /// From when to when each stage of the profile went, in milliseconds since the run began. Where
+    /// a document does not say when one began, it is taken to have followed the one before.
+    pub fn stage_spans(&self) -> Vec<(f64, f64)> {
+        let mut next = 0.0;
+        let span = |stage: &StageRow| {
+            let from = stage.start_ms.unwrap_or(next);
+            next = from + stage.duration_ms.max(0.0);
+            (from, next)
+        };
+        self.run.stages.iter().map(span).collect()
+    }
 }
 
 impl ActionReport {

@@ -4,7 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::measure::{health::HealthSummary, window::Window};
+use crate::{
+    load::tally::{Tallies, Tally},
+    measure::{health::HealthSummary, series::Series, window::Window},
+    profile::Profile,
+    scenario::settings::PROFILE,
+    threshold::Judged,
+};
 
 /// Everything a report is built from.
 #[derive(Debug, Clone)]
@@ -15,10 +21,12 @@ pub struct ReportInput {
     pub outcome: Outcome,
     /// Its users.
     pub users: UserTotals,
-    /// Arrivals of an open run; all zero in a closed one.
-    pub arrivals: Arrivals,
     /// What was measured over the whole run.
     pub measured: Window,
+    /// How its thresholds stand.
+    pub thresholds: Vec<Judged>,
+    /// How it went over time.
+    pub series: Series,
     /// The throttles there were.
     pub throttles: Vec<ThrottleRow>,
     /// The coordinators there were.
@@ -50,6 +58,32 @@ pub struct RunFacts {
     pub end: SystemTime,
     /// How long it took, by a clock that never jumps. Rates are per second of it.
     pub duration: Duration,
+    /// The load profile that it followed.
+    pub profile: Option<ProfileFacts>,
+}
+
+/// The load profile of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProfileFacts {
+    /// What it asked for.
+    pub profile: Profile,
+    /// When it began, since the run did; `None`: it did not.
+    pub began: Option<Duration>,
+    /// What became of arrivals, by stage.
+    pub arrivals: Tallies,
+}
+
+impl ProfileFacts {
+    /// The profile of a run with these settings, if it had one.
+    pub fn of(
+        settings: &[(String, Option<String>)],
+        began: Option<Duration>,
+        arrivals: Tallies,
+    ) -> Option<Self> {
+        let (_, text) = settings.iter().find(|(name, _)| name == PROFILE)?;
+        let profile = text.as_deref()?.parse().ok()?;
+        Some(Self { profile, began, arrivals })
+    }
 }
 
 /// How a run came to its end.
@@ -112,8 +146,31 @@ pub struct Arrivals {
     pub scheduled: u64,
     /// Let in.
     pub started: u64,
-    /// Lost because nothing was free to serve them.
+    /// Lost, for whatever reason.
     pub dropped: u64,
+    /// Lost because no user was free, and no more users were allowed.
+    #[serde(default)]
+    pub dropped_for_users: u64,
+    /// Lost with a node, or for want of nodes.
+    #[serde(default)]
+    pub dropped_for_nodes: u64,
+    /// Lost because the run was ended before a user was free.
+    #[serde(default)]
+    pub dropped_by_end: u64,
+}
+
+impl From<Tally> for Arrivals {
+    /// Arrivals that still wait are counted once they are begun or lost.
+    fn from(tally: Tally) -> Self {
+        Self {
+            scheduled: tally.scheduled - tally.waiting(),
+            started: tally.started,
+            dropped: tally.dropped(),
+            dropped_for_users: tally.no_user,
+            dropped_for_nodes: tally.no_node,
+            dropped_by_end: tally.stopped,
+        }
+    }
 }
 
 /// A throttle over a run.

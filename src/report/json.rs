@@ -1,67 +1,117 @@
-//! The document as a file.
+//! The document as JSON.
 
 use std::{
-    fs::{self, File},
-    io::{self, Write},
+    fs, io,
     path::{Path, PathBuf},
-    process,
 };
 
-use super::document::RunReport;
+use serde::{Deserialize, Serialize};
 
-/// A report could not be written. The run is none the worse for it.
-#[derive(Debug, thiserror::Error)]
-#[error("the report could not be written to {}: {source}", path.display())]
-pub struct WriteError {
-    /// Where it should have gone.
-    pub path: PathBuf,
-    /// Why it did not.
-    pub source: io::Error,
-}
+use super::{
+    document::{RunReport, SCHEMA},
+    file,
+};
+
+pub use super::file::WriteError;
+
+mod layout;
 
 /// The document as JSON, for people and programs.
 ///
 /// # Errors
 /// If it cannot be expressed in JSON, which has no reason to happen.
 pub fn render(report: &RunReport) -> io::Result<String> {
-    let mut text = serde_json::to_string_pretty(report).map_err(io::Error::other)?;
-    text.push('\n');
-    Ok(text)
+    let mut bytes = Vec::new();
+    let mut serializer =
+        serde_json::Serializer::with_formatter(&mut bytes, layout::Layout::default());
+    report.serialize(&mut serializer).map_err(io::Error::other)?;
+    bytes.push(b'\n');
+    String::from_utf8(bytes).map_err(io::Error::other)
 }
 
-/// Writes the document to a file, replacing what was there. Whoever reads the file meanwhile sees
-/// the old document or the new one, never a part. Something that is not a plain file, such as
-/// `/dev/stdout` or a pipe, is written to as it is.
+/// Writes the document to a file, as [`file::write`] does.
 ///
 /// # Errors
 /// If it cannot be written; what was there is untouched then.
 pub fn write(report: &RunReport, path: &Path) -> Result<(), WriteError> {
-    render(report)
-        .and_then(|text| replace(path, text.as_bytes()))
-        .map_err(|source| WriteError { path: path.to_owned(), source })
+    let text = render(report).map_err(|source| WriteError { path: path.to_owned(), source })?;
+    file::write(path, &text)
 }
 
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
-        return File::options().write(true).truncate(true).open(path)?.write_all(bytes);
-    }
-    let Some(name) = path.file_name() else {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it names no file"));
-    };
-    let mut temporary = name.to_owned();
-    temporary.push(format!(".{}.tmp", process::id()));
-    // In the same folder, since a file can be renamed within one file system only.
-    let temporary = path.with_file_name(temporary);
-    let written = fill(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        // The first error is the one worth telling.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
+/// A file holds no document that can be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It cannot be read at all.
+    #[error("`{}` cannot be read: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It is a document of another kind, or of another version of crowd.
+    #[error(
+        "`{}` holds a document of schema `{found}`; this version reads `{SCHEMA}`, as written by `crowd run --json`",
+        path.display()
+    )]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// What it says it is.
+        found: String,
+    },
+    /// It is no document at all.
+    #[error(
+        "`{}` holds no result of a run, as written by `crowd run --json`: {reason}",
+        path.display()
+    )]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and where.
+        reason: String,
+    },
 }
 
-fn fill(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+/// Reads a document back.
+///
+/// # Errors
+/// If the file cannot be read or holds something else.
+pub fn read(path: &Path) -> Result<RunReport, ReadError> {
+    let text = fs::read_to_string(path)
+        .map_err(|source| ReadError::File { path: path.to_owned(), source })?;
+    parse(&text).map_err(|fault| match fault {
+        Fault::Schema(found) => ReadError::Schema { path: path.to_owned(), found },
+        Fault::Content(reason) => ReadError::Content { path: path.to_owned(), reason },
+    })
+}
+
+/// Reads a document that [`render`] has made.
+///
+/// # Errors
+/// What is wrong with it, if it is none.
+pub fn of_text(text: &str) -> Result<RunReport, String> {
+    parse(text).map_err(|fault| match fault {
+        Fault::Schema(found) => format!("it is a document of schema `{found}`"),
+        Fault::Content(reason) => reason,
+    })
+}
+
+enum Fault {
+    Schema(String),
+    Content(String),
+}
+
+fn parse(text: &str) -> Result<RunReport, Fault> {
+    #[derive(Deserialize)]
+    struct Kind {
+        schema: String,
+    }
+    let wrong = |error: serde_json::Error| Fault::Content(error.to_string());
+    // Another schema has other fields: what it is comes before what it lacks.
+    let Kind { schema } = serde_json::from_str(text).map_err(wrong)?;
+    if schema != SCHEMA {
+        return Err(Fault::Schema(super::table::cut(&super::table::one_line(&schema), 60)));
+    }
+    serde_json::from_str(text).map_err(wrong)
 }

@@ -6,7 +6,10 @@ use super::{
     table::{Accent, Colour, Table, cut, one_line},
     units,
 };
-use crate::measure::{health::Trust, window::Window};
+use crate::{
+    load::status::PlanStatus,
+    measure::{health::Trust, window::Window},
+};
 
 /// How many actions are shown: those done most often.
 const MOST_ACTIONS: usize = 10;
@@ -20,6 +23,8 @@ pub struct LiveView {
     pub elapsed: Duration,
     /// Until the end, if that is known.
     pub remaining: Option<Duration>,
+    /// How far its load profile is.
+    pub profile: Option<PlanStatus>,
     /// Users running now.
     pub running: u64,
     /// Users not admitted yet.
@@ -30,6 +35,8 @@ pub struct LiveView {
     pub failed: u64,
     /// What was done in the last interval.
     pub actions: Vec<LiveAction>,
+    /// The thresholds that it does not keep to as things are, each with what it is.
+    pub failing: Vec<String>,
     /// How far the generator can be trusted so far.
     pub generator: Trust,
 }
@@ -71,15 +78,21 @@ impl LiveAction {
     }
 }
 
-/// The block of lines that stands for a run now: one of state, one for each action. No line is
+/// The block of lines that stands for a run now: one of state, one for each action and
+/// for each threshold that fails. No line is
 /// wider than `width`, since a terminal that wraps lines cannot redraw them.
 pub fn render(view: &LiveView, colour: Colour, width: usize) -> String {
     let mut lines = vec![state(view, colour, width)];
+    lines.extend(view.profile.as_ref().map(|profile| cut(&plan(profile), width)));
     lines.extend(actions(view).lines(colour, width.saturating_sub(2)).into_iter().map(indent));
     let hidden = view.actions.len().saturating_sub(MOST_ACTIONS);
     if hidden > 0 {
         lines.push(cut(&format!("  and {hidden} more"), width));
     }
+    lines.extend(view.failing.iter().map(|failing| {
+        let line = cut(&format!("  fails: {}", one_line(failing)), width);
+        colour.paint(Accent::Bad, &line)
+    }));
     lines.join("\n")
 }
 
@@ -107,6 +120,24 @@ fn state(view: &LiveView, colour: Colour, width: usize) -> String {
     let verdict = format!("generator {}", view.generator);
     let room = width.saturating_sub(verdict.len() + 2);
     format!("{}  {}", cut(&line, room), colour.paint(accent, &cut(&verdict, width)))
+}
+
+fn plan(profile: &PlanStatus) -> String {
+    let mut line = format!("  stage {} of {}: {}", profile.stage, profile.stages, profile.now);
+    if profile.target_rate > 0.0 {
+        line.push_str(&format!("  now {}/s", units::rate(profile.target_rate)));
+    } else {
+        line.push_str(&format!("  now {}", units::plural(profile.target_users, "user")));
+    }
+    let arrivals = &profile.arrivals;
+    if arrivals.scheduled > 0 {
+        line.push_str(&format!("  {} begun", units::exact(arrivals.started)));
+    }
+    let rare = [(arrivals.waiting(), "waiting"), (arrivals.dropped(), "dropped")];
+    for (count, what) in rare.into_iter().filter(|(count, _)| *count > 0) {
+        line.push_str(&format!("  {} {what}", units::exact(count)));
+    }
+    line
 }
 
 fn actions(view: &LiveView) -> Table {

@@ -83,7 +83,7 @@ pub(crate) fn gauges<'a>(gauges: impl IntoIterator<Item = (&'a str, GaugeReport)
 pub(crate) fn checks<'a>(checks: impl IntoIterator<Item = (&'a str, CheckReport)>) -> Table {
     let mut table = Table::new("checks", &[("", "passed"), ("", "failed"), ("", "share")]);
     for (name, check) in checks {
-        let share = check.passed as f64 / (check.passed + check.failed) as f64;
+        let share = check.passed as f64 / check.passed.saturating_add(check.failed) as f64;
         table.row([
             name.to_owned(),
             units::count(check.passed),

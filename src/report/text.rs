@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::{
     cluster,
     document::RunReport,
-    input::UserTotals,
+    input::{Arrivals, UserTotals},
     table::{Accent, Colour, Table, WIDTH, one_line, wrap},
-    tables, units,
+    tables, targets, units,
     verdict::Verdict,
 };
 use crate::measure::health::Trust;
@@ -22,13 +22,16 @@ const NARROW: usize = 80;
 /// No line is wider than 100 columns.
 pub fn summary(report: &RunReport, colour: Colour) -> String {
     let mut blocks = vec![headline(report, colour), users(&report.users, colour)];
+    blocks.push(arrivals(&report.arrivals, colour));
     // These two are for narrow terminals too: they are read when something went wrong.
     blocks.push(cluster::nodes(report).lines(colour, NARROW));
     blocks.push(gaps(report, colour));
     let tables = [
         thresholds(report),
+        stages(report),
         tables::failures(&report.failures, MOST_FAILURES),
         tables::actions(report.actions.iter().map(|(name, action)| (name.as_str(), action))),
+        targets::table(&report.targets),
         tables::counters(report.counters.iter().map(|(name, counter)| (name.as_str(), *counter))),
         tables::gauges(report.gauges.iter().map(|(name, gauge)| (name.as_str(), *gauge))),
         tables::checks(report.checks.iter().map(|(name, check)| (name.as_str(), *check))),
@@ -47,7 +50,9 @@ fn headline(report: &RunReport, colour: Colour) -> Vec<String> {
     let accent = match report.verdict {
         Verdict::Passed if report.generator.verdict == Trust::Valid => Accent::Good,
         Verdict::Passed | Verdict::Interrupted => Accent::Warning,
-        Verdict::Failed | Verdict::Invalid | Verdict::Aborted => Accent::Bad,
+        Verdict::Failed | Verdict::ThresholdFailed | Verdict::Invalid | Verdict::Aborted => {
+            Accent::Bad
+        }
     };
     let run = &report.run;
     let took = Duration::try_from_secs_f64(run.duration_ms / 1e3).unwrap_or_default();
@@ -94,6 +99,45 @@ fn users(users: &UserTotals, colour: Colour) -> Vec<String> {
     lines
 }
 
+fn arrivals(arrivals: &Arrivals, colour: Colour) -> Vec<String> {
+    if arrivals.scheduled == 0 {
+        return Vec::new();
+    }
+    let dropped = arrivals.dropped as f64 / arrivals.scheduled as f64;
+    let mut text = format!(
+        "scheduled {}, started {}, dropped {}",
+        units::exact(arrivals.scheduled),
+        units::exact(arrivals.started),
+        units::exact(arrivals.dropped),
+    );
+    if arrivals.dropped > 0 {
+        text.push_str(&format!(" ({})", units::percent(dropped)));
+    }
+    let reasons = [
+        (arrivals.dropped_for_users, "as no user was free"),
+        (arrivals.dropped_for_nodes, "with a node that was lost"),
+        (arrivals.dropped_by_end, "as the run was ended"),
+    ];
+    for (count, reason) in reasons.into_iter().filter(|(count, _)| *count > 0) {
+        text.push_str(&format!(", {} {reason}", units::exact(count)));
+    }
+    titled("arrived", &text, colour)
+}
+
+fn stages(report: &RunReport) -> Table {
+    let heads = [("", "began"), ("", "scheduled"), ("", "started"), ("", "dropped")];
+    let mut table = Table::new("stages", &heads);
+    for (number, stage) in (1..).zip(&report.run.stages) {
+        let began = stage.start_ms.and_then(|start| Duration::try_from_secs_f64(start / 1e3).ok());
+        let began = began.map_or("never".to_owned(), units::span);
+        let counts = stage.arrivals.map(|all| [all.scheduled, all.started, all.dropped]);
+        let counts = counts.map_or([const { String::new() }; 3], |all| all.map(units::count));
+        let name = format!("{number}  {}", stage.text);
+        table.row([name, began].into_iter().chain(counts));
+    }
+    table
+}
+
 /// A title and what belongs to it, in one line if it fits.
 fn facts(title: &str, facts: &[(&str, u64)], colour: Colour) -> Vec<String> {
     let facts: Vec<_> =
@@ -102,11 +146,22 @@ fn facts(title: &str, facts: &[(&str, u64)], colour: Colour) -> Vec<String> {
 }
 
 fn thresholds(report: &RunReport) -> Table {
-    let mut table = Table::new("thresholds", &[("", "actual"), ("", "")]);
+    let mut table = Table::new("thresholds", &[("", "actual"), ("", "at"), ("", "")]);
     for row in &report.thresholds {
-        let actual = row.actual.map_or("-".to_owned(), units::number);
-        let passed = if row.passed { "passed" } else { "FAILED" };
-        table.row([row.expression.clone(), actual, passed.to_owned()]);
+        // A document of before has no text.
+        let actual = match row.actual {
+            Some(actual) if row.text.is_empty() => units::number(actual),
+            Some(_) => row.text.clone(),
+            None => "nothing".to_owned(),
+        };
+        let at = row.at_ms.and_then(|at| Duration::try_from_secs_f64(at / 1e3).ok());
+        let passed = match (row.passed, row.aborted) {
+            (true, _) => "passed",
+            (false, false) => "FAILED",
+            (false, true) => "ABORTED",
+        };
+        let at = at.map_or(String::new(), units::span);
+        table.row([row.expression.clone(), actual, at, passed.to_owned()]);
     }
     table
 }

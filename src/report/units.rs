@@ -119,6 +119,9 @@ pub fn clock(duration: Duration) -> String {
 /// Three digits and a letter for the thousands.
 fn short(number: f64) -> String {
     const UNITS: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
+    if number >= 1e21 {
+        return format!("{number:.1e}");
+    }
     let mut size = number;
     let mut unit = 0;
     while size >= 999.5 && unit + 1 < UNITS.len() {
@@ -166,8 +169,8 @@ mod tests {
             ["0", "0.17", "16.7", "1,667", "123k"]
         );
         assert_eq!(
-            [0.0, -1.5, 12.0, 0.12345, 1_234.56, -2_500_000.0].map(number),
-            ["0", "-1.5", "12", "0.123", "1235", "-2.50M"]
+            [0.0, -1.5, 12.0, 0.12345, 1_234.56, -2_500_000.0, 1e300].map(number),
+            ["0", "-1.5", "12", "0.123", "1235", "-2.50M", "1.0e300"]
         );
     }
 

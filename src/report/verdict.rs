@@ -5,7 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::input::{Outcome, UserTotals};
-use crate::measure::health::{GeneratorVerdict, Trust};
+use crate::{
+    measure::health::{GeneratorVerdict, Trust},
+    threshold::Judged,
+};
 
 /// What is said of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,8 +16,11 @@ use crate::measure::health::{GeneratorVerdict, Trust};
 pub enum Verdict {
     /// Everything went as it should.
     Passed,
-    /// The run, a user or a threshold failed.
+    /// The run or a user failed.
     Failed,
+    /// A threshold failed.
+    #[serde(rename = "threshold-failed")]
+    ThresholdFailed,
     /// The generator could not keep up, so the result says nothing about the target.
     Invalid,
     /// A threshold ended the run early.
@@ -27,7 +33,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Passed => "PASSED",
-            Self::Failed => "FAILED",
+            Self::Failed | Self::ThresholdFailed => "FAILED",
             Self::Invalid => "INVALID",
             Self::Aborted => "ABORTED",
             Self::Interrupted => "INTERRUPTED",
@@ -41,6 +47,7 @@ impl Verdict {
         match self {
             Self::Passed => 0,
             Self::Failed => 1,
+            Self::ThresholdFailed => 2,
             Self::Invalid => 3,
             Self::Aborted => 4,
             Self::Interrupted => 5,
@@ -51,12 +58,15 @@ impl Verdict {
 /// The verdict on a run, and why it is not [`Verdict::Passed`]: a sentence for each reason.
 ///
 /// An interrupted run is just that. Otherwise an invalid generator outweighs everything, since what
-/// it measured cannot be believed; then a threshold's abort; then a failed run or user. Failed
-/// actions alone fail nothing: how many are too many is for thresholds to say.
+/// it measured cannot be believed; then a threshold's abort; then a failed run; then a threshold.
+/// Failed users fail a run without thresholds. Where there are any, they judge, and `failed_users <= 0`
+/// says that none may fail. Failed actions alone fail nothing: how many are too many is for thresholds
+/// to say.
 pub fn conclude(
     outcome: &Outcome,
     users: &UserTotals,
     generator: &GeneratorVerdict,
+    thresholds: &[Judged],
 ) -> (Verdict, Vec<String>) {
     let mut found = Vec::new();
     if *outcome == Outcome::Interrupted {
@@ -71,7 +81,12 @@ pub fn conclude(
         Outcome::Failed(reason) => found.push((Verdict::Failed, reason.clone())),
         Outcome::Ended | Outcome::Interrupted => {}
     }
-    found.extend(failed_users(users).map(|reason| (Verdict::Failed, reason)));
+    // What ended the run is told already.
+    let failed = thresholds.iter().filter(|judged| !judged.passed && !judged.aborted);
+    found.extend(failed.map(|judged| (Verdict::ThresholdFailed, judged.sentence())));
+    if thresholds.is_empty() {
+        found.extend(failed_users(users).map(|reason| (Verdict::Failed, reason)));
+    }
     let verdict = found.first().map_or(Verdict::Passed, |(verdict, _)| *verdict);
     (verdict, found.into_iter().map(|(_, reason)| reason).collect())
 }
@@ -106,7 +121,7 @@ mod tests {
     }
 
     fn code(outcome: Outcome, users: UserTotals, trust: Trust) -> u8 {
-        conclude(&outcome, &users, &generator(trust)).0.exit_code()
+        conclude(&outcome, &users, &generator(trust), &[]).0.exit_code()
     }
 
     #[test]
@@ -126,9 +141,37 @@ mod tests {
     }
 
     #[test]
+    fn thresholds_judge_where_there_are_any() {
+        let code = |outcome, failed, trust, held: &[bool]| {
+            let judged = |passed: &bool| Judged {
+                expression: "p95(login) < 150ms".to_owned(),
+                actual: Some(182.0),
+                text: "182 ms".to_owned(),
+                passed: *passed,
+                aborted: false,
+                at: None,
+            };
+            let thresholds: Vec<_> = held.iter().map(judged).collect();
+            conclude(&outcome, &users(failed, 0), &generator(trust), &thresholds)
+        };
+        let broke = || Outcome::Failed("the runtime broke".to_owned());
+        let aborted = || Outcome::Aborted("too slow".to_owned());
+        let code_of = |told: (Verdict, Vec<String>)| told.0.exit_code();
+        assert_eq!(code_of(code(Outcome::Ended, 3, Trust::Valid, &[true])), 0);
+        assert_eq!(code_of(code(broke(), 0, Trust::Valid, &[false])), 1);
+        assert_eq!(code_of(code(Outcome::Ended, 0, Trust::Invalid, &[true])), 3);
+        assert_eq!(code_of(code(Outcome::Ended, 0, Trust::Invalid, &[false])), 3);
+        assert_eq!(code_of(code(aborted(), 0, Trust::Valid, &[false])), 4);
+        assert_eq!(code_of(code(Outcome::Interrupted, 0, Trust::Valid, &[false])), 5);
+        let (verdict, reasons) = code(Outcome::Ended, 3, Trust::Valid, &[true, false]);
+        assert_eq!(verdict.exit_code(), 2);
+        assert_eq!(reasons, ["threshold `p95(login) < 150ms` failed: it was 182 ms"]);
+    }
+
+    #[test]
     fn every_reason_is_told_the_deciding_one_first() {
         let (_, reasons) =
-            conclude(&Outcome::Interrupted, &users(2, 1), &generator(Trust::Invalid));
+            conclude(&Outcome::Interrupted, &users(2, 1), &generator(Trust::Invalid), &[]);
         assert_eq!(
             reasons,
             [

@@ -5,11 +5,13 @@ use std::{fmt, future::Future, sync::Arc};
 use arc_swap::ArcSwap;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::Scenario;
+use super::{Scenario, iteration_rate::IterationRate};
 use crate::{
     cluster::mail::Mail,
     coordinator::{Coordinator, CoordinatorData, Coordinators, Plan, Timeout},
     failure::Failure,
+    feed::{Feed, Feeder, RunFeeders},
+    load::gate::Gate,
     measure::Measure,
     refusal::Refusal,
     telemetry::Telemetry,
@@ -33,6 +35,10 @@ pub struct Services {
     /// Where events go.
     pub telemetry: Telemetry,
     mail: Option<Mail>,
+    pub(crate) gate: Option<Gate>,
+    feeders: RunFeeders,
+    pub(crate) iteration_rate: Option<IterationRate>,
+    seed: u64,
     tasks: TaskTracker,
     ending: CancellationToken,
 }
@@ -54,6 +60,10 @@ impl Services {
             measure,
             telemetry,
             mail: None,
+            gate: None,
+            feeders: RunFeeders::default(),
+            iteration_rate: None,
+            seed: 0,
             tasks: TaskTracker::new(),
             ending: CancellationToken::new(),
         }
@@ -66,6 +76,34 @@ impl Services {
             self.directory = Directory::with_elsewhere(Arc::new(mail.clone()));
         }
         self.mail = mail;
+        self
+    }
+
+    /// With a gate that arrivals come in by.
+    #[must_use]
+    pub(crate) fn with_gate(mut self, gate: Option<Gate>) -> Self {
+        self.gate = gate;
+        self
+    }
+
+    /// With the feeders of this run.
+    #[must_use]
+    pub(crate) fn with_feeders(mut self, feeders: RunFeeders) -> Self {
+        self.feeders = feeders;
+        self
+    }
+
+    /// With a throttle that users ask before each iteration, or without.
+    #[must_use]
+    pub(crate) fn with_iteration_rate(mut self, is_given: bool) -> Self {
+        self.iteration_rate = is_given.then(|| IterationRate::of(self.throttles.clone()));
+        self
+    }
+
+    /// With the seed of this run.
+    #[must_use]
+    pub(crate) fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
         self
     }
 
@@ -179,6 +217,34 @@ impl<S: Scenario> Run<S> {
     /// `no-coordinator` if it was not.
     pub fn coordinator<D: CoordinatorData>(&self, name: &str) -> Result<Coordinator<D>, Refusal> {
         self.inner.services.coordinators.get(name)
+    }
+
+    /// Starts a feeder, or finds one with the same rows running. Its file is read here and now, and
+    /// on every other node from that node's own disk.
+    ///
+    /// # Errors
+    /// `invalid-feeder` if its rows cannot be had, naming every fault in the file, or if they are
+    /// not those of the other nodes; `wrong-reconfiguration` if one of that name runs with other
+    /// rows or in another order.
+    pub async fn start_feeder(&self, name: &str, feeder: Feeder) -> Result<Feed, Refusal> {
+        let services = &self.inner.services;
+        let spawn = |work| services.spawn_for_run(work);
+        services.feeders.start(name, feeder, &services.telemetry, spawn).await
+    }
+
+    /// A feeder that was started.
+    ///
+    /// # Errors
+    /// `no-feeder` if it was not.
+    pub fn feeder(&self, name: &str) -> Result<Feed, Refusal> {
+        self.inner.services.feeders.get(name)
+    }
+
+    /// What the random choices of this run come from: its setting `seed`. Users have streams of
+    /// random numbers of their own, made of it: see
+    /// [`User::random`](crate::user::User::random).
+    pub fn seed(&self) -> u64 {
+        self.inner.services.seed
     }
 
     /// Adds to a counter.

@@ -57,8 +57,8 @@ mod declaration;
 mod declarations;
 mod fault;
 mod resolve;
+mod runtime;
 mod update;
-mod user_rate;
 mod values;
 
 pub use crowd_derive::{SettingValue, Settings};
@@ -72,8 +72,12 @@ pub use declaration::{Check, Declaration, Update};
 pub use declarations::{Declarations, RUNTIME};
 pub use fault::{Fault, FaultKind, Faults};
 pub use resolve::resolve;
+pub use runtime::{
+    ARRIVALS, Arrive, GRACEFUL_STOP, ITERATION_RATE, LoadSettings, PROFILE, RATES, SATURATION,
+    SEED, SPACING, Saturation, Spacing, THRESHOLDS, USER_RATE, check_change_of_iteration_rate,
+    check_iteration_rate, runtime_declarations,
+};
 pub use update::{Change, update};
-pub use user_rate::{USER_RATE, user_rate_declaration};
 pub use values::{Origin, Value, Values};
 
 /// Settings of a scenario, declared once by a struct with `#[derive(Settings)]`.

@@ -166,6 +166,33 @@ events! {
         name: Arc<str>,
         /// Why.
         reason: String };
+    /// A feeder was started on this node (*ours*).
+    FeederStart = "crowd.feeder.start" at DEBUG {
+        /// The feeder.
+        name: Arc<str>,
+        /// How many rows it has.
+        rows: u64 };
+    /// A user asked for a row, and there are no more; told once by each node (*ours*).
+    FeederExhausted = "crowd.feeder.exhausted" at INFO {
+        /// The feeder.
+        name: Arc<str> };
+    /// A user found no row of its own, because there are more users than rows; told once by each
+    /// node (*ours*).
+    FeederShort = "crowd.feeder.short" at WARN {
+        /// The feeder.
+        name: Arc<str>,
+        /// How many rows it has.
+        rows: u64,
+        /// The user.
+        user: UserId };
+    /// Rows that a lost node may have used or not, and that nobody else is given (*ours*).
+    FeederLost = "crowd.feeder.lost" at WARN {
+        /// The feeder.
+        name: Arc<str>,
+        /// The node.
+        node: String,
+        /// How many rows at the most.
+        rows: u64 } counts |event| event.rows;
     /// A coordinator was started.
     CoordinatorStart = "crowd.coordinator.start" at DEBUG {
         /// The coordinator.
@@ -206,6 +233,18 @@ events! {
         item: usize,
         /// Why.
         reason: String };
+    /// A target went out: its score fell below 0 (*ours*).
+    TargetOut = "crowd.target.out" at INFO {
+        /// The target.
+        name: Arc<str>,
+        /// Its last failure.
+        reason: String };
+    /// A target came back: its score is 0 or more again (*ours*).
+    TargetBack = "crowd.target.back" at INFO {
+        /// The target.
+        name: Arc<str>,
+        /// How long it was out.
+        after: Duration };
     /// A node joined.
     ClusterConnect = "crowd.cluster.connect_nodes" at INFO {
         /// The node.

@@ -92,6 +92,15 @@ impl Rate {
         Self(Pace::Timed { count: count / divisor, interval: interval / divisor })
     }
 
+    /// How many in how many nanoseconds, with fractions reduced, if it is that: nothing at all is 0
+    /// in 1.
+    pub(crate) const fn over_time(self) -> Option<(u64, u64)> {
+        match self.0 {
+            Pace::Timed { count, interval } => Some((count, interval)),
+            Pace::Unlimited | Pace::AtOnce(_) => None,
+        }
+    }
+
     pub(crate) const fn pace(self) -> Pace {
         self.0
     }

@@ -4,8 +4,9 @@ use std::{
     fmt,
     sync::{
         OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::{sync::Notify, task::AbortHandle, time::Instant};
@@ -22,7 +23,16 @@ pub struct UserCore {
     id: UserId,
     started: Instant,
     stopping: AtomicBool,
+    retiring: AtomicBool,
     ended: AtomicBool,
+    /// Whether it was started for an arrival.
+    arrived: bool,
+    /// How many iterations have begun.
+    iterations: AtomicU32,
+    /// How many random streams were drawn.
+    streams: AtomicU32,
+    /// How much later than planned the current one began, in microseconds; of an hour at the most.
+    late: AtomicU32,
     /// Woken on a stop and on mail.
     wake: Notify,
     mailbox: Mailbox,
@@ -36,12 +46,26 @@ impl fmt::Debug for UserCore {
 }
 
 impl UserCore {
+    /// A user without a history.
+    #[cfg(test)]
     pub(crate) fn new(id: UserId, started: Instant) -> Self {
+        Self::arrived(id, started, None)
+    }
+
+    /// A user that starts; if it is started for an arrival, with when that was due.
+    pub(crate) fn arrived(id: UserId, started: Instant, due: Option<Instant>) -> Self {
         Self {
             id,
             started,
             stopping: AtomicBool::new(false),
+            retiring: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            arrived: due.is_some(),
+            iterations: AtomicU32::new(0),
+            streams: AtomicU32::new(0),
+            late: AtomicU32::new(
+                due.map_or(0, |due| micros(started.saturating_duration_since(due))),
+            ),
             wake: Notify::new(),
             mailbox: Mailbox::default(),
             task: OnceLock::new(),
@@ -73,6 +97,49 @@ impl UserCore {
         if !self.stopping.swap(true, Ordering::AcqRel) {
             self.wake.notify_waiters();
         }
+    }
+
+    /// Whether the user is no longer needed: it is to end at the boundary of an iteration.
+    pub(crate) fn is_retiring(&self) -> bool {
+        self.retiring.load(Ordering::Acquire) || self.is_stopping()
+    }
+
+    /// Tells the user that it is no longer needed. It may end its iteration.
+    pub(crate) fn retire(&self) {
+        if !self.retiring.swap(true, Ordering::AcqRel) {
+            self.wake.notify_waiters();
+        }
+    }
+
+    /// Waits until the user is to end, now or at the boundary of an iteration.
+    pub(crate) async fn retired(&self) {
+        self.wait_for(|| self.is_retiring().then_some(())).await;
+    }
+
+    /// Whether the user was started for an arrival.
+    pub(crate) fn has_arrived(&self) -> bool {
+        self.arrived
+    }
+
+    /// An iteration begins, so much later than planned. Answers how many have begun before.
+    pub(crate) fn begin_iteration(&self, late: Duration) -> u32 {
+        self.late.store(micros(late), Ordering::Relaxed);
+        self.iterations.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// How many iterations have begun.
+    pub(crate) fn iterations(&self) -> u32 {
+        self.iterations.load(Ordering::Relaxed)
+    }
+
+    /// The number of the next random stream, from 0.
+    pub(crate) fn next_stream(&self) -> u64 {
+        u64::from(self.streams.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// How much later than planned the current iteration began.
+    pub(crate) fn late(&self) -> Duration {
+        Duration::from_micros(self.late.load(Ordering::Relaxed).into())
     }
 
     /// Ends the user at its next await, whatever it does.
@@ -134,4 +201,8 @@ impl UserCore {
             notified.await;
         }
     }
+}
+
+fn micros(duration: Duration) -> u32 {
+    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
 }

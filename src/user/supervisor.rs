@@ -14,6 +14,7 @@ use super::{
     task::{Exit, ExitBox, Watch},
 };
 use crate::{
+    load::gate::Gate,
     measure::Measure,
     scenario::erased::Running,
     telemetry::{Telemetry, event::UserStart},
@@ -36,9 +37,16 @@ pub(crate) enum SupervisorMessage {
         directory: Directory,
         /// Where they measure.
         measure: Measure,
+        /// When the arrivals were due that they are started for, in the order of the ids, which
+        /// are one range then.
+        dues: Option<Arc<[Instant]>>,
+        /// Who is told how late they are; nobody, if that is not the generator's doing.
+        gate: Option<Gate>,
         /// Answered with the number started.
-        done: RpcReplyPort<u64>,
+        done: Option<RpcReplyPort<u64>>,
     },
+    /// Tell your share of these users that they are no longer needed.
+    Retire(Arc<IdSet>),
     /// Tell your share of these users to stop.
     Stop(Arc<IdSet>),
     /// Kill those of your share that still run.
@@ -53,6 +61,7 @@ impl std::fmt::Debug for SupervisorMessage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Start { .. } => "Start",
+            Self::Retire(_) => "Retire",
             Self::Stop(_) => "Stop",
             Self::Kill(_) => "Kill",
             Self::Collect => "Collect",
@@ -124,22 +133,41 @@ impl Actor for UserSupervisor {
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            SupervisorMessage::Start { scenario, name, ids, directory, measure, done } => {
+            SupervisorMessage::Start {
+                scenario,
+                name,
+                ids,
+                directory,
+                measure,
+                dues,
+                gate,
+                done,
+            } => {
                 state.directory = directory;
                 let exits = state.exits.clone();
                 let fence = self.fence.clone();
                 let watch = Arc::new(Watch { exits, measure, scenario: name, fence });
-                let mut started = 0;
+                let (mut started, mut late) = (0, Vec::new());
+                let first = ids.ranges().next().map_or(0, |range| *range.start());
                 for id in self.share(&ids) {
-                    let core = Arc::new(UserCore::new(id, Instant::now()));
+                    let now = Instant::now();
+                    let due = dues.as_ref().and_then(|dues| dues.get((id.0 - first) as usize));
+                    late.extend(due.map(|due| now.saturating_duration_since(*due)));
+                    let core = Arc::new(UserCore::arrived(id, now, due.copied()));
                     state.directory.insert(core.clone());
                     self.telemetry.emit_with(1, || UserStart { scenario: name, user: id });
                     scenario.start(core, watch.clone());
                     started += 1;
                     give_way(started).await;
                 }
+                if let Some(gate) = gate.filter(|_| !late.is_empty()) {
+                    gate.began_late(late);
+                }
                 // Whoever asked may have given up; the users run all the same.
-                let _ = done.send(started as u64);
+                done.map(|done| done.send(started as u64));
+            }
+            SupervisorMessage::Retire(ids) => {
+                self.each(&ids, &state.directory, UserCore::retire).await;
             }
             SupervisorMessage::Stop(ids) => {
                 self.each(&ids, &state.directory, UserCore::stop).await;

@@ -14,7 +14,7 @@ use std::{
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
-use super::{core::UserCore, fence::Fence, id::UserId};
+use super::{blame, core::UserCore, fence::Fence, id::UserId};
 use crate::{failure::Failure, measure::Measure};
 
 /// How a user ended.
@@ -80,7 +80,7 @@ impl ExitBox {
 
 /// A poll of a user that takes longer than this holds up every user on its thread, and spoils what
 /// they measure.
-pub(crate) const STALL: Duration = Duration::from_millis(20);
+pub(crate) use crate::measure::blocked::STALL;
 
 thread_local! {
     static IN_USER: Cell<bool> = const { Cell::new(false) };
@@ -139,13 +139,23 @@ impl<L: Future<Output = Result<(), Failure>>> Future for UserTask<L> {
             // Dropped without another poll, which tells of it as of a kill.
             return Poll::Ready(());
         }
-        let began = std::time::Instant::now();
+        let began = Instant::now();
+        let watch = &this.last_word.watch;
+        watch.measure.polling(began);
+        blame::begin(began);
         IN_USER.set(true);
         let poll = catch_unwind(AssertUnwindSafe(|| this.life.poll(cx)));
         IN_USER.set(false);
         let took = began.elapsed();
+        watch.measure.polled();
+        blame::end();
         if took > STALL {
-            this.last_word.watch.measure.stalled(this.last_word.watch.scenario, took);
+            match blame::take() {
+                Some(action) => {
+                    watch.measure.stalled(&format!("{}: {action}", watch.scenario), took);
+                }
+                None => watch.measure.stalled(watch.scenario, took),
+            }
         }
         let stopping = this.last_word.core.is_stopping();
         this.last_word.tell(match poll {

@@ -6,7 +6,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -14,6 +14,9 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+#[path = "nginx_two.rs"]
+mod two;
 
 /// How long nginx may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -36,19 +39,37 @@ impl Nginx {
             .replace("@DIRECTORY@", directory.path().to_str().unwrap())
             .replace("@PORT@", &port.to_string());
         fs::write(directory.path().join("nginx.conf"), configuration).unwrap();
-        let process = Command::new(&program)
-            .args(arguments(&directory))
-            .stderr(fs::File::create(directory.path().join("stderr")).unwrap())
-            .spawn()
-            .unwrap();
+        let process = spawn(&program, &directory);
         let nginx = Self { program, directory, port, process };
+        nginx.wait();
+        nginx
+    }
+
+    fn wait(&self) {
         let began = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let complaints = fs::read_to_string(nginx.directory.path().join("stderr")).unwrap();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            let complaints = fs::read_to_string(self.directory.path().join("stderr")).unwrap();
             assert!(began.elapsed() < PATIENCE, "nginx does not answer: {complaints}");
             thread::sleep(Duration::from_millis(10));
         }
-        nginx
+    }
+
+    /// Kills it, master and worker, without a warning.
+    fn kill(&mut self) {
+        let master = self.process.id().to_string();
+        let workers = Command::new("pgrep").args(["-P", &master]).output().unwrap().stdout;
+        let workers = String::from_utf8(workers).unwrap();
+        // The master first, or it would start another worker.
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        let killed = Command::new("kill").arg("-KILL").args(workers.split_whitespace()).status();
+        assert!(killed.unwrap().success(), "{workers}");
+    }
+
+    /// Starts it again after that, on the same port, with its counters at nothing.
+    fn start_again(&mut self) {
+        self.process = spawn(&self.program, &self.directory);
+        self.wait();
     }
 
     /// How many requests it has taken; asking is one of them.
@@ -75,6 +96,14 @@ impl Drop for Nginx {
         }
         let _ = self.process.wait();
     }
+}
+
+fn spawn(program: &Path, directory: &TempDir) -> Child {
+    Command::new(program)
+        .args(arguments(directory))
+        .stderr(fs::File::create(directory.path().join("stderr")).unwrap())
+        .spawn()
+        .unwrap()
 }
 
 fn arguments(directory: &TempDir) -> [OsString; 6] {

@@ -2,8 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod binary;
+mod compare;
 mod console_piped;
 mod console_pty;
+mod generator;
 mod profile;
+mod report_command;
 mod run_command;
 mod terminal;
+mod thresholds;

@@ -1,4 +1,4 @@
-//! `crowd profile`, as a person uses it.
+//! `crowd profile`, and runs that follow one, as a person uses them.
 
 use tempfile::TempDir;
 
@@ -38,4 +38,44 @@ fn all_that_is_wrong_is_told_and_is_bad_usage() {
         assert_eq!(output.status.code(), Some(64), "{arguments:?}");
         assert!(stderr(&output).contains(complaint), "{arguments:?}: {}", stderr(&output));
     }
+}
+
+#[test]
+fn a_run_follows_its_stages_and_tells_what_became_of_arrivals() {
+    let state = TempDir::new().unwrap();
+    let json = state.path().join("result.json");
+    let mut command = crowd(state.path());
+    command.args(["run", "idle", "lifetime=50ms", "--json"]).arg(&json);
+    command.args(["--stages", "1s: 40/s -> 80/s, 300ms: pause, 500ms: 4, 1s: 50/s max 1"]);
+    let output = finish(command, "");
+    let told = stdout(&output);
+    assert!(told.contains("1  1s: 40/s -> 80/s"), "{told}");
+    assert!(told.contains("arrived scheduled 110, started "), "{told}");
+    let document = std::fs::read_to_string(json).unwrap();
+    let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+    let stages = document["run"]["stages"].as_array().unwrap();
+    let scheduled: Vec<_> =
+        stages.iter().map(|stage| stage["arrivals"]["scheduled"].as_u64()).collect();
+    assert_eq!(scheduled, [Some(60), None, None, Some(50)]);
+    let count = |name: &str| document["arrivals"][name].as_u64().unwrap();
+    assert_eq!(count("scheduled"), count("started") + count("dropped"));
+    assert!(count("dropped_for_users") > 0, "{document}");
+}
+
+#[test]
+fn how_many_users_there_are_is_said_once() {
+    let state = TempDir::new().unwrap();
+    let refused = |arguments: &[&str]| {
+        let mut command = crowd(state.path());
+        command.args(["run", "idle"]).args(arguments);
+        let output = finish(command, "");
+        assert_eq!(output.status.code(), Some(64), "{}", stderr(&output));
+        stderr(&output)
+    };
+    assert!(refused(&[]).starts_with("how many users?"));
+    assert!(refused(&["--users", "3", "--stages", "1s: 3"]).contains("give one of them"));
+    let faults = refused(&["--stages", "10s: 0 -> x, 0s: 5"]);
+    assert!(
+        faults.contains("stage 1: `x` is neither") && faults.contains("stage 2: it takes no time")
+    );
 }

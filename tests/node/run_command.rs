@@ -55,6 +55,13 @@ fn ends_with_its_users_and_writes_the_document() {
     assert_eq!(document["users"]["finished"], 20);
     assert_eq!(document["run"]["scenario"], "idle");
     assert_eq!(document["exit_code"], 0);
+    // Over time too, to the last moment.
+    let sum = |list: &Value| list.as_array().unwrap().iter().filter_map(Value::as_u64).sum::<u64>();
+    assert_eq!(sum(&document["series"]["started"]), 20);
+    assert_eq!(sum(&document["series"]["ended"]), 20);
+    let cells = document["lifetimes"]["cells"].as_array().unwrap();
+    assert_eq!(cells.iter().filter_map(|cell| cell["count"].as_u64()).sum::<u64>(), 20);
+    assert!(cells.iter().all(|cell| cell["to_ms"].as_f64() > Some(300.0)), "{cells:?}");
 }
 
 #[test]

@@ -4,7 +4,10 @@
 mod admission;
 mod endings;
 mod init;
+mod iterating;
+mod iteration_rate;
 mod mailbox;
+mod profile;
 mod resources;
 mod settings;
 mod stop;

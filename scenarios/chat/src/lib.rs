@@ -67,7 +67,7 @@ Without a host, the scenario starts a server of its own on this machine.";
         };
         tokio::select! {
             outcome = life => outcome,
-            () = user.stopped() => Ok(()),
+            () = user.retired() => Ok(()),
         }
     }
 

@@ -55,14 +55,15 @@ impl Connection {
         Ok(Self { lines, writer, id: id.0, life, sequence: 0 })
     }
 
-    /// Says a line, which the throttle let through at `released`, and hears it repeated.
+    /// Says a line, which the throttle let through at `released`, with the number of a row if it
+    /// has one, and hears it repeated.
     ///
     /// # Errors
     /// If the connection ends, or what comes back is not what was said.
-    pub(crate) async fn echo(&mut self, released: Moment) -> Result<(), Failure> {
+    pub(crate) async fn echo(&mut self, released: Moment, row: Option<u64>) -> Result<(), Failure> {
         let Self { id, life, sequence, .. } = *self;
         self.sequence += 1;
-        let line = Line { id, life, sequence, released, sent: clock::now() };
+        let line = Line { id, life, sequence, released, sent: clock::now(), row };
         self.writer.write_all(format!("{line}\n").as_bytes()).await?;
         match timeout(PATIENCE, self.lines.next()).await {
             Err(_) => Err(Failure::target("no echo in time")),

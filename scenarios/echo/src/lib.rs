@@ -20,6 +20,9 @@ pub use settings::EchoSettings;
 
 use self::server::Options;
 
+/// The feeder whose rows are said, if there is one.
+pub const FEEDER: &str = "echo";
+
 /// The throttle that every echo passes.
 pub const THROTTLE: &str = "echo";
 
@@ -29,6 +32,7 @@ pub struct Echo {
     /// Where the server is.
     addresses: Vec<SocketAddr>,
     throttle: Throttle,
+    feed: Option<Feed>,
     /// Ends the scenario's own server, if there is one.
     server: CancellationToken,
 }
@@ -40,7 +44,8 @@ Users keep a connection to a server and have it repeat what they say, one line p
 Actions: connect, echo (from a line to its echo). With partners=true users are paired, over all
 nodes, and greet each other: greetings_sent, greetings_undelivered, greetings_received, and of these
 greetings_from_other_nodes.
-The throttle `echo` holds the lines of all users to `rate`.
+The throttle `echo` holds the lines of all users to `rate`. With rows=FILE each line says the number
+of a row that the feeder `echo` gives, over all nodes, in the order `rows_order`.
 Without a target, the scenario starts a server of its own on each node.";
     type Settings = EchoSettings;
     type Message = Note;
@@ -55,6 +60,13 @@ Without a target, the scenario starts a server of its own on each node.";
             Err(refusal) if refusal.code == Code::WrongReconfiguration => run.throttle(THROTTLE)?,
             Err(refusal) => return Err(refusal.into()),
         };
+        let feed = match &settings.rows {
+            Some(path) => {
+                let feeder = Feeder::file(path).order(settings.rows_order);
+                Some(run.start_feeder(FEEDER, feeder).await?)
+            }
+            None => None,
+        };
         if settings.partners {
             partners::begin(run).await?;
         }
@@ -68,7 +80,7 @@ Without a target, the scenario starts a server of its own on each node.";
                 vec![address]
             }
         };
-        Ok(Self { addresses, throttle, server })
+        Ok(Self { addresses, throttle, feed, server })
     }
 
     async fn start(&self, user: User<Self>) -> Result<(), Failure> {

@@ -5,8 +5,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::{Echo, clock, connection::Connection, partners::Partner};
 
-/// Connects, says a line per interval and hears it repeated, until it is told to stop or its
-/// lifetime is over.
+/// Connects, says a line per interval and hears it repeated, until it is told to stop, its
+/// lifetime is over or rows run out.
 pub(crate) async fn live(echo: &Echo, user: &User<Echo>) -> Result<(), Failure> {
     let opening = Connection::open(&echo.addresses, user.id(), user.node());
     let mut connection = user.time("connect", opening).await?;
@@ -24,12 +24,21 @@ pub(crate) async fn live(echo: &Echo, user: &User<Echo>) -> Result<(), Failure> 
         let permit = tokio::select! {
             biased;
             () = over(end) => return Ok(()),
+            () = user.retired() => return Ok(()),
             permit = turn => permit?,
+        };
+        let row = match &echo.feed {
+            None => None,
+            Some(feed) => match user.feed(feed).await? {
+                Some(row) => Some(row.index()),
+                None => return Ok(()),
+            },
         };
         partner.greet(user).await;
         let since = permit.due();
         // What was begun is brought to its end, so that both sides count the same.
-        user.time_since(since, "echo", connection.echo(clock::moment(permit.released()))).await?;
+        user.time_since(since, "echo", connection.echo(clock::moment(permit.released()), row))
+            .await?;
         // From when it was due: a slow echo does not delay those after it, nor are lines that did
         // not find their time caught up.
         due = (due + user.settings().interval).max(Instant::now());

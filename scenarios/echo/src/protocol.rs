@@ -34,6 +34,8 @@ pub struct Line {
     pub released: Moment,
     /// When the user sent this.
     pub sent: Moment,
+    /// Which row of a feeder the user was given for this line, if it is given any.
+    pub row: Option<u64>,
 }
 
 /// What is no such line.
@@ -62,8 +64,9 @@ impl FromStr for Hello {
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, life, sequence, released, sent } = self;
-        write!(f, "line {id} {life} {sequence} {released} {sent}")
+        let Self { id, life, sequence, released, sent, row } = self;
+        write!(f, "line {id} {life} {sequence} {released} {sent}")?;
+        row.map_or(Ok(()), |row| write!(f, " {row}"))
     }
 }
 
@@ -72,8 +75,13 @@ impl FromStr for Line {
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
         let words: Vec<_> = text.split(' ').collect();
-        let ["line", id, life, sequence, released, sent] = words[..] else {
+        let ["line", id, life, sequence, released, sent, ref row @ ..] = words[..] else {
             return Err(Malformed);
+        };
+        let row = match row {
+            [] => None,
+            [row] => Some(number(row)?),
+            _ => return Err(Malformed),
         };
         Ok(Self {
             id: number(id)?,
@@ -81,6 +89,7 @@ impl FromStr for Line {
             sequence: number(sequence)?,
             released: number(released)?,
             sent: number(sent)?,
+            row,
         })
     }
 }
@@ -98,8 +107,10 @@ mod tests {
     proptest! {
         /// What is written is read, and fits.
         #[test]
-        fn lines_come_back(id: u64, life: u64, sequence: u64, released: u64, sent: u64) {
-            let line = Line { id, life, sequence, released, sent };
+        fn lines_come_back(
+            id: u64, life: u64, sequence: u64, released: u64, sent: u64, row: Option<u64>
+        ) {
+            let line = Line { id, life, sequence, released, sent, row };
             let text = line.to_string();
             prop_assert!(text.len() <= LONGEST);
             prop_assert_eq!(text.parse(), Ok(line));

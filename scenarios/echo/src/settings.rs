@@ -1,6 +1,8 @@
 //! What can be set.
 
-use crowd::{prelude::*, settings::NodeAddress};
+use std::path::PathBuf;
+
+use crowd::{feed::Order, prelude::*, settings::NodeAddress};
 
 /// The name of the setting that holds the rate.
 pub(crate) const RATE: &str = "rate";
@@ -18,6 +20,11 @@ pub struct EchoSettings {
     pub rate: Rate,
     /// How long a user lives; without it, until it is told to stop.
     pub lifetime: Option<Duration>,
+    /// A file of rows (.csv or .jsonl), one of which is said with each line.
+    pub rows: Option<PathBuf>,
+    /// In which order rows are given, over all nodes. When they run out, users end.
+    #[setting(default = Order::Sequential)]
+    pub rows_order: Order,
     /// Whether users are paired and greet their partner before each line.
     #[setting(default = "false")]
     pub partners: bool,

@@ -157,3 +157,21 @@ async fn a_server_that_is_not_there_is_the_targets_failure() {
         .collect();
     assert_eq!(owners, [(crowd::failure::Owner::Target, 3)]);
 }
+
+#[tokio::test]
+async fn every_row_is_said_once_and_then_the_users_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.csv");
+    let rows: Vec<_> = (0..57).map(|row| format!("user-{row}")).collect();
+    std::fs::write(&path, format!("name\n{}\n", rows.join("\n"))).unwrap();
+    let (address, ledger, _serving) = target().await;
+    let node = node().await;
+    let path = path.display().to_string();
+    let settings = [("target", &*address), ("interval", "10ms"), ("rows", &path)];
+    node.start_run("echo", 7, given(&settings)).await.unwrap();
+    eventually(&node, "all end", |users| users.finished + users.failed == 7).await;
+    let (users, window) = finish(node).await;
+    assert_eq!((users.finished, users.failed), (7, 0), "{:?}", window.failures);
+    let said: Vec<_> = ledger.rows().into_iter().map(|(row, _)| row).collect();
+    assert_eq!(said, (0..57).collect::<Vec<_>>());
+}

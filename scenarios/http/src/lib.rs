@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use crowd::prelude::*;
-use hyper::{HeaderMap, Method, Request};
-use rustls::pki_types::ServerName;
+use crowd::targets::{TargetOptions, Targets};
+use hyper::{HeaderMap, Method};
 
 mod backoff;
 mod connection;
@@ -13,6 +13,7 @@ mod header_list;
 mod life;
 mod patience;
 mod settings;
+mod site;
 mod status;
 mod stream;
 mod target;
@@ -21,12 +22,16 @@ mod tls;
 
 pub use settings::HttpSettings;
 
-use self::{life::Life, status::StatusSet, stream::Route, target::Target, template::Payload};
+use self::{
+    life::Life,
+    site::{Sending, Site, Sites},
+    status::StatusSet,
+    target::Target,
+};
 
 /// The scenario: what all its users share.
 pub struct Http {
-    route: Route,
-    request: Request<Payload>,
+    sites: Sites,
     expected: StatusSet,
 }
 
@@ -43,31 +48,44 @@ Sends requests to a server, each user over a connection of its own, one after th
 Actions: connect, request. Counters: bytes_received (bodies), stale_connections (closed by the
 server between two requests; opened again).
 An answer with another status than expected is a failed request; a connection that fails is tried
-again after a second, then two, four, up to half a minute. The name of the host is looked up once.";
+again after a second, then two, four, up to half a minute. The names of hosts are looked up once.
+With several URLs users are spread over them evenly; each server is checked every health_interval. A
+server that fails twice (no connection, no answer, a status from 500) is let alone until it passes its
+checks again; its users go over to the others meanwhile, and as many come back to it as it has lost.";
     type Settings = HttpSettings;
     type Message = ();
     const DESCRIPTORS_PER_USER: u64 = 1;
 
     async fn init(run: &Run<Self>) -> Result<Self, Failure> {
         let settings = run.settings();
-        let target = Target::parse(&settings.url).map_err(Failure::scenario)?;
-        let tls = if target.tls {
-            let config =
-                tls::client_config(settings.ca_file.as_deref().map(Path::new), settings.insecure)?;
-            Some((config, ServerName::try_from(target.host.clone())?))
+        let mut urls = Vec::new();
+        for url in &settings.url {
+            urls.push(Target::parse(url).map_err(Failure::scenario)?);
+        }
+        let tls = if urls.iter().any(|url| url.tls) {
+            let ca_file = settings.ca_file.as_deref().map(Path::new);
+            Some(tls::client_config(ca_file, settings.insecure)?)
         } else {
             None
         };
-        let headers = match &settings.headers {
-            Some(text) => header_list::parse(text).map_err(Failure::scenario)?,
-            None => HeaderMap::new(),
+        let sending = Sending {
+            method: Method::from_bytes(settings.method.as_bytes())?,
+            headers: match &settings.headers {
+                Some(text) => header_list::parse(text).map_err(Failure::scenario)?,
+                None => HeaderMap::new(),
+            },
+            body: settings.body.clone(),
+            health_path: settings.health_path.as_deref().and_then(settings::parse_path),
         };
-        let method = Method::from_bytes(settings.method.as_bytes())?;
-        let request = template::request(method, &target, headers, settings.body.as_deref())
-            .map_err(Failure::scenario)?;
+        let (mut sites, mut faults) = (Vec::new(), Vec::new());
+        for url in urls {
+            match Site::new(url, &sending, tls.as_ref()).await {
+                Ok(site) => sites.push(site),
+                Err(fault) => faults.push(fault),
+            }
+        }
         Ok(Self {
-            route: Route { addresses: target.resolve().await?, tls },
-            request,
+            sites: spread(run, all_or(sites, faults)?).await?,
             expected: StatusSet::parse(&settings.expected_status).map_err(Failure::scenario)?,
         })
     }
@@ -76,4 +94,38 @@ again after a second, then two, four, up to half a minute. The name of the host 
         Life::new(self, &user, user.stopped()).run().await;
         Ok(())
     }
+}
+
+/// The sites, unless there is a fault in any: then all of them as one, the first one's.
+fn all_or(sites: Vec<Site>, faults: Vec<Failure>) -> Result<Vec<Site>, Failure> {
+    let reasons: Vec<_> = faults.iter().map(Failure::reason).collect();
+    let reasons = reasons.join("; ");
+    match faults.first().map(Failure::owner) {
+        None => Ok(sites),
+        Some(Owner::Target) => Err(Failure::target(reasons)),
+        Some(Owner::Scenario) => Err(Failure::scenario(reasons)),
+        Some(Owner::Generator) => Err(Failure::generator(reasons)),
+    }
+}
+
+/// One site is used as it is. Several are checked, for the first time before any user starts: who
+/// is not there then is sent none until it is.
+async fn spread(run: &Run<Http>, mut sites: Vec<Site>) -> Result<Sites, Failure> {
+    if sites.len() == 1
+        && let Some(only) = sites.pop()
+    {
+        return Ok(Sites::One(Box::new(only)));
+    }
+    let settings = run.settings();
+    let options = TargetOptions {
+        initial_score: 0.0,
+        interval: settings.health_interval,
+        timeout: settings.health_timeout,
+        jitter: 0.1,
+        ..TargetOptions::default()
+    };
+    let check = |site: crowd::targets::Target<Site>| async move { site.check().await };
+    let targets = Targets::start(run, options, sites, check)?;
+    targets.wait_for_first_check().await;
+    Ok(Sites::Many(targets))
 }

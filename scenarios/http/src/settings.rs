@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use crowd::prelude::*;
+use hyper::http::uri::PathAndQuery;
 
 use crate::{header_list, status::StatusSet, target::Target};
 
 /// The settings of the `http` scenario.
 #[derive(Debug, Clone, Settings)]
 pub struct HttpSettings {
-    /// Where requests go: `http://HOST:PORT/PATH` or `https://HOST/PATH`.
-    #[setting(check = url)]
-    pub url: String,
+    /// Where requests go: `http://HOST:PORT/PATH` or `https://HOST/PATH`; several, with commas, to
+    /// spread users over. A comma within a URL is written '\,'.
+    #[setting(check = urls)]
+    pub url: Vec<String>,
     /// The method of the requests.
     #[setting(
         default = "GET",
@@ -35,6 +37,16 @@ pub struct HttpSettings {
     /// How long to wait for a connection, and for an answer to its last byte.
     #[setting(default = "30s", check = some_time)]
     pub timeout: Duration,
+    /// What the health check of several URLs asks each of their servers for, such as '/health'; any
+    /// status below 400 is good. Without it, it is enough that a server takes a connection.
+    #[setting(check = path)]
+    pub health_path: Option<String>,
+    /// From one health check of several URLs to the next.
+    #[setting(default = "1s", check = some_time)]
+    pub health_interval: Duration,
+    /// How long a health check may take.
+    #[setting(default = "1s", check = some_time)]
+    pub health_timeout: Duration,
     /// Whether to accept any certificate.
     #[setting(default = "false")]
     pub insecure: bool,
@@ -42,8 +54,40 @@ pub struct HttpSettings {
     pub ca_file: Option<String>,
 }
 
-fn url(url: String) -> Result<String, String> {
-    Target::parse(&url).map(|target| target.to_string())
+/// Every fault at once, each with the URL it is in.
+fn urls(urls: Vec<String>) -> Result<Vec<String>, String> {
+    if urls.is_empty() {
+        return Err("no URL; write http://HOST[:PORT]/PATH or https://HOST[:PORT]/PATH".into());
+    }
+    let (mut good, mut faults) = (Vec::new(), Vec::new());
+    for url in &urls {
+        match Target::parse(url).map(|target| target.to_string()) {
+            Ok(url) if good.contains(&url) => faults.push(format!("'{url}' is there twice")),
+            Ok(url) => good.push(url),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() {
+        return Ok(good);
+    }
+    if urls.len() > 1 {
+        faults.push("a comma within a URL is written '\\,'".into());
+    }
+    Err(faults.join("; "))
+}
+
+fn path(path: Option<String>) -> Result<Option<String>, String> {
+    match &path {
+        Some(text) if parse_path(text).is_none() => {
+            Err(format!("'{text}' is no path; write one such as /health"))
+        }
+        _ => Ok(path),
+    }
+}
+
+/// What stands in a request line; `None` if that cannot.
+pub(crate) fn parse_path(text: &str) -> Option<PathAndQuery> {
+    text.starts_with('/').then(|| text.parse().ok())?
 }
 
 fn headers(text: Option<String>) -> Result<Option<String>, String> {

@@ -25,7 +25,7 @@ impl Route {
     ///
     /// # Errors
     /// That of the last address tried.
-    pub(crate) async fn connect(&self, first: usize) -> io::Result<Stream> {
+    pub(crate) async fn open(&self, first: usize) -> io::Result<TcpStream> {
         let count = self.addresses.len();
         let mut outcome = Err(io::Error::from(io::ErrorKind::AddrNotAvailable));
         for turn in 0..count {
@@ -36,6 +36,15 @@ impl Route {
         }
         let tcp = outcome?;
         tcp.set_nodelay(true)?;
+        Ok(tcp)
+    }
+
+    /// As [`Route::open`], and under TLS if the target wants it.
+    ///
+    /// # Errors
+    /// That of the last address tried, or of TLS.
+    pub(crate) async fn connect(&self, first: usize) -> io::Result<Stream> {
+        let tcp = self.open(first).await?;
         match &self.tls {
             None => Ok(Either::Left(tcp)),
             Some((config, name)) => {

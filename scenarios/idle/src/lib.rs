@@ -30,7 +30,7 @@ impl Scenario for Idle {
         // would make each of them larger, is boxed.
         let lifetime = user.settings().lifetime;
         match lifetime {
-            None => user.stopped().await,
+            None => user.retired().await,
             Some(lifetime) => Box::pin(user.sleep(lifetime)).await?,
         }
         Ok(())

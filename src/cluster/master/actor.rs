@@ -33,9 +33,9 @@ use crate::{
             run::ToMaster,
         },
     },
-    controller::machine::RunState,
+    controller::{load::takes_users, machine::RunState},
     refusal::{Code, Refusal},
-    scenario::settings::USER_RATE,
+    scenario::settings::{RATES, USER_RATE},
 };
 
 /// How often deadlines are looked at.
@@ -251,7 +251,9 @@ impl MasterActor {
 
     fn check_start(&self, state: &State, verb: &Verb) -> Result<(), Refusal> {
         let Verb::Start { scenario, users, settings } = verb else { return Ok(()) };
-        Resolved::new(&self.options, scenario, settings)?;
+        if Resolved::new(&self.options, scenario, settings)?.load()?.is_some() {
+            takes_users(*users)?;
+        }
         state.core.check_start(*users)
     }
 
@@ -323,11 +325,15 @@ impl MasterActor {
                 return Err(refusal);
             }
         };
+        let load = resolved.load()?;
+        if load.is_some() {
+            takes_users(users)?;
+        }
         let settings = resolved.for_workers(settings);
         state.candidate = Some(resolved);
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let id = format!("{}-{}-{}", self.mesh.me(), since.as_millis(), state.runs + 1);
-        Ok(Prepared::Start(Plan { id, scenario, users, settings }))
+        Ok(Prepared::Start(Plan { id, scenario, users, settings, load }))
     }
 }
 
@@ -347,7 +353,7 @@ fn prepare_set(
     let (changed, hooks) = match &state.resolved {
         Some(resolved) => {
             let change = resolved.change(&settings, &nodes)?;
-            let hooks = change.hooks.iter().filter(|name| *name != USER_RATE).count();
+            let hooks = change.hooks.iter().filter(|name| !RATES.contains(&name.as_str())).count();
             (change.changed, hooks)
         }
         // Without a run the core refuses.
@@ -378,6 +384,8 @@ fn account(state: &State, now: Duration) -> Option<ClusterAccount> {
         user_rate: rate.and_then(|(_, rate)| rate.clone()),
         settings,
         gaps: gaps(run),
+        arrivals: run.tallies(),
+        profile_began: run.plan.as_ref().and_then(|plan| plan.began),
     })
 }
 

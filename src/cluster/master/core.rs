@@ -28,6 +28,7 @@ mod begin;
 mod end;
 mod loss;
 mod moving;
+pub(super) mod plan;
 mod report;
 pub(super) mod settings;
 pub(super) mod status;
@@ -91,6 +92,7 @@ pub(crate) struct Plan {
     pub(crate) scenario: String,
     pub(crate) users: u64,
     pub(crate) settings: Vec<(String, String)>,
+    pub(crate) load: Option<plan::Load>,
 }
 
 /// The master's decisions.
@@ -98,6 +100,8 @@ pub(crate) struct Plan {
 pub(crate) struct Core {
     policy: Policy,
     run: Option<Run>,
+    /// The load profile it follows.
+    load: Option<plan::Load>,
     /// When the run began.
     began: Duration,
     /// The other members that are reached.
@@ -162,6 +166,7 @@ impl Core {
         Self {
             policy,
             run: None,
+            load: None,
             began: Duration::ZERO,
             members: BTreeSet::new(),
             free: BTreeSet::new(),

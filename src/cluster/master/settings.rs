@@ -1,10 +1,17 @@
 //! The settings of the run as the master knows them: checked here before any worker is asked.
 
-use super::MasterOptions;
+use std::sync::Arc;
+
+use super::{MasterOptions, core::plan::Load};
 use crate::{
     controller::{message::SettingView, run::full_declarations},
+    load::plan::Plan,
     refusal::{Code, Refusal},
-    scenario::settings::{self, Change, Declarations, USER_RATE, Values},
+    scenario::settings::{
+        self, Change, Declarations, LoadSettings, RATES, USER_RATE, Values,
+        check_change_of_iteration_rate, check_iteration_rate,
+    },
+    threshold,
 };
 
 /// The checked settings of a run.
@@ -27,6 +34,9 @@ impl Resolved {
         let registered = options.catalog.get(scenario)?;
         let declarations = full_declarations(&*registered, &options.user_rate);
         let values = settings::resolve(&declarations, given, &*options.environment)?;
+        let values = values.with_rate_of_profile();
+        threshold::check_settings(&values)?;
+        check_iteration_rate(&values)?;
         Ok(Self { declarations, values })
     }
 
@@ -41,6 +51,17 @@ impl Resolved {
         all
     }
 
+    /// The load profile, if there is one.
+    ///
+    /// # Errors
+    /// If its settings are not among those resolved, which cannot happen.
+    pub(super) fn load(&self) -> Result<Option<Load>, Refusal> {
+        let settings = LoadSettings::of(&self.values)?;
+        let graceful_stop = settings.graceful_stop;
+        let plan = Plan::of(&settings).map(Arc::new);
+        Ok(plan.map(|plan| Load { plan, graceful_stop }))
+    }
+
     /// Checks changed settings.
     ///
     /// # Errors
@@ -50,11 +71,14 @@ impl Resolved {
         given: &[(String, String)],
         nodes: &[String],
     ) -> Result<Change, Refusal> {
-        if !nodes.is_empty() && given.iter().any(|(name, _)| name == USER_RATE) {
-            let message = format!("`{USER_RATE}` is one for all nodes; set it without naming any");
+        let is_rate = |(name, _): &&(String, String)| RATES.contains(&name.as_str());
+        if let Some((name, _)) = given.iter().find(is_rate).filter(|_| !nodes.is_empty()) {
+            let message = format!("`{name}` is one for all nodes; set it without naming any");
             return Err(Refusal::new(Code::BadUsage, message));
         }
-        Ok(settings::update(&self.declarations, &self.values, given)?)
+        let change = settings::update(&self.declarations, &self.values, given)?;
+        check_change_of_iteration_rate(&self.values, &change)?;
+        Ok(change)
     }
 
     /// These hold from now on.

@@ -4,8 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::controller::{
-    endings::EndingCounts, machine::RunState, message::UserView, population::UserCounts,
+use crate::{
+    controller::{
+        endings::EndingCounts, machine::RunState, message::UserView, population::UserCounts,
+    },
+    load::{status::PlanStatus, tally::Tallies},
 };
 
 /// Where the users went that `do` or `add` gave out.
@@ -71,6 +74,8 @@ pub(crate) struct ClusterStatus {
     pub(crate) user_rate: Option<String>,
     /// How long the run goes on, or took.
     pub(crate) elapsed: Duration,
+    /// How far its load profile is.
+    pub(crate) profile: Option<PlanStatus>,
     /// All nodes, by name; those that were lost, too.
     pub(crate) nodes: Vec<NodeStatus>,
     /// Workers that were lost, the first one first.
@@ -149,4 +154,8 @@ pub(crate) struct ClusterAccount {
     pub(crate) user_rate: Option<String>,
     /// Workers that were lost, the first one first.
     pub(crate) gaps: Vec<GapView>,
+    /// What became of arrivals, by stage.
+    pub(crate) arrivals: Tallies,
+    /// When the load profile began, since the run did.
+    pub(crate) profile_began: Option<Duration>,
 }

@@ -26,9 +26,11 @@ use crate::{
     },
     measure::{
         Snapshot,
-        gather::{Arrival, Gathered, NodeIndex},
+        gather::{Arrival, Closed, Gathered, NodeIndex},
         health::HealthSummary,
+        series::Series,
     },
+    scenario::settings::THRESHOLDS,
     telemetry::{Telemetry, event::GeneratorWarning},
 };
 
@@ -143,9 +145,18 @@ impl MeasureMaster {
         .unwrap_or_default()
     }
 
-    #[cfg(test)]
-    /// How the run went over time.
-    pub(crate) fn series(&self) -> crate::measure::series::Series {
+    /// What was measured in seconds that were completed since this was last asked; none of a run
+    /// without thresholds.
+    pub(crate) fn take_closed(&self) -> Vec<Closed> {
+        self.with_run(|run, now| {
+            run.gathered.advance(now);
+            run.gathered.take_closed()
+        })
+        .unwrap_or_default()
+    }
+
+    /// How the run went over time, in complete seconds; empty without a run.
+    pub(crate) fn series(&self) -> Series {
         self.with_run(|run, now| {
             run.gathered.advance(now);
             run.gathered.series()
@@ -319,7 +330,7 @@ impl Run {
             now,
         );
         if let Some(health) = interval.health {
-            part.health = Some(*health);
+            part.health = Some(health.later(part.later));
             part.taken = interval.number;
         }
         Ok(())
@@ -334,15 +345,14 @@ impl Companion for MeasureMaster {
     fn begin(&self, run: &RunSpec) {
         let elapsed = i128::try_from(run.elapsed.as_nanos()).unwrap_or(i128::MAX);
         let began = i128::from(self.mesh.now()).saturating_sub(elapsed);
+        let judged = |(name, text): &(String, String)| name == THRESHOLDS && !text.is_empty();
+        let mut gathered = Gathered::default();
+        if run.settings.iter().any(judged) {
+            gathered.keep_closed();
+        }
         let mut state = self.state();
         let after = state.heard;
-        state.run = Some(Run {
-            began,
-            took: None,
-            after,
-            gathered: Gathered::default(),
-            nodes: BTreeMap::new(),
-        });
+        state.run = Some(Run { began, took: None, after, gathered, nodes: BTreeMap::new() });
     }
 
     fn joined(&self, worker: &MemberId) {

@@ -79,7 +79,7 @@ impl Worker {
 
 fn reading(measure: &Measure) -> Reading {
     let health = HealthSummary { samples: 3, cores: 2, ..HealthSummary::default() };
-    let activity = Activity { running: 5, started: 7, ended: 2 };
+    let activity = Activity { running: 5, started: 7, ended: 2, ..Activity::default() };
     Reading { measure: measure.clone(), activity, health }
 }
 

@@ -17,6 +17,7 @@ use crate::{
         message::{SetOutcome, UserView},
         population::UserCounts,
     },
+    load::{desk::Deal, tally::Tallies},
     refusal::Refusal,
     user::id::{IdSet, UserId},
 };
@@ -78,10 +79,53 @@ pub(crate) enum ToWorker {
     /// Where users are, for messages between them: these ids are on that node from now on; on no
     /// node if it is `None`. A cast, to all workers.
     Whereabouts { assignment: Assignment, changes: Vec<(IdSet, Option<MemberId>)> },
+    /// More of the load profile. A cast, in order.
+    Plan {
+        assignment: Assignment,
+        /// When the profile began, or is to begin, on the master's clock in nanoseconds.
+        began: u64,
+        /// When this was sent, on the same clock.
+        sent: u64,
+        words: PlanWords,
+    },
     /// For `users`. A call, answered with [`WorkerAnswer::Users`].
     Users { limit: u64 },
     /// For `user ID`. A call, answered with [`WorkerAnswer::User`].
     User { id: UserId },
+}
+
+/// What a worker is told of the load profile.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PlanWords {
+    /// Which message it is; they count upwards.
+    pub(crate) message: u64,
+    /// How many users to keep running from now on, replacing those that end.
+    pub(crate) users: u64,
+    /// Arrivals that are to come, in order.
+    pub(crate) deals: Vec<Deal>,
+    /// Ids for users, beside those given before.
+    pub(crate) reserve: IdSet,
+    /// No arrivals will come for a while: users that are kept for them may go.
+    pub(crate) pause: bool,
+    /// Nobody is needed here any more.
+    pub(crate) over: bool,
+}
+
+/// How the load profile stands on a worker.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PlanBeat {
+    /// The last message that was heard.
+    pub(crate) heard: u64,
+    /// How many users live that were not started for arrivals.
+    pub(crate) kept: u64,
+    /// How many users serve arrivals, or may come to.
+    pub(crate) serving: u64,
+    /// How many arrivals were let in whose users are about to be started.
+    pub(crate) coming: u64,
+    /// How many ids are left.
+    pub(crate) reserved: u64,
+    /// What became of arrivals.
+    pub(crate) tallies: Tallies,
 }
 
 /// What a worker answers to calls.
@@ -140,6 +184,8 @@ pub(crate) struct Beat {
     pub(crate) ended: IdSet,
     /// Users given back since the last beat: they neither wait nor run here any more.
     pub(crate) released: IdSet,
+    /// How the load profile stands, if the run follows one.
+    pub(crate) plan: PlanBeat,
 }
 
 impl Default for Assignment {

@@ -1,19 +1,34 @@
 //! Pure: everything that can happen to a run, and what it makes of the run.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Account, Gap, Part, Run, Stage, Standing, moved};
+use super::{Account, Following, Gap, Part, PartPlan, Run, Stage, Standing, Told, moved};
 use crate::{
-    cluster::{ids, member::MemberId, protocol::run::Assignment},
+    cluster::{
+        ids,
+        member::MemberId,
+        protocol::run::{Assignment, PlanBeat},
+    },
     controller::machine::RunState,
+    load::plan::Dealt,
     user::id::IdSet,
 };
 
 /// Something that happens to a run. What does not fit the run changes nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Change {
+    /// The load profile begins so long after the run did.
+    PlanBegan { began: Duration },
+    /// Workers are told of the load profile, up to which its arrivals are dealt then. `nobodys` are
+    /// how many there was no worker for, by stage.
+    PlanTold {
+        told: Vec<(Assignment, Told)>,
+        dealt: Dealt,
+        over: bool,
+        nobodys: BTreeMap<usize, u64>,
+    },
     /// A worker is asked to take part.
     Assigned { assignment: Assignment, worker: MemberId },
     /// Its `init` has succeeded.
@@ -33,6 +48,7 @@ pub(crate) enum Change {
         account: Account,
         ended: IdSet,
         released: IdSet,
+        plan: PlanBeat,
     },
     /// The settings as they are from now on.
     Settings { settings: Vec<(String, String)> },
@@ -77,8 +93,16 @@ pub(super) fn apply(run: &mut Run, change: Change) {
                 placed: IdSet::default(),
                 account: Account::default(),
                 state: RunState::Starting,
+                plan: PartPlan::default(),
             };
             run.parts.entry(assignment).or_insert(part);
+        }
+        Change::PlanBegan { began } => {
+            run.plan = Some(Following { began: Some(began), ..Following::default() });
+        }
+        Change::PlanTold { told, dealt, over, nobodys } => {
+            run.told_of_plan(&told, dealt, over);
+            run.without_workers(&nobodys);
         }
         Change::Begun { assignment } => {
             if let Some(part) = run.parts.get_mut(&assignment)
@@ -102,12 +126,15 @@ pub(super) fn apply(run: &mut Run, change: Change) {
                 gap.removed += moved(&mut gap.waiting, &users).len();
             }
         }
-        Change::Reported { assignment, state, account, ended, released } => {
+        Change::Reported { assignment, state, account, ended, released, plan } => {
             let Some(part) = run.parts.get_mut(&assignment).filter(|part| part.stands()) else {
                 return;
             };
             part.state = state;
             part.account = account;
+            if run.plan.is_some() {
+                part.plan.heard(plan, account.users.waiting + account.users.running);
+            }
             moved(&mut part.placed, &ended);
             let back = moved(&mut part.placed, &released);
             ids::put(&mut run.unplaced, &back);
@@ -124,12 +151,18 @@ pub(super) fn apply(run: &mut Run, change: Change) {
         }
         Change::Drained { worker } => drop(run.drained.insert(worker)),
         Change::Leaving { assignment } => stands(run, assignment, Standing::Leaving),
-        Change::Left { assignment } => stands(run, assignment, Standing::Left),
+        Change::Left { assignment } => {
+            stands(run, assignment, Standing::Left);
+            if let Some(part) = run.parts.get_mut(&assignment) {
+                part.bury();
+            }
+        }
         Change::Failed { assignment, reason } => {
             stands(run, assignment, Standing::Failed(reason));
             if let Some(part) = run.parts.get_mut(&assignment) {
                 part.state = RunState::Failed;
                 forget_the_living(&mut part.account);
+                part.bury();
                 let back = std::mem::take(&mut part.placed);
                 ids::put(&mut run.unplaced, &back);
             }
@@ -196,7 +229,7 @@ fn lost(run: &mut Run, assignment: Assignment, at: Duration, reason: String) {
         node: part.worker.to_string(),
         at,
         reason,
-        users: part.placed.len(),
+        users: part.load(),
         placed: Default::default(),
         failed: 0,
         removed: 0,
@@ -210,6 +243,8 @@ fn settled(run: &mut Run, assignment: Assignment, fate: Fate) {
     let Some(part) = run.parts.get_mut(&assignment) else { return };
     let Standing::Lost(reason) = &part.standing else { return };
     part.standing = Standing::Settled(reason.clone());
+    let died = part.plan.living;
+    part.bury();
     let users = std::mem::take(&mut part.placed);
     let gap = run.gaps.iter_mut().find(|gap| gap.assignment == assignment);
     let count = users.len();
@@ -217,7 +252,7 @@ fn settled(run: &mut Run, assignment: Assignment, fate: Fate) {
         Fate::Again => {
             ids::put(&mut run.unplaced, &users);
             if let Some(gap) = gap {
-                (gap.waiting, gap.open) = (users, false);
+                (gap.waiting, gap.open, gap.failed) = (users, false, died);
             }
         }
         Fate::Failed => {
@@ -225,7 +260,7 @@ fn settled(run: &mut Run, assignment: Assignment, fate: Fate) {
             part.account.users.started += count;
             part.account.endings.failed += count;
             if let Some(gap) = gap {
-                (gap.failed, gap.open) = (count, false);
+                (gap.failed, gap.open) = (count + died, false);
             }
         }
         Fate::Removed => {
@@ -233,7 +268,7 @@ fn settled(run: &mut Run, assignment: Assignment, fate: Fate) {
             part.account.users.started += count;
             part.account.endings.killed += count;
             if let Some(gap) = gap {
-                (gap.removed, gap.open) = (count, false);
+                (gap.removed, gap.open, gap.failed) = (count, false, died);
             }
         }
     }

@@ -35,8 +35,9 @@ impl Run {
         self.parts.values().for_each(|part| all.add(&part.account));
         let users = &mut all.users;
         let told = users.running + users.finished + users.failed + users.removed;
-        users.asked = self.highest;
-        users.waiting = self.highest.saturating_sub(told);
+        // Users of a profile are asked for by workers, who take their ids as they need them.
+        users.asked = if self.plan.is_some() { users.asked } else { self.highest };
+        users.waiting = users.asked.saturating_sub(told);
         users.peak = self.peak.max(users.running);
         all
     }

@@ -80,6 +80,7 @@ impl WorkerActor {
                 endings: standing.endings,
                 ended: gone.ended,
                 released: gone.released,
+                plan: standing.plan.clone(),
             };
             // It has not begun until it says so, and is not over until all was said.
             if clearing || standing.state == RunState::Idle {

@@ -2,9 +2,12 @@
 //! the master spoke; whatever is to be answered is answered in a task of its own, so that nothing
 //! holds up the beats.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
-use tokio::sync::{oneshot, watch};
+use tokio::{
+    sync::{oneshot, watch},
+    time::Instant,
+};
 
 use super::{
     actor::{Message, State, WorkerActor},
@@ -16,7 +19,10 @@ use crate::{
         mesh::Responder,
         protocol::run::{Assignment, ToWorker, WorkerAnswer},
     },
-    controller::{machine::RunState, message::ControllerMessage},
+    controller::{
+        machine::RunState,
+        message::{ControllerMessage, Dealing},
+    },
     refusal::{Code, Refusal},
     user::UserId,
 };
@@ -45,6 +51,7 @@ pub(super) fn assignment(order: &ToWorker) -> Option<Assignment> {
         | ToWorker::Stop { assignment }
         | ToWorker::Reset { assignment }
         | ToWorker::Renewed { assignment, .. }
+        | ToWorker::Plan { assignment, .. }
         | ToWorker::Whereabouts { assignment, .. } => Some(assignment),
         ToWorker::Users { .. } | ToWorker::User { .. } => None,
     }
@@ -84,6 +91,20 @@ impl WorkerActor {
         async move { receiver.await.map_err(|_| ended()) }
     }
 
+    /// The moment at which the master's clock stands at `time`, told by what was sent when it stood
+    /// at `sent`: until its clock is known, that is taken to have come at once.
+    fn their_moment(&self, key: &Key, time: u64, sent: u64) -> Instant {
+        let ours = match self.mesh.clock(&key.master) {
+            Some(reading) => i128::from(time) - i128::from(reading.offset),
+            None => i128::from(self.mesh.now()) + i128::from(time) - i128::from(sent),
+        };
+        // To a node that joins, what began before itself is below the beginning of its clock.
+        let (zero, nanos) = (self.mesh.instant(0), u64::try_from(ours.unsigned_abs()));
+        let distance = Duration::from_nanos(nanos.unwrap_or(u64::MAX));
+        let moment = if ours < 0 { zero.checked_sub(distance) } else { zero.checked_add(distance) };
+        moment.unwrap_or(zero)
+    }
+
     /// An order about the run this node takes part in.
     pub(super) fn obey(&self, state: &mut State, key: Key, order: ToWorker, asker: Asker) {
         use ControllerMessage as C;
@@ -91,6 +112,11 @@ impl WorkerActor {
             ToWorker::Place { users, .. } => {
                 state.placed();
                 let _ = self.options.controller.cast(C::Place { users });
+            }
+            ToWorker::Plan { began, sent, words, .. } => {
+                state.placed();
+                let began = self.their_moment(&key, began, sent);
+                let _ = self.options.controller.cast(C::Deal(Dealing { began, words }));
             }
             ToWorker::Release { count, .. } => {
                 let _ = self.options.controller.cast(C::Release { count });

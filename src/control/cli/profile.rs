@@ -1,6 +1,9 @@
 //! `crowd profile`: a load profile, checked and drawn.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 
@@ -28,21 +31,18 @@ pub(super) struct ProfileFlags {
     stages: Option<String>,
 }
 
-impl ProfileFlags {
-    fn read(&self) -> Result<Profile, ProfileFaults> {
-        let Some(path) = &self.file else {
-            return self.stages.as_deref().unwrap_or_default().parse();
-        };
-        let text = fs::read_to_string(path)
-            .map_err(|error| ProfileFaults(vec![format!("`{}`: {error}", path.display())]))?;
-        let json = path.extension().is_some_and(|extension| extension == "json");
-        Profile::read(&text, if json { Format::Json } else { Format::Toml })
-    }
+/// The profile of a file, or of stages on one line.
+pub(super) fn read(file: Option<&Path>, stages: Option<&str>) -> Result<Profile, ProfileFaults> {
+    let Some(path) = file else { return stages.unwrap_or_default().parse() };
+    let text = fs::read_to_string(path)
+        .map_err(|error| ProfileFaults(vec![format!("`{}`: {error}", path.display())]))?;
+    let json = path.extension().is_some_and(|extension| extension == "json");
+    Profile::read(&text, if json { Format::Json } else { Format::Toml })
 }
 
 /// Draws it as wide as the terminal, or says all that is wrong with it.
 pub(super) fn draw_it(flags: &ProfileFlags) -> Exit {
-    match flags.read() {
+    match read(flags.file.as_deref(), flags.stages.as_deref()) {
         Ok(profile) => {
             let (_, width) = console::Term::stdout().size();
             say(&draw(&profile, usize::from(width).min(120)));

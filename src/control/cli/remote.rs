@@ -81,7 +81,7 @@ async fn answered(client: Client, question: Question) -> io::Result<Exit> {
     match question {
         Question::Attach(_) => verbs::attach(client).await,
         Question::Eval(EvalFlags { command, json, .. }) => {
-            Ok(verbs::eval(&client, &command.join(" "), json).await)
+            Ok(verbs::eval(&client, &line(&command), json).await)
         }
         Question::Status(StatusFlags { json, .. }) => Ok(verbs::status(&client, json).await),
     }
@@ -103,4 +103,17 @@ fn client(catalog: &Catalog, options: &BootOptions, asked: &NodeAsked) -> Result
         None => settings.api_listen.into(),
     };
     Ok(Client::new(address, settings.api_token))
+}
+
+/// The words of a command as one line. A single one is a line already; of several, the shell has taken
+/// the quotes away that those with blanks in them need.
+fn line(words: &[String]) -> String {
+    match words {
+        [line] => line.clone(),
+        words => {
+            let quoted = shlex::try_join(words.iter().map(String::as_str));
+            // Only a NUL cannot be quoted, and that is refused where the command is read.
+            quoted.unwrap_or_else(|_| words.join(" "))
+        }
+    }
 }

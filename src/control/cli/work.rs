@@ -13,6 +13,7 @@ use crate::{
     control::{
         api::listen,
         boot::{self, BootFault, BootOptions, Prepared},
+        capacity::once::{self, CapacityOptions},
         console,
         exit::Exit,
         logging::Logs,
@@ -32,6 +33,7 @@ pub(super) enum Work {
     Console,
     Start,
     Run(RunOptions),
+    Capacity(Box<CapacityOptions>),
 }
 
 /// Starts a node and works with it.
@@ -51,7 +53,7 @@ pub(super) fn on_node(catalog: Catalog, options: BootOptions, work: Work) -> Exi
         let settings = prepared.settings.clone();
         let environment = Arc::new(ProcessEnvironment);
         // One run is of this node alone, whatever its settings say of others.
-        let alone = settings.cookie.is_none() || matches!(work, Work::Run(_));
+        let alone = settings.cookie.is_none() || matches!(work, Work::Run(_) | Work::Capacity(_));
         let exit = if alone {
             match Node::start(settings, catalog, environment).await {
                 Ok(node) => work_with(node, prepared, work).await,
@@ -90,6 +92,7 @@ async fn work_with(node: impl Operations, prepared: Prepared, work: Work) -> io:
         }
         Work::Start => start(node, &settings, serving.as_ref()).await,
         Work::Run(options) => run_once(node, options, &logs).await,
+        Work::Capacity(options) => search_once(node, *options, &logs).await,
     };
     if let Some(serving) = serving {
         serving.end().await;
@@ -103,6 +106,14 @@ async fn run_once(node: impl Operations, options: RunOptions, logs: &Logs) -> io
     run::run(node, options, logs, &mut stdout, colour).await
 }
 
+async fn search_once(
+    node: impl Operations,
+    options: CapacityOptions,
+    logs: &Logs,
+) -> io::Result<Exit> {
+    once::search(node, options, logs, &mut io::stdout()).await
+}
+
 /// Begins to serve the node's API, except for a single run. A console can do without, if nobody
 /// asked for the address that cannot be had.
 async fn serving(
@@ -112,7 +123,7 @@ async fn serving(
     given: bool,
 ) -> Result<Option<Serving>, Exit> {
     let bound = match work {
-        Work::Run(_) => return Ok(None),
+        Work::Run(_) | Work::Capacity(_) => return Ok(None),
         Work::Console | Work::Start => listen::bind(settings.api_listen, given).await,
     };
     let fault = match bound {

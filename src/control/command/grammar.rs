@@ -8,7 +8,8 @@ use std::error::Error;
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
 use super::{
-    Command, CoordinatorCommand, RateText, ThrottleCommand, USERS_SHOWN, verbs::Verb, words,
+    CapacityCommand, Command, CoordinatorCommand, RateText, ThrottleCommand, USERS_SHOWN,
+    verbs::Verb, words,
 };
 use crate::{
     refusal::{Code, Refusal},
@@ -31,10 +32,8 @@ enum Words {
     Do {
         #[arg(value_parser = words::name)]
         scenario: String,
-        #[arg(value_parser = words::count, allow_negative_numbers = true)]
-        count: u64,
-        #[arg(allow_hyphen_values = true)]
-        settings: Vec<String>,
+        #[arg(required = true, allow_hyphen_values = true)]
+        words: Vec<String>,
     },
     Add {
         #[arg(value_parser = words::count_or_range, allow_hyphen_values = true)]
@@ -71,6 +70,8 @@ enum Words {
     Throttle(ThrottleWords),
     #[command(subcommand)]
     Coordinator(CoordinatorWords),
+    #[command(subcommand)]
+    Capacity(CapacityWords),
     Users {
         #[arg(value_parser = words::limit, allow_negative_numbers = true)]
         limit: Option<usize>,
@@ -126,6 +127,18 @@ enum CoordinatorWords {
     List,
     Reset(Named),
     Stop(Named),
+}
+
+#[derive(Subcommand)]
+enum CapacityWords {
+    Start {
+        #[arg(value_parser = words::name)]
+        scenario: String,
+        #[arg(allow_hyphen_values = true)]
+        settings: Vec<String>,
+    },
+    Status,
+    Stop,
 }
 
 /// Reads a line of a console or a script; `None` if it is empty or only a comment (`# …`).
@@ -193,8 +206,9 @@ fn refusal(verb: &Verb, fault: &clap::Error) -> Refusal {
 impl Words {
     fn command(self) -> Result<Command, Refusal> {
         Ok(match self {
-            Self::Do { scenario, count, settings } => {
-                Command::Do { scenario, users: count, settings: words::pairs(&settings)? }
+            Self::Do { scenario, words } => {
+                let (users, settings) = words::count_and_pairs(&words)?;
+                Command::Do { scenario, users, settings }
             }
             Self::Add { count: (count, None), rest } => {
                 let (rest, nodes) = words::split_nodes(&rest)?;
@@ -232,6 +246,7 @@ impl Words {
             Self::Drain { node } => Command::Drain { node },
             Self::Throttle(words) => Command::Throttle(words.command()?),
             Self::Coordinator(words) => Command::Coordinator(words.command()),
+            Self::Capacity(words) => Command::Capacity(words.command()?),
             Self::Users { limit } => Command::Users { limit: limit.unwrap_or(USERS_SHOWN) },
             Self::User { id } => Command::User { id: UserId(id) },
             Self::Metrics { name } => Command::Metrics { name },
@@ -272,6 +287,19 @@ impl CoordinatorWords {
             Self::Reset(Named { name }) => CoordinatorCommand::Reset { name },
             Self::Stop(Named { name }) => CoordinatorCommand::Stop { name },
         }
+    }
+}
+
+impl CapacityWords {
+    fn command(self) -> Result<CapacityCommand, Refusal> {
+        Ok(match self {
+            Self::Start { scenario, settings } => {
+                let (settings, search) = words::split_search(&settings)?;
+                CapacityCommand::Start { scenario, settings: words::pairs(settings)?, search }
+            }
+            Self::Status => CapacityCommand::Status,
+            Self::Stop => CapacityCommand::Stop,
+        })
     }
 }
 

@@ -56,10 +56,12 @@ pub static VERBS: &[Verb] = &[
         parts: &[],
         about: "start a scenario with so many users",
         example: "do idle 100 user_rate=50/s",
-        forms: &["do SCENARIO COUNT [KEY=VALUE…]"],
+        forms: &["do SCENARIO COUNT [KEY=VALUE…]", "do SCENARIO profile=STAGES [KEY=VALUE…]"],
         details: "Runs the scenario's `init` and then starts COUNT users, as fast as the setting \
-                  `user_rate` admits them. COUNT may be 0: add users later. `scenarios NAME` lists \
-                  the settings; a value with spaces is quoted: 'body=a b'.",
+                  `user_rate` admits them. COUNT may be 0: add users later. With a profile, users \
+                  come and go as its stages say, and the run ends with them: 'profile=10s: 0 -> \
+                  100, 1m: 100, 1m: 50/s'. `scenarios NAME` lists the settings; a value with spaces \
+                  is quoted: 'body=a b'.",
         group: Group::Run,
     },
     Verb {
@@ -205,6 +207,23 @@ pub static VERBS: &[Verb] = &[
         details: "`reset` acts on the groups as they are and begins anew; `stop` does so and ends \
                   the coordinator.",
         group: Group::Pace,
+    },
+    Verb {
+        name: "capacity",
+        parts: &["start", "status", "stop"],
+        about: "search how many users the target supports",
+        example: "capacity start idle with max=500",
+        forms: &[
+            "capacity start SCENARIO [KEY=VALUE…] [with KEY=VALUE…]",
+            "capacity status",
+            "capacity stop",
+        ],
+        details: "Starts the scenario without users, changes their number until it is known which \
+                  the target supports, and ends the run. Behind `with` stand settings of the \
+                  search: strategy=bisect|equilibrium|stress, max=N, signal='p95(login) < 150ms', \
+                  prometheus=URL with query='NAME: QUERY >= LIMIT', precision=5% and more. `stop` \
+                  keeps what is known; `reset` forgets it.",
+        group: Group::Run,
     },
     Verb {
         name: "nodes",

@@ -3,7 +3,10 @@
 use std::{borrow::Cow, fmt, time::Duration};
 
 use super::{Pair, RampText};
-use crate::refusal::{Code, Refusal};
+use crate::{
+    refusal::{Code, Refusal},
+    scenario::settings::PROFILE,
+};
 
 /// More users than this nobody means.
 pub const COUNT_LIMIT: u64 = 1_000_000_000_000;
@@ -42,6 +45,9 @@ impl fmt::Display for RateText {
         f.write_str(&self.0)
     }
 }
+
+/// Settings of a search that may be given more than once.
+const REPEATED: [&str; 2] = ["signal", "query"];
 
 /// A complaint about words.
 pub(super) fn usage(message: impl Into<String>) -> Refusal {
@@ -141,6 +147,46 @@ pub(super) fn pairs(words: &[String]) -> Result<Vec<Pair>, Refusal> {
         }
     }
     if faults.is_empty() { Ok(pairs) } else { Err(usage(faults.join("; "))) }
+}
+
+/// Reads `[COUNT] KEY=VALUE…`. Without a number of users there has to be a profile, which says it.
+pub(super) fn count_and_pairs(words: &[String]) -> Result<(u64, Vec<Pair>), Refusal> {
+    match words.split_first() {
+        Some((first, settings)) if !first.contains('=') => Ok((count(first)?, pairs(settings)?)),
+        _ => {
+            let pairs = pairs(words)?;
+            if pairs.iter().any(|(key, _)| key == PROFILE) {
+                return Ok((0, pairs));
+            }
+            Err(usage("there is no number of users: write one, or a `profile=…` that says it"))
+        }
+    }
+}
+
+/// What stands before `with`, and the settings of a search that stand behind it.
+pub(super) fn split_search(words: &[String]) -> Result<(&[String], Vec<Pair>), Refusal> {
+    let Some(at) = words.iter().position(|word| word == "with") else {
+        return Ok((words, Vec::new()));
+    };
+    let (before, search) = (&words[..at], &words[at + 1..]);
+    if search.is_empty() {
+        return Err(usage("`with` needs at least one KEY=VALUE behind it"));
+    }
+    let mut pairs: Vec<Pair> = Vec::new();
+    let mut faults = Vec::new();
+    for word in search {
+        match pair(word) {
+            Ok((key, _))
+                if !REPEATED.contains(&key.as_str())
+                    && pairs.iter().any(|(other, _)| *other == key) =>
+            {
+                faults.push(format!("`{key}` is given twice"));
+            }
+            Ok(pair) => pairs.push(pair),
+            Err(refusal) => faults.push(refusal.message),
+        }
+    }
+    if faults.is_empty() { Ok((before, pairs)) } else { Err(usage(faults.join("; "))) }
 }
 
 /// What stands before `on`, and the nodes that stand behind it.

@@ -1,6 +1,6 @@
 //! Pure: what may stand where the cursor is.
 
-use crate::control::command::VERBS;
+use crate::{capacity::settings::KEYS, control::command::VERBS};
 
 /// The names there are just now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,8 +92,19 @@ fn possible(words: &[&str], known: &Known) -> Vec<Candidate> {
             ("ramp", [_, rates @ ..]) => ramp_words(rates),
             _ => Vec::new(),
         },
+        ["capacity", "start"] => scenarios(),
+        ["capacity", "start", _, given @ ..] if given.contains(&"with") => {
+            let search: Vec<_> = KEYS.iter().map(|key| (*key).to_owned()).collect();
+            keys(&search, given)
+        }
+        ["capacity", "start", scenario, given @ ..] => {
+            let settings = known.scenarios.iter().find(|(name, _)| name == scenario);
+            let mut all = keys(settings.map_or(&[], |(_, settings)| settings), given);
+            all.push(Candidate::word("with"));
+            all
+        }
         ["coordinator", "reset" | "stop"] => names(&known.coordinators),
-        [verb @ ("throttle" | "coordinator")] => VERBS
+        [verb @ ("throttle" | "coordinator" | "capacity")] => VERBS
             .iter()
             .filter(|known| known.name == *verb)
             .flat_map(|verb| verb.parts.iter().map(|part| Candidate::word(*part)))

@@ -5,7 +5,7 @@ use std::future::Future;
 use super::completion::Known;
 use crate::{
     control::{command::Command, execute::execute, operations::Operations},
-    scenario::settings::{USER_RATE, Update},
+    scenario::settings::{Update, runtime_declarations},
 };
 
 /// What a console needs of a node.
@@ -35,7 +35,9 @@ impl<N: Operations> Operator for Local<N> {
         let mut fresh = Known::default();
         for scenario in node.catalog().iter() {
             let declared = scenario.declarations().all.into_iter().map(|all| all.name);
-            let settings = declared.chain([USER_RATE.to_owned()]).collect();
+            let settings = declared
+                .chain(runtime_declarations("unlimited").into_iter().map(|all| all.name))
+                .collect();
             fresh.scenarios.push((scenario.name().to_owned(), settings));
         }
         let settings = node.settings().await.unwrap_or_default();

@@ -13,6 +13,7 @@ use crate::{
             CoordinatorView, NodeView, ScenarioView, SettingLine, StatusView, ThrottleView, age,
         },
     },
+    load::status::PlanStatus,
     node::{SetOutcome, Status, UserView},
 };
 
@@ -82,10 +83,28 @@ pub(super) fn status(f: &mut fmt::Formatter<'_>, status: &Status) -> fmt::Result
         "\n          {} asked for, {} at most at once, highest id {}",
         users.asked, users.peak, status.highest_user_id
     )?;
-    match &status.user_rate {
-        Some(rate) => write!(f, "\nrate      {rate}"),
-        None => Ok(()),
+    if let Some(rate) = &status.user_rate {
+        write!(f, "\nrate      {rate}")?;
     }
+    let Some(profile) = &status.profile else { return Ok(()) };
+    let PlanStatus { stage, stages, now, elapsed, duration, arrivals, .. } = profile;
+    write!(
+        f,
+        "\nprofile   stage {stage} of {stages}: {now}, {} of {}",
+        age(*elapsed),
+        age(*duration)
+    )?;
+    if arrivals.scheduled > 0 {
+        write!(
+            f,
+            "\narrivals  {} scheduled, {} started, {} dropped, {} waiting",
+            arrivals.scheduled,
+            arrivals.started,
+            arrivals.dropped(),
+            arrivals.waiting()
+        )?;
+    }
+    Ok(())
 }
 
 pub(super) fn outcome(f: &mut fmt::Formatter<'_>, outcome: &SetOutcome) -> fmt::Result {

@@ -8,14 +8,14 @@ use crate::control::logging::{Diverted, Logs};
 
 /// The lines on standard error; nothing is drawn if that is no terminal.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(in crate::control) struct Progress {
     bar: ProgressBar,
     _logs: Diverted,
 }
 
 impl Progress {
     /// Begins to draw; log lines appear above from now on.
-    pub(super) fn new(logs: &Logs) -> Self {
+    pub(in crate::control) fn new(logs: &Logs) -> Self {
         let bar = ProgressBar::new_spinner();
         bar.set_draw_target(ProgressDrawTarget::stderr());
         // The template is fixed and right; without it the default style would do as well.
@@ -28,18 +28,18 @@ impl Progress {
     }
 
     /// How wide the terminal is; `None` if nobody sees what is drawn.
-    pub(super) fn width(&self) -> Option<usize> {
+    pub(in crate::control) fn width(&self) -> Option<usize> {
         (!self.bar.is_hidden()).then(|| usize::from(console::Term::stderr().size().1))
     }
 
     /// Draws.
-    pub(super) fn show(&self, lines: String) {
+    pub(in crate::control) fn show(&self, lines: String) {
         self.bar.set_message(lines);
         self.bar.tick();
     }
 
     /// Says something that stays.
-    pub(super) fn say(&self, text: &str) {
+    pub(in crate::control) fn say(&self, text: &str) {
         self.bar.suspend(|| put(&format!("{text}\n")));
     }
 }

@@ -1,8 +1,18 @@
+use std::fs;
+
 use super::*;
 use crate::control::{fake::Fake, signals::EndSignal};
 
 fn options(duration: Option<Duration>) -> RunOptions {
-    RunOptions { scenario: "idle".to_owned(), users: 3, settings: Vec::new(), duration, json: None }
+    RunOptions {
+        scenario: "idle".to_owned(),
+        users: 3,
+        settings: Vec::new(),
+        duration,
+        json: None,
+        html: None,
+        junit: None,
+    }
 }
 
 async fn run_it(node: &Fake, options: RunOptions) -> (Exit, String) {
@@ -47,13 +57,27 @@ async fn ends_when_the_time_is_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn writes_the_document() {
+async fn writes_what_was_asked_for() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("result.json");
+    let paths = ["result.json", "result.html", "result.xml"].map(|name| folder.path().join(name));
     let mut options = options(Some(Duration::from_secs(1)));
-    options.json = Some(path.clone());
+    [options.json, options.html, options.junit] = paths.clone().map(Some);
     run_it(&Fake::new(), options).await;
-    assert_eq!(fs::read_to_string(path).unwrap(), "{\"exit_code\":0}\n");
+    let written = paths.map(|path| fs::read_to_string(path).unwrap());
+    assert_eq!(written, ["{\"exit_code\":0}\n", "<!DOCTYPE html>", "<testsuites/>"]);
+    // Nothing but them is left.
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn outputs_that_would_overwrite_each_other_are_refused_before_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Fake::new();
+    let mut options = options(None);
+    options.html = Some(folder.path().join("result"));
+    options.junit = options.html.clone();
+    assert_eq!(run_it(&node, options).await.0, Exit::BadUsage);
+    assert!(node.with(|inside| inside.log.is_empty()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -77,6 +77,9 @@ impl Seen {
                 }
                 Command::Terminate => self.terminated += 1,
                 Command::AbortInit | Command::Demand(_) | Command::Forget => {}
+                Command::Retire(ids) => {
+                    prop_assert!(ids.iter().all(|id| self.started.contains(&id)));
+                }
             }
         }
         Ok(())

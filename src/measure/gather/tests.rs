@@ -40,7 +40,14 @@ impl Gathering {
         let window = window(count);
         self.sent.merge(&window).unwrap();
         self.numbers[node] += 1;
-        let activity = Activity { running: 10, started: self.numbers[node] * 2, ended: 1 };
+        let activity = Activity {
+            running: 10,
+            started: self.numbers[node] * 2,
+            ended: 1,
+            scheduled: self.numbers[node] * 3,
+            arrived: self.numbers[node] * 2,
+            dropped: self.numbers[node],
+        };
         for part in wire::parts(&window) {
             let arrival = Arrival {
                 node: NodeIndex(node),
@@ -64,6 +71,40 @@ impl Gathering {
         })
         .collect()
     }
+}
+
+#[test]
+fn each_complete_second_is_taken_once() {
+    let mut gathering = Gathering::of(2);
+    gathering.gathered.keep_closed();
+    let (mut taken, mut ends, mut spans) = (Window::default(), Vec::new(), Duration::ZERO);
+    let mut take = |gathered: &mut Gathered| {
+        for closed in gathered.take_closed() {
+            taken.merge(&closed.window).unwrap();
+            spans += closed.window.span;
+            ends.push(closed.until.as_millis());
+            assert_eq!(closed.running, 20);
+        }
+    };
+    for second in 1..=200 {
+        for node in 0..2 {
+            let until = ms(second * 1_000 + 100);
+            gathering.interval(node, until, second % 7, until + ms(5));
+        }
+        // Nobody looks for a while: more is kept than seconds.
+        if !(50..150).contains(&second) {
+            take(&mut gathering.gathered);
+        }
+    }
+    gathering.gathered.finish();
+    take(&mut gathering.gathered);
+    take(&mut gathering.gathered);
+    assert_eq!(taken.actions, gathering.sent.actions);
+    assert!(ends.is_sorted_by(|one, other| one < other), "{ends:?}");
+    // Of the 101 seconds that nobody took in time, so many are kept apart.
+    assert_eq!(ends.len(), 200 - 101 + MOST_CLOSED);
+    assert_eq!(*ends.last().unwrap(), spans.as_millis());
+    assert!(Gathered::default().take_closed().is_empty());
 }
 
 #[test]

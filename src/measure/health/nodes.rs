@@ -26,12 +26,24 @@ impl HealthSummary {
             worst.loop_lag_p99 = worst.loop_lag_p99.max(node.loop_lag_p99);
             worst.loop_lag_max = worst.loop_lag_max.max(node.loop_lag_max);
             worst.admission_lag_p99 = worst.admission_lag_p99.max(node.admission_lag_p99);
+            worst.schedule_lag_p99 = worst.schedule_lag_p99.max(node.schedule_lag_p99);
+            worst.schedule_lag_max = worst.schedule_lag_max.max(node.schedule_lag_max);
+            worst.arrivals_due = worst.arrivals_due.saturating_add(node.arrivals_due);
+            worst.arrivals_dropped = worst.arrivals_dropped.saturating_add(node.arrivals_dropped);
+            worst.arrivals_lost = worst.arrivals_lost.saturating_add(node.arrivals_lost);
             worst.slots_granted = worst.slots_granted.saturating_add(node.slots_granted);
             worst.slots_forfeited = worst.slots_forfeited.saturating_add(node.slots_forfeited);
             worst.attempts = worst.attempts.saturating_add(node.attempts);
             worst.own_failures = worst.own_failures.saturating_add(node.own_failures);
             worst.stalls.merge(&node.stalls);
+            for spell in &node.spells {
+                match worst.spells.iter_mut().find(|known| known.cause == spell.cause) {
+                    Some(known) => known.merge(spell),
+                    None => worst.spells.push(spell.clone()),
+                }
+            }
         }
+        worst.spells.sort_by_key(|spell| spell.cause);
         worst
     }
 }

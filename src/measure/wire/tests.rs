@@ -75,6 +75,14 @@ fn timeless(mut window: Window) -> Window {
     window
 }
 
+fn grid(users: &[(u64, u64)]) -> Window {
+    let mut window = Window::default();
+    for (start, took) in users {
+        window.lifetimes.record(Duration::from_micros(*start), Duration::from_micros(*took));
+    }
+    window
+}
+
 /// Over the wire and back.
 fn travelled(part: &Part) -> Checked {
     codec::decode::<Part>(&codec::encode(part).unwrap()).unwrap().check().unwrap()
@@ -86,6 +94,26 @@ fn bytes(part: &Part) -> usize {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// How long users took adds up over nodes too.
+    #[test]
+    fn lifetimes_of_nodes_add_up(
+        users in prop::collection::vec((0..3usize, (0..1u64 << 45, 0..1u64 << 46)), 0..200),
+    ) {
+        let of = |node: usize| {
+            let users: Vec<_> =
+                users.iter().filter(|(n, _)| *n == node).map(|(_, user)| *user).collect();
+            grid(&users)
+        };
+        let all: Vec<_> = users.iter().map(|(_, user)| *user).collect();
+        let mut total = Window::default();
+        for node in 0..3 {
+            for part in parts(&of(node)) {
+                travelled(&part).add_to(&mut [&mut total], Duration::ZERO);
+            }
+        }
+        prop_assert!(total == grid(&all));
+    }
 
     /// Whatever nodes measured, sent in parts and added in any order, is what one recorder that had
     /// seen everything would hold.
@@ -270,4 +298,37 @@ fn a_gauge_counts_from_the_start_of_the_run() {
         travelled(&part).add_to(&mut [&mut total], Duration::from_secs(4));
     }
     assert_eq!(total.gauges["depth"].at, Duration::from_secs(7));
+}
+
+#[test]
+fn the_fullest_grid_travels_in_parts_that_fit() {
+    let width = 1u64 << 20;
+    let users: Vec<_> = (0..96)
+        .flat_map(|column| {
+            (10..45).flat_map(move |bits| (0..4u64).map(move |step| (column, bits, step)))
+        })
+        .map(|(column, bits, step)| (column * width * 100, (4 + step) << (bits - 2)))
+        .collect();
+    let window = grid(&users);
+    let sent = parts(&window);
+    assert!(sent.len() > 1, "{}", sent.len());
+    assert!(sent.iter().all(|part| bytes(part) <= MOST_PART_BYTES + 4_096));
+    let mut total = Window::default();
+    for part in &sent {
+        travelled(part).add_to(&mut [&mut total], Duration::ZERO);
+    }
+    assert!(total == window);
+}
+
+#[test]
+fn cells_that_there_are_not_are_refused() {
+    let refused = |part: LifetimesPart| {
+        let part = Part { lifetimes: part, ..parts(&Window::default()).remove(0) };
+        assert!(matches!(part.check(), Err(WireFault::Broken(_))));
+    };
+    refused(LifetimesPart { doublings: 60, cells: vec![] });
+    refused(LifetimesPart { doublings: 0, cells: vec![(96, 0, 1)] });
+    refused(LifetimesPart { doublings: 0, cells: vec![(0, 250, 1)] });
+    refused(LifetimesPart { doublings: 0, cells: vec![(0, 0, 0)] });
+    refused(LifetimesPart { doublings: 0, cells: vec![(0, 0, u64::MAX)] });
 }

@@ -10,11 +10,14 @@ use crate::{
     },
     controller::{endings::EndingCounts, machine::RunState, population::UserCounts, run::is_over},
     measure::health::HealthSummary,
-    node::account::{coordinator_row, throttle_row},
+    node::{
+        account::{coordinator_row, throttle_row},
+        judging::standings_of_cluster,
+    },
     report::{
         RunReport,
         input::{
-            Arrivals, Endings, GapRow, NodeLost, NodeRow, Outcome, ReportInput, RunFacts,
+            Endings, GapRow, NodeLost, NodeRow, Outcome, ProfileFacts, ReportInput, RunFacts,
             UserTotals,
         },
     },
@@ -28,10 +31,11 @@ pub(super) async fn of_cluster(node: &ClusterNode, interrupted: bool) -> Option<
     let throttles =
         if over { node.cluster_throttles().ended() } else { node.cluster_throttles().list().await };
     let coordinators = node.cluster_coordinators().list().await;
+    let judged = standings_of_cluster(node, &account);
     let outcome = match (interrupted, account.state) {
         (true, _) => Outcome::Interrupted,
         (false, RunState::Failed) => Outcome::Failed(account.reason.clone().unwrap_or_default()),
-        (false, _) => Outcome::Ended,
+        (false, _) => judged.aborted.map_or(Outcome::Ended, Outcome::Aborted),
     };
     let health: BTreeMap<_, _> = node.measured().health().into_iter().collect();
     let nodes = rows(&status, &account, &health);
@@ -40,8 +44,9 @@ pub(super) async fn of_cluster(node: &ClusterNode, interrupted: bool) -> Option<
         run: facts(&account),
         outcome,
         users: totals(&account.users, &account.endings),
-        arrivals: Arrivals::default(),
         measured: node.measured().snapshot().total,
+        thresholds: judged.thresholds,
+        series: node.measured().series(),
         throttles: throttles.iter().map(throttle_row).collect(),
         coordinators: coordinators.iter().map(coordinator_row).collect(),
         health: HealthSummary::default(),
@@ -60,6 +65,11 @@ fn facts(account: &ClusterAccount) -> RunFacts {
         start: account.started,
         end: account.started + account.elapsed,
         duration: account.elapsed,
+        profile: ProfileFacts::of(
+            &account.settings,
+            account.profile_began,
+            account.arrivals.clone(),
+        ),
     }
 }
 

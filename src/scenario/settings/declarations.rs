@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Declaration, Fault, FaultKind, Faults, USER_RATE};
+use super::{Declaration, Fault, FaultKind, Faults, runtime::is_runtime};
 use crate::{settings, suggestion::did_you_mean};
 
 /// The owner of settings that the runtime declares.
@@ -138,7 +138,7 @@ impl Declarations {
 }
 
 fn is_reserved(name: &str) -> bool {
-    name == USER_RATE || name == CONFIG || settings::NAMES.contains(&name)
+    is_runtime(name) || name == CONFIG || settings::NAMES.contains(&name)
 }
 
 fn is_identifier(name: &str) -> bool {

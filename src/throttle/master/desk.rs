@@ -12,7 +12,7 @@ use crate::{
         },
     },
     refusal::{Code, Refusal},
-    scenario::settings::USER_RATE,
+    scenario::settings::RATES,
     telemetry::{
         Telemetry,
         event::{ThrottleForfeit, ThrottleInit, ThrottleRate, ThrottleStop},
@@ -87,10 +87,12 @@ impl Desk {
         }
     }
 
-    /// A run begins: its own user rate counts, whatever was started meanwhile.
+    /// A run begins: its own rates count, whatever was started meanwhile.
     pub(super) fn begin(&mut self, post: &mut Post) {
-        if let Some(entry) = self.throttles.remove(USER_RATE) {
-            self.tell_stopped(&entry, post);
+        for name in RATES {
+            if let Some(entry) = self.throttles.remove(name) {
+                self.tell_stopped(&entry, post);
+            }
         }
     }
 

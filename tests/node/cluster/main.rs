@@ -20,8 +20,10 @@ mod process;
 mod shapes;
 mod target;
 
+mod capacity;
 mod churn;
 mod cutting;
+mod feeding;
 mod hostile;
 mod joining;
 mod leaving;
@@ -29,6 +31,7 @@ mod losing_a_worker;
 mod losing_the_master;
 mod measuring;
 mod partners;
+mod profiles;
 mod rebalancing;
 mod throttling;
 mod verbs;

@@ -64,6 +64,39 @@ pub(crate) struct Gap {
     pub(crate) went: BTreeMap<String, u64>,
 }
 
+/// How far a load profile is, and what became of its arrivals.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Profile {
+    pub(crate) stage: u64,
+    pub(crate) elapsed: f64,
+    pub(crate) scheduled: u64,
+    pub(crate) started: u64,
+    pub(crate) no_user: u64,
+    pub(crate) no_node: u64,
+    pub(crate) stopped: u64,
+}
+
+impl Profile {
+    fn of(json: &Value) -> Self {
+        let number = |json: &Value| json.as_u64().unwrap_or_default();
+        let [elapsed, arrivals] = ["elapsed", "arrivals"].map(|name| &json[name]);
+        Self {
+            stage: number(&json["stage"]),
+            elapsed: number(&elapsed["secs"]) as f64 + number(&elapsed["nanos"]) as f64 / 1e9,
+            scheduled: number(&arrivals["scheduled"]),
+            started: number(&arrivals["started"]),
+            no_user: number(&arrivals["no_user"]),
+            no_node: number(&arrivals["no_node"]),
+            stopped: number(&arrivals["stopped"]),
+        }
+    }
+
+    /// All that were lost.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.no_user + self.no_node + self.stopped
+    }
+}
+
 /// The answer to `status`.
 #[derive(Debug, Clone)]
 pub(crate) struct Status {
@@ -76,6 +109,8 @@ pub(crate) struct Status {
     /// By the name of the node.
     pub(crate) states: BTreeMap<String, String>,
     pub(crate) gaps: Vec<Gap>,
+    /// Of a run with a load profile.
+    pub(crate) profile: Profile,
 }
 
 impl Status {
@@ -99,6 +134,7 @@ impl Status {
                     went: shares(&gap["went"]),
                 })
                 .collect(),
+            profile: Profile::of(&data["profile"]),
         }
     }
 
@@ -187,6 +223,14 @@ pub(crate) fn action(data: &Value, name: &str) -> (u64, u64) {
     let action = &data["actions"][name];
     let number = |name: &str| action[name].as_u64().unwrap_or_default();
     (number("count"), number("failed"))
+}
+
+/// The longest response and service time of an action in milliseconds, in the answer to `metrics`.
+pub(crate) fn longest(data: &Value, name: &str) -> (f64, f64) {
+    let times = &data["actions"][name];
+    let [response, service] = ["response", "service"].map(|time| times[time]["max"].as_f64());
+    let told = response.zip(service);
+    told.unwrap_or_else(|| panic!("no times of {name}: {data}"))
 }
 
 /// A counter, in the answer to `metrics`.

@@ -22,6 +22,8 @@ struct Entries {
     lives: Vec<Life>,
     /// One per line.
     released: Vec<Moment>,
+    /// Which row came from which life, by its place in `lives`.
+    rows: Vec<(u64, usize)>,
     /// Lines that are being repeated.
     in_flight: u64,
     most_in_flight: u64,
@@ -98,6 +100,7 @@ impl Entry {
         let (first, last) = life.acted.unwrap_or((line.sent, line.sent));
         life.acted = Some((first.min(line.sent), last.max(line.sent)));
         entries.released.push(line.released);
+        entries.rows.extend(line.row.map(|row| (row, self.at)));
         in_flight
     }
 }
@@ -208,6 +211,15 @@ impl Ledger {
         released
     }
 
+    /// The rows that lines were said with, lowest first, with the node of who said each.
+    pub fn rows(&self) -> Vec<(u64, String)> {
+        let entries = self.entries();
+        let node = |at: usize| entries.lives.get(at).map_or("", |life| &life.node).to_owned();
+        let mut rows: Vec<_> = entries.rows.iter().map(|&(row, at)| (row, node(at))).collect();
+        rows.sort_unstable();
+        rows
+    }
+
     /// Every user that acted in a life after a later life of it had begun to act. Nobody may.
     ///
     /// Told by when lines were *sent*, on the one clock of the machine: that a line was long under
@@ -249,7 +261,7 @@ mod tests {
     }
 
     fn line(id: u64, life: u64, sequence: u64, sent: Moment) -> Line {
-        Line { id, life, sequence, released: sent, sent }
+        Line { id, life, sequence, released: sent, sent, row: None }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod run;
 mod secure;
 mod sending;
 mod server;
+mod several;
 mod status;
 mod stopping;
 mod waiting;

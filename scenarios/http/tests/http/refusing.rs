@@ -25,6 +25,24 @@ async fn every_fault_is_told() {
                 "no time at all",
             ],
         ),
+        (
+            &[
+                ("url", r"http://a:1/,ftp://b/,http://a:1/,http://c:99999/,http://d/x\,y"),
+                ("health_path", "health"),
+                ("health_interval", "0s"),
+                ("health_timeout", "0s"),
+            ],
+            &[
+                "'ftp://b/' is neither http:// nor https://",
+                "'http://a:1/' is there twice",
+                "'http://c:99999/' has a port that is no port number",
+                r"a comma within a URL is written '\,'",
+                "'health' is no path",
+                "health_interval",
+                "health_timeout",
+            ],
+        ),
+        (&[("url", "")], &["no URL; write http://"]),
     ] {
         let refusal = node.start_run("http", 1, given(settings)).await.unwrap_err();
         for fault in faults {

@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     run::{given, node, run, start},
-    server::{Server, full, raw, speak_http},
+    server::{Server, full, http, raw, speak_http},
 };
 
 /// A server for `localhost`, and a file with its certificate.
@@ -87,4 +87,21 @@ async fn a_file_without_certificates_fails_the_run() {
         node.reset().await.unwrap();
     }
     node.shutdown().await;
+}
+
+#[tokio::test]
+async fn servers_with_and_without_tls_can_be_mixed() {
+    let (server, file) = secure().await;
+    let plain = http(|_, _| Response::new(full("hello"))).await;
+    let url = format!("https://localhost:{}/", server.address.port());
+    let both = format!("{url},{}", plain.url());
+    let file = file.path().to_str().unwrap();
+    let settings =
+        [("url", both.as_str()), ("requests", "5"), ("ca_file", file), ("health_path", "/")];
+    let over = run(4, &settings).await;
+    assert_eq!(over.action("request"), (20, 0));
+    for url in [url, plain.url()] {
+        assert_eq!(over.counter(&format!("target.picks.{url}")), 2);
+        assert_eq!(over.counter(&format!("target.outs.{url}")), 0);
+    }
 }

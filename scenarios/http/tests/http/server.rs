@@ -43,7 +43,15 @@ impl Server {
 pub(crate) async fn raw<F: Future<Output = ()> + Send + 'static>(
     serve: impl Fn(TcpStream, u64) -> F + Send + Sync + 'static,
 ) -> Server {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    raw_at("127.0.0.1:0".parse().unwrap(), serve).await
+}
+
+/// The same at this address.
+pub(crate) async fn raw_at<F: Future<Output = ()> + Send + 'static>(
+    address: SocketAddr,
+    serve: impl Fn(TcpStream, u64) -> F + Send + Sync + 'static,
+) -> Server {
+    let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap();
     let connections = Arc::new(AtomicU64::new(0));
     let counter = connections.clone();
@@ -63,8 +71,16 @@ pub(crate) async fn raw<F: Future<Output = ()> + Send + 'static>(
 pub(crate) async fn http(
     answer: impl Fn(&Request<()>, &[u8]) -> Response<Body> + Send + Sync + 'static,
 ) -> Server {
+    http_at("127.0.0.1:0".parse().unwrap(), answer).await
+}
+
+/// The same at this address.
+pub(crate) async fn http_at(
+    address: SocketAddr,
+    answer: impl Fn(&Request<()>, &[u8]) -> Response<Body> + Send + Sync + 'static,
+) -> Server {
     let answer = Arc::new(answer);
-    raw(move |stream, _| speak_http(stream, answer.clone())).await
+    raw_at(address, move |stream, _| speak_http(stream, answer.clone())).await
 }
 
 /// Speaks HTTP over a stream until it ends.

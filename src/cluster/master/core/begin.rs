@@ -68,6 +68,7 @@ impl Core {
     pub(super) fn begin(&mut self, now: Duration, verb: u64, plan: Plan) {
         self.began = now;
         self.run = Some(Run::new(plan.id, plan.scenario, plan.settings));
+        self.load = plan.load;
         self.doing = Some(Doing { verb, users: plan.users, refusal: None, undone_by: None });
         self.command(Command::Begin(self.spec(now)));
         let others: Vec<_> = self.free.iter().cloned().collect();
@@ -155,8 +156,9 @@ impl Core {
         self.settle_all_of(now, worker);
         let parts = self.run.iter().flat_map(|run| run.parts.values());
         let everybody: Vec<(IdSet, Option<MemberId>)> = parts
-            .filter(|part| part.stands() && !part.placed.is_empty())
-            .map(|part| (part.placed.clone(), Some(part.worker.clone())))
+            .filter(|part| part.stands())
+            .map(|part| (part.ids(), Some(part.worker.clone())))
+            .filter(|(ids, _)| !ids.is_empty())
             .collect();
         self.cast_whereabouts(assignment, worker, &everybody);
         match self.stage() {
@@ -181,8 +183,8 @@ impl Core {
             return;
         }
         let worker = part.worker.clone();
-        if !part.placed.is_empty() {
-            self.whereabouts.push((part.placed.clone(), None));
+        if part.load() > 0 || !part.plan.reserved.is_empty() {
+            self.whereabouts.push((part.ids(), None));
             let users = part.load();
             let reason = format!("the run broke there: {reason}");
             self.command(Command::Moved { from: worker.clone(), users, reason });
@@ -249,6 +251,7 @@ impl Core {
         self.apply(Change::Running);
         let to = self.takers();
         let dealt = self.add_users(now, doing.users, &to);
+        self.begin_plan(now);
         self.answer(doing.verb, Ok(Outcome::Dealt(dealt)));
     }
 }

@@ -198,6 +198,7 @@ impl Core {
     fn forget(&mut self) {
         self.command(Command::Forget);
         self.run = None;
+        self.load = None;
         self.heard.clear();
         self.chosen.clear();
         self.releasing.clear();

@@ -80,7 +80,7 @@ impl Core {
     pub(super) fn lose(&mut self, now: Duration, assignment: Assignment, why: &str) {
         let Some(part) = self.part(assignment).filter(|part| part.stands()) else { return };
         let worker = part.worker.clone();
-        self.whereabouts.push((part.placed.clone(), None));
+        self.whereabouts.push((part.ids(), None));
         let at = now.saturating_sub(self.began);
         self.apply(Change::Lost { assignment, at, reason: why.to_owned() });
         // Nothing is placed while the run begins, but it cannot begin without that worker.
@@ -181,6 +181,7 @@ impl Core {
             }
         }
         self.tick_users(now);
+        self.tick_plan(now);
         self.tick_end(now);
         self.go_on_starting(now);
         self.tidy(now);

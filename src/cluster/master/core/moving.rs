@@ -58,6 +58,10 @@ impl Core {
 
     /// Asks a worker to give users back.
     pub(super) fn release(&mut self, now: Duration, assignment: Assignment, count: u64) {
+        if self.load.is_some() {
+            // Users of a profile end where they are, when it does not ask for them there any more.
+            return;
+        }
         let load = self.load(assignment);
         let Some(part) = self.part(assignment) else { return };
         let (to, all) = (part.worker.clone(), part.load());

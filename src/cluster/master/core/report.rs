@@ -8,7 +8,7 @@ use crate::{
         ids,
         member::MemberId,
         protocol::run::{Assignment, Beat, ToWorker},
-        run::{Account, Change, Stage, Standing},
+        run::{Account, Change, Part, Stage, Standing},
     },
     controller::machine::RunState,
     refusal::Code,
@@ -34,7 +34,8 @@ impl Core {
     }
 
     fn reported(&mut self, now: Duration, beat: Beat) {
-        let Beat { assignment, sent: _, state, reason, users, endings, ended, released } = beat;
+        let Beat { assignment, sent: _, state, reason, users, endings, ended, released, plan } =
+            beat;
         let Some(part) = self.part(assignment) else { return };
         let beginning = part.standing == Standing::Beginning;
         let mut placed = part.placed.clone();
@@ -45,7 +46,7 @@ impl Core {
         }
         let account = Account { users, endings };
         let released = back.clone();
-        self.apply(Change::Reported { assignment, state, account, ended, released });
+        self.apply(Change::Reported { assignment, state, account, ended, released, plan });
         if !back.is_empty() {
             self.came_back(assignment, back.len());
         }
@@ -68,8 +69,8 @@ impl Core {
     }
 
     fn part_ended(&mut self, assignment: Assignment, reason: Option<String>) {
-        if let Some(part) = self.part(assignment).filter(|part| !part.placed.is_empty()) {
-            self.whereabouts.push((part.placed.clone(), None));
+        if let Some(users) = self.part(assignment).map(Part::ids).filter(|ids| !ids.is_empty()) {
+            self.whereabouts.push((users, None));
         }
         self.apply(Change::Ended { assignment, reason });
     }
@@ -81,6 +82,7 @@ impl Core {
         if known && self.stage() == Some(Stage::Running) {
             self.apply(Change::Leaving { assignment });
             self.release(now, assignment, u64::MAX);
+            self.tick_plan(now);
         }
         self.tidy(now);
     }

@@ -40,6 +40,7 @@ impl Core {
             highest_user_id: run.map_or(0, |run| run.highest),
             user_rate: run.and_then(|run| setting(run, USER_RATE)),
             elapsed: self.elapsed(now),
+            profile: self.plan_status(now),
             nodes: self.nodes(now),
             gaps: run.map(gaps).unwrap_or_default(),
         }
@@ -50,7 +51,8 @@ impl Core {
         let Some(run) = self.run.as_ref().filter(|run| (1..=run.highest).contains(&user.0)) else {
             return Located::Never { highest: self.run.as_ref().map_or(0, |run| run.highest) };
         };
-        let living = run.parts.values().find(|part| part.placed.contains(user));
+        let has = |part: &Part| part.placed.contains(user) || part.plan.reserved.contains(user);
+        let living = run.parts.values().find(|part| has(part));
         match living {
             Some(part) if part.stands() => Located::On(part.worker.clone()),
             // Whether it lives nobody knows; if it is placed again, it starts anew.

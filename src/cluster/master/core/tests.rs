@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::controller::machine::RunState;
 
+mod planned;
+mod profiles;
 mod world;
 
 use world::{MASTER_TIMEOUT, STEP, World};

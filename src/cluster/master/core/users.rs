@@ -14,7 +14,7 @@ use crate::{
         protocol::run::{Assignment, ToWorker, WorkerAnswer},
         run::{Change, Part, Run, Stage, Standing},
     },
-    controller::{machine::RunState, population::HIGHEST_ID},
+    controller::{load::has_a_plan, machine::RunState, population::HIGHEST_ID},
     refusal::{Code, Refusal},
     user::id::IdSet,
 };
@@ -46,6 +46,7 @@ impl Core {
 
     fn check_add(&self, count: u64, nodes: &[String]) -> Result<Vec<Assignment>, Refusal> {
         self.require_running("add")?;
+        self.without_plan("add")?;
         let highest = self.run.as_ref().map_or(0, |run| run.highest);
         if count == 0 {
             let message = "0 users cannot be added; 1 is the least";
@@ -62,6 +63,11 @@ impl Core {
             return Err(Refusal::new(Code::EmptyNodesList, message));
         }
         self.named(nodes, &takers, "takes no users of this run")
+    }
+
+    /// Refuses a verb that would disturb a load profile.
+    fn without_plan(&self, verb: &str) -> Result<(), Refusal> {
+        if self.load.is_some() { Err(has_a_plan(verb)) } else { Ok(()) }
     }
 
     /// The parts of those nodes; without nodes, all of them.
@@ -229,6 +235,7 @@ impl Core {
 
     fn check_remove(&self, count: u64, nodes: &[String]) -> Result<Vec<Assignment>, Refusal> {
         self.require_running("remove")?;
+        self.without_plan("remove")?;
         if count == 0 {
             return Err(Refusal::new(Code::InvalidRange, "0 users cannot be removed"));
         }

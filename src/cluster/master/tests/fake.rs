@@ -215,6 +215,7 @@ impl Worker {
                 self.renewed += 1;
                 None
             }
+            ToWorker::Plan { .. } => None,
             ToWorker::Users { limit } => {
                 let ids = self.living.iter().take(limit as usize);
                 Some(WorkerAnswer::Users(ids.map(|id| view(*id)).collect()))

@@ -19,6 +19,7 @@ use crate::{
     },
     controller::{Controller, message::ControllerOptions},
     coordinator::Coordinators,
+    feed::Feeders,
     prelude::*,
     scenario::catalog::Catalog,
     throttle::Throttles,
@@ -214,12 +215,14 @@ impl Rig {
         let throttles = Throttles::spawn(telemetry.clone()).await.unwrap();
         let options = ControllerOptions {
             mail: None,
+            feeders: Feeders::default(),
             node: name.into(),
             catalog: Catalog::new().with::<Works>(),
             environment: Arc::new(BTreeMap::<String, String>::new()),
             telemetry: telemetry.clone(),
             throttles: throttles.clone(),
             coordinators: Coordinators::spawn(telemetry.clone()).await.unwrap(),
+            watchdog: crate::measure::health::watchdog::Watchdog::start(telemetry.clone()),
             supervisors: 2,
             user_rate: "unlimited".into(),
             init_timeout: Duration::from_secs(60),

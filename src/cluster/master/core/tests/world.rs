@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::super::*;
+use super::{
+    super::*,
+    planned::{Planned, Profiled},
+};
 use crate::{
     cluster::{
         lease::{BEAT, Hold, SILENCE, Sight, hold},
@@ -41,6 +44,8 @@ pub(super) struct Node {
     pub(super) fails_init: bool,
     /// Reads nothing.
     pub(super) silent: bool,
+    profiled: Option<Profiled>,
+    planned: Option<Planned>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -68,6 +73,9 @@ pub(super) struct World {
     random: u64,
     incarnations: u64,
     next_verb: u64,
+    profiled: Option<Profiled>,
+    /// Arrivals that were begun, by stage and when they were due.
+    pub(super) begun: BTreeSet<(usize, Duration)>,
 }
 
 impl World {
@@ -82,6 +90,8 @@ impl World {
             random: seed | 1,
             incarnations: 1,
             next_verb: 0,
+            profiled: None,
+            begun: BTreeSet::new(),
         };
         for index in 0..count {
             let id = MemberId::new(format!("worker-{index}"), 1);
@@ -104,9 +114,44 @@ impl World {
         self.next_verb
     }
 
+    /// Starts a run that follows a profile.
+    pub(super) fn follow(&mut self, profiled: Profiled) {
+        for node in &mut self.nodes {
+            node.profiled = Some(profiled.clone());
+        }
+        self.profiled = Some(profiled);
+        self.start(0);
+    }
+
+    /// How many users each node keeps running.
+    pub(super) fn kept(&self) -> Vec<u64> {
+        let kept =
+            |node: &Node| node.planned.as_ref().map_or(0, |planned| planned.kept.len() as u64);
+        self.nodes.iter().map(kept).collect()
+    }
+
+    fn advance(&mut self, index: usize) {
+        let node = &mut self.nodes[index];
+        if !node.process || node.assignment.is_none() || node.state != RunState::Running {
+            return;
+        }
+        let Some(planned) = &mut node.planned else { return };
+        for arrival in planned.advance(self.now) {
+            // With a Poisson process two may be due in the same nanosecond, but hardly in a test.
+            let new = self.begun.insert((arrival.stage, arrival.due));
+            assert!(new, "{arrival:?} is begun twice");
+        }
+    }
+
     pub(super) fn start(&mut self, users: u64) -> u64 {
         let verb = self.verb();
-        let plan = Plan { id: "run".into(), scenario: "idle".into(), users, settings: Vec::new() };
+        let plan = Plan {
+            id: "run".into(),
+            scenario: "idle".into(),
+            users,
+            settings: Vec::new(),
+            load: self.profiled.as_ref().map(Profiled::load),
+        };
         self.core.start(self.now, verb, plan);
         self.perform();
         verb
@@ -115,6 +160,7 @@ impl World {
     pub(super) fn connect(&mut self, index: usize) {
         let id = self.nodes[index].id.clone();
         self.nodes[index].link = Link::Up;
+        self.nodes[index].profiled = self.profiled.clone();
         self.core.up(self.now, &id);
         self.core.free(self.now, &id, true);
         self.perform();
@@ -183,6 +229,7 @@ impl World {
         for index in 0..self.nodes.len() {
             self.links(index);
             self.deliver(index);
+            self.advance(index);
             self.beat(index);
             self.hold(index);
         }
@@ -258,7 +305,11 @@ impl World {
             return;
         }
         node.next_beat = now + BEAT;
-        let living = node.living.len() as u64;
+        if let Some(planned) = &node.planned {
+            node.users = planned.users;
+        }
+        let planned = node.planned.as_ref().map_or(0, Planned::running);
+        let living = node.living.len() as u64 + planned;
         node.users.running = living;
         node.users.waiting = 0;
         if node.state == RunState::Terminating && living == 0 {
@@ -274,6 +325,7 @@ impl World {
                 endings: node.endings,
                 ended: std::mem::take(&mut node.ended),
                 released: std::mem::take(&mut node.released),
+                plan: node.planned.as_mut().map(Planned::beat).unwrap_or_default(),
             };
             let at = node.after(delay + now);
             node.outbox.push_back((at, Sent::Beat(beat)));
@@ -301,6 +353,7 @@ impl World {
         let node = &mut self.nodes[index];
         if node.assignment.is_some() && matches!(hold(&sight), Hold::Fence | Hold::GiveUp) {
             node.living.clear();
+            node.planned = None;
             node.assignment = None;
         }
     }
@@ -420,6 +473,8 @@ impl Node {
             outbox: VecDeque::new(),
             fails_init: false,
             silent: false,
+            profiled: None,
+            planned: None,
         }
     }
 
@@ -453,6 +508,8 @@ impl Node {
                 (self.renewed, self.next_beat) = (now, now);
                 self.assignment = Some(assignment);
                 self.state = RunState::Running;
+                let planned = |profiled| Planned::new(profiled, assignment.0 + 7);
+                self.planned = self.profiled.as_ref().map(planned);
                 if self.fails_init {
                     self.state = RunState::Failed;
                     let refusal = Refusal::new(Code::InitFailed, "`init` failed: no target");
@@ -499,6 +556,7 @@ impl Node {
             }
             ToWorker::Stop { assignment } if mine(&assignment) => {
                 self.state = RunState::Terminating;
+                self.planned.as_mut().map(Planned::stop);
                 while let Some(id) = self.living.pop_first() {
                     self.end(id, |users, endings| {
                         users.removed += 1;
@@ -507,8 +565,15 @@ impl Node {
                 }
                 Some(WorkerAnswer::Done)
             }
+            ToWorker::Plan { assignment, began, words, .. } if mine(&assignment) => {
+                if let Some(planned) = &mut self.planned {
+                    planned.hear(Duration::from_nanos(began), words);
+                }
+                None
+            }
             ToWorker::Reset { assignment } if mine(&assignment) => {
                 self.living.clear();
+                self.planned = None;
                 self.assignment = None;
                 Some(WorkerAnswer::Done)
             }

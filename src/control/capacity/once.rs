@@ -1,0 +1,205 @@
+//! `crowd capacity`: one search on a node of its own, from begin to end.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::{start, text};
+use crate::{
+    capacity::{CapacityResult, CapacityStatus, Outcome, SearchSettings},
+    control::{
+        command::Pair,
+        exit::Exit,
+        logging::Logs,
+        operations::{Operations, RunEnd},
+        run::{progress::Progress, unwritable},
+        signals::EndSignals,
+    },
+    report,
+};
+
+/// How often the lines on the terminal are drawn anew.
+const DRAW: Duration = Duration::from_millis(300);
+
+/// What to search.
+#[derive(Debug, Clone)]
+pub(in crate::control) struct CapacityOptions {
+    /// The scenario.
+    pub(in crate::control) scenario: String,
+    /// The scenario's settings.
+    pub(in crate::control) settings: Vec<Pair>,
+    /// How to search.
+    pub(in crate::control) search: SearchSettings,
+    /// Where the document goes.
+    pub(in crate::control) json: Option<PathBuf>,
+    /// Where the page goes.
+    pub(in crate::control) html: Option<PathBuf>,
+}
+
+/// Searches until there is an answer or somebody interrupts it; tells about it on `answers`; ends
+/// the node.
+///
+/// # Errors
+/// If signals cannot be heard or the answer cannot be written.
+pub(in crate::control) async fn search(
+    node: impl Operations,
+    options: CapacityOptions,
+    logs: &Logs,
+    answers: &mut impl Write,
+) -> io::Result<Exit> {
+    search_until(EndSignals::listen()?, node, options, logs, answers).await
+}
+
+pub(super) async fn search_until(
+    mut signals: EndSignals,
+    node: impl Operations,
+    options: CapacityOptions,
+    logs: &Logs,
+    answers: &mut impl Write,
+) -> io::Result<Exit> {
+    let files = [("--json", &options.json), ("--html", &options.html)];
+    let faults: Vec<_> =
+        files.iter().filter_map(|(flag, path)| unwritable(flag, path.as_deref()?)).collect();
+    if !faults.is_empty() {
+        eprintln!("{}", faults.join("\n"));
+        return Ok(Exit::BadUsage);
+    }
+    let progress = Progress::new(logs);
+    let CapacityOptions { scenario, settings, search, json, html } = options;
+    let begun = tokio::select! {
+        begun = start(&node, &scenario, settings, search) => begun,
+        _ = signals.next() => {
+            progress.say("interrupted before the search had begun");
+            node.shutdown().await;
+            return Ok(Exit::Interrupted);
+        }
+    };
+    if let Err(refusal) = begun {
+        progress.say(&refusal.to_string());
+        node.shutdown().await;
+        return Ok(Exit::of_refusal(&refusal));
+    }
+    let (status, interrupted) = match watch(&node, &mut signals, &progress).await {
+        Ok(seen) => seen,
+        Err(exit) => return Ok(exit),
+    };
+    drop(progress);
+    let exit = match &status.result {
+        Some(result) => {
+            let text = run_document(&node, interrupted).await;
+            let document: Value = serde_json::from_str(&text).unwrap_or_default();
+            let exit = exit_of(result, interrupted, &document);
+            writeln!(answers, "{}", text::summary(result))?;
+            if exit == Exit::Invalid {
+                let why = &document["generator"]["reasons"];
+                writeln!(answers, "INVALID: the generator could not keep up: {why}")?;
+            }
+            answers.flush()?;
+            let page = html.map(|path| draw(&path, result, &text));
+            let whole = json.map(|path| write(&path, result, &scenario, document, exit));
+            let faults: Vec<_> = page.into_iter().chain(whole).filter_map(Result::err).collect();
+            if faults.is_empty() {
+                exit
+            } else {
+                eprintln!("{}", faults.join("\n"));
+                Exit::Failed
+            }
+        }
+        None => {
+            eprintln!("the search has left nothing to tell");
+            Exit::Failed
+        }
+    };
+    tokio::select! {
+        () = node.shutdown() => {}
+        _ = signals.next() => {}
+    }
+    Ok(exit)
+}
+
+/// Waits for the end of the search, and says whether somebody interrupted it.
+async fn watch(
+    node: &impl Operations,
+    signals: &mut EndSignals,
+    progress: &Progress,
+) -> Result<(CapacityStatus, bool), Exit> {
+    let mut interrupted = false;
+    let mut done = std::pin::pin!(node.desk().done());
+    let mut draws = interval(DRAW);
+    draws.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            status = &mut done => return Ok((status, interrupted)),
+            _ = signals.next() => {
+                if interrupted {
+                    progress.say("left");
+                    return Err(Exit::Interrupted);
+                }
+                interrupted = true;
+                progress.say("the search stops and tells what it knows; once more leaves at once");
+                node.desk().ask_to_stop();
+            }
+            () = node.broken() => return Err(Exit::Failed),
+            _ = draws.tick() => {
+                if let Some(width) = progress.width() {
+                    let line: String =
+                        text::line(&node.desk().status()).chars().take(width).collect();
+                    progress.show(format!("{line}\n{}", node.live(None, width).await));
+                }
+            }
+        }
+    }
+}
+
+/// The document of the run the search was made with.
+async fn run_document(node: &impl Operations, interrupted: bool) -> String {
+    let end = if interrupted { RunEnd::Interrupted } else { RunEnd::Complete };
+    let report = node.finish_report(end, false).await;
+    report.map(|report| report.document).unwrap_or_default()
+}
+
+fn exit_of(result: &CapacityResult, interrupted: bool, document: &Value) -> Exit {
+    if interrupted {
+        return Exit::Interrupted;
+    }
+    match result.outcome {
+        // Users that fail are what a search is looking for; a generator that cannot keep up is not.
+        Outcome::Found | Outcome::NotLimited if document["generator"]["verdict"] == "INVALID" => {
+            Exit::Invalid
+        }
+        Outcome::Found | Outcome::NotLimited => Exit::Passed,
+        Outcome::Stopped | Outcome::Undecided => Exit::Failed,
+    }
+}
+
+/// Writes the page of the search and its run.
+fn draw(path: &Path, result: &CapacityResult, document: &str) -> Result<(), String> {
+    let report = report::json::of_text(document)
+        .map_err(|fault| format!("`{}` cannot be written: {fault}", path.display()))?;
+    let page = report::html::render_capacity(&report, result);
+    report::file::write(path, &page).map_err(|fault| fault.to_string())
+}
+
+fn write(
+    path: &PathBuf,
+    result: &CapacityResult,
+    scenario: &str,
+    document: Value,
+    exit: Exit,
+) -> Result<(), String> {
+    let fault =
+        |fault: &dyn std::fmt::Display| format!("`{}` cannot be written: {fault}", path.display());
+    let mut whole = serde_json::to_value(result).map_err(|error| fault(&error))?;
+    whole["scenario"] = json!(scenario);
+    whole["exit_code"] = json!(exit as u8);
+    whole["generator"] = document["generator"].clone();
+    whole["run"] = document;
+    let text = serde_json::to_string_pretty(&whole).map_err(|error| fault(&error))?;
+    fs::write(path, text + "\n").map_err(|error| fault(&error))
+}

@@ -1,0 +1,184 @@
+//! Pure: a profile as it is run.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::cells::Cells;
+use crate::{
+    profile::{Load, Position, Profile},
+    scenario::settings::LoadSettings,
+};
+
+/// A profile with the arrivals of its stages.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    profile: Profile,
+    starts: Vec<Duration>,
+    cells: Vec<Option<Cells>>,
+    duration: Duration,
+}
+
+/// A row of cells of one stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Row {
+    /// The stage, from 0.
+    pub(crate) stage: usize,
+    /// Its first cell.
+    pub(crate) first: u64,
+    /// Its last cell.
+    pub(crate) last: u64,
+}
+
+/// Up to where the arrivals of a plan are dealt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Dealt {
+    stage: usize,
+    cell: u64,
+}
+
+impl Plan {
+    /// The plan of a run; `None` if it has none.
+    pub(crate) fn of(settings: &LoadSettings) -> Option<Self> {
+        let profile = settings.profile.clone()?;
+        let stages = profile.stages().iter().enumerate();
+        let cells = stages
+            .map(|(number, stage)| Cells::of(number, stage, settings.spacing, settings.seed))
+            .collect();
+        let starts = (0..profile.stages().len()).map(|stage| profile.start_of(stage)).collect();
+        let duration = profile.duration();
+        Some(Self { profile, starts, cells, duration })
+    }
+
+    /// The profile.
+    pub(crate) fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// When a stage begins.
+    pub(crate) fn start_of(&self, stage: usize) -> Duration {
+        self.starts.get(stage).copied().unwrap_or(self.duration)
+    }
+
+    /// The arrivals of a stage; `None` if it is not one of a rate.
+    pub(crate) fn cells(&self, stage: usize) -> Option<&Cells> {
+        self.cells.get(stage)?.as_ref()
+    }
+
+    /// How many users may serve the arrivals of a stage at once; `None`: as many as it takes.
+    pub(crate) fn most_users(&self, stage: usize) -> Option<u64> {
+        match self.profile.stages().get(stage)?.load {
+            Load::Rate { most_users, .. } if most_users > 0 => Some(most_users),
+            _ => None,
+        }
+    }
+
+    /// How many users that come and go by themselves there are to be. None, in a stage of a rate.
+    pub(crate) fn target_users(&self, elapsed: Duration) -> u64 {
+        self.profile.target_users(elapsed)
+    }
+
+    /// Whether the time is in a stage of a rate.
+    pub(crate) fn is_open(&self, elapsed: Duration) -> bool {
+        let open = |Position { stage, .. }| self.cells(stage).is_some();
+        self.profile.position(elapsed).is_some_and(open)
+    }
+
+    /// Whether all of it is over.
+    pub(crate) fn is_over(&self, elapsed: Duration) -> bool {
+        elapsed >= self.duration
+    }
+
+    /// The cells that are not dealt and have arrivals until that time; they are dealt from now on.
+    pub(crate) fn deal(&self, dealt: &mut Dealt, until: Duration) -> Vec<Row> {
+        let mut rows = Vec::new();
+        while let Some(cells) = self.cells.get(dealt.stage) {
+            let begins = self.start_of(dealt.stage);
+            let over = until >= self.start_of(dealt.stage + 1);
+            let last = match cells {
+                None => 0,
+                Some(cells) if over => cells.count(),
+                Some(cells) => until.checked_sub(begins).map_or(0, |elapsed| cells.until(elapsed)),
+            };
+            if last > dealt.cell {
+                rows.push(Row { stage: dealt.stage, first: dealt.cell + 1, last });
+                dealt.cell = last;
+            }
+            if !over {
+                break;
+            }
+            *dealt = Dealt { stage: dealt.stage + 1, cell: 0 };
+        }
+        rows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::scenario::settings::{Arrive, Saturation, Spacing};
+
+    fn plan(profile: &str, spacing: Spacing) -> Plan {
+        Plan::of(&LoadSettings {
+            profile: Some(profile.parse().unwrap()),
+            arrivals: Arrive::Users,
+            spacing,
+            saturation: Saturation::Drop,
+            seed: 1,
+            graceful_stop: Duration::ZERO,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn stages_of_a_rate_are_dealt_as_their_time_comes() {
+        let plan = plan("2s: 10/s, 1s: pause, 1s: 5, 2s: 4/s max 3", Spacing::Even);
+        let mut dealt = Dealt::default();
+        let mut until = |millis| plan.deal(&mut dealt, Duration::from_millis(millis));
+        let row = |stage, first, last| Row { stage, first, last };
+        assert_eq!(until(450), [row(0, 1, 4)]);
+        assert_eq!(until(460), []);
+        assert_eq!(until(2_500), [row(0, 5, 20)]);
+        assert_eq!(until(3_900), []);
+        assert_eq!(until(60_000), [row(3, 1, 8)]);
+        assert_eq!(until(90_000), []);
+        assert_eq!((plan.most_users(0), plan.most_users(3)), (None, Some(3)));
+        let at = Duration::from_millis;
+        assert_eq!(plan.target_users(at(3_500)), 5);
+        assert!(plan.is_open(at(0)) && !plan.is_open(at(2_000)) && plan.is_open(at(4_000)));
+        assert!(plan.is_over(at(6_000)) && !plan.is_over(at(5_999)));
+    }
+
+    proptest! {
+        #[test]
+        fn every_cell_is_dealt_once_in_order_and_in_time(
+            ticks in prop::collection::vec(1..900_u64, 1..40), poisson: bool,
+        ) {
+            let spacing = if poisson { Spacing::Poisson } else { Spacing::Even };
+            let plan = plan("1s: 0/s -> 90/s, 500ms: pause, 2s: 7/s, 1s: 33/s -> 1/s", spacing);
+            let (mut dealt, mut now, mut next) = (Dealt::default(), 0, [1_u64; 4]);
+            for tick in ticks.into_iter().chain([10_000]) {
+                now += tick;
+                for Row { stage, first, last } in plan.deal(&mut dealt, Duration::from_millis(now)) {
+                    prop_assert_eq!(first, next[stage]);
+                    prop_assert!(last >= first);
+                    next[stage] = last + 1;
+                }
+                for (stage, next) in next.iter().enumerate() {
+                    let Some(cells) = plan.cells(stage) else { continue };
+                    if *next <= cells.count() {
+                        for due in cells.dues(*next) {
+                            prop_assert!(plan.start_of(stage) + due > Duration::from_millis(now));
+                        }
+                    }
+                }
+            }
+            for (stage, next) in next.iter().enumerate() {
+                let count = plan.cells(stage).map_or(0, Cells::count);
+                prop_assert_eq!(*next - 1, count);
+            }
+        }
+    }
+}
