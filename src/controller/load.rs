@@ -262,10 +262,10 @@ impl Controller {
         if state.machine.state() != RunState::Running {
             return;
         }
-        let kept = state.machine.population().kept();
         let Some(active) = &mut state.run else { return };
         let follows = active.follows();
         let Some(load) = &mut active.load else { return };
+        let kept = state.machine.population().kept();
         let target = match load.gate.began() {
             _ if follows => load.target,
             Some(began) => load.plan.target_users(began.elapsed()),

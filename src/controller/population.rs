@@ -114,6 +114,9 @@ pub struct Population {
     retiring: IdSet,
     /// Users that were started for arrivals, and run.
     arrived: IdSet,
+    /// How many stay and are in neither of these: asked for at every end, so it is not worked out
+    /// from sets that are as long as ends come in any order.
+    needed: u64,
     /// Ids that users of a plan are given; `None`: the next ones. Whoever reserves ids is not told
     /// which of them are gone.
     reserved: Option<IdSet>,
@@ -221,6 +224,7 @@ impl Population {
             self.staying.insert(range);
         }
         self.started += admitted.len();
+        self.needed += admitted.len();
         self.peak = self.peak.max(self.running());
         admitted
     }
@@ -262,7 +266,7 @@ impl Population {
     /// How many users there are but those that were started for arrivals, were told to stop, or are
     /// no longer needed.
     pub fn kept(&self) -> u64 {
-        self.waiting.len() + self.candidates().without(&self.retiring).len()
+        self.waiting.len() + self.needed
     }
 
     /// Up to `count` users are no longer needed, newest first: those that wait are cancelled, those
@@ -272,6 +276,7 @@ impl Population {
         let mut candidates = self.candidates().without(&self.retiring);
         let chosen = candidates.take_highest(count - cancelled.len());
         chosen.ranges().for_each(|range| self.retiring.insert(range));
+        self.needed -= chosen.len();
         self.cancelled(&cancelled);
         Removal { cancelled, chosen }
     }
@@ -281,6 +286,7 @@ impl Population {
         let cancelled = std::mem::take(&mut self.waiting);
         let chosen = self.staying.without(&self.retiring);
         self.retiring = self.staying.clone();
+        self.needed = 0;
         self.cancelled(&cancelled);
         Removal { cancelled, chosen }
     }
@@ -338,7 +344,9 @@ impl Population {
         removal
     }
 
+    /// They stay no longer: they were taken out of there.
     fn leave(&mut self, chosen: &IdSet) {
+        self.needed -= chosen.without(&self.arrived).without(&self.retiring).len();
         if !self.retiring.is_empty() {
             self.retiring = self.retiring.without(chosen);
         }
@@ -347,11 +355,13 @@ impl Population {
 
     /// Counts the end of a running user.
     pub fn ended(&mut self, id: UserId, count: Count) -> Departure {
-        if !self.staying.remove(id) && !self.leaving.remove(id) {
+        let stayed = self.staying.remove(id);
+        if !stayed && !self.leaving.remove(id) {
             return Departure::Unknown;
         }
-        self.retiring.remove(id);
+        let retired = self.retiring.remove(id);
         let arrived = self.arrived.remove(id);
+        self.needed -= u64::from(stayed && !retired && !arrived);
         if self.returning.remove(id) && count == Count::Removed {
             self.asked -= 1;
             self.started -= 1;

@@ -149,6 +149,67 @@ proptest! {
     }
 }
 
+/// Steps of a run that follows a plan, and those of a master.
+#[derive(Debug, Clone)]
+enum Plan {
+    Keep(u64),
+    Admit(u64),
+    Arrive(u64),
+    Retire(u64),
+    RetireAll,
+    /// Of these, whoever is no longer needed is to stop.
+    Overdue(u64, u64),
+    Remove(u64),
+    Release(u64),
+    /// The n-th of the running users ends.
+    End(usize, bool),
+}
+
+fn plan() -> impl Strategy<Value = Plan> {
+    prop_oneof![
+        (0..30u64).prop_map(Plan::Keep),
+        (0..30u64).prop_map(Plan::Admit),
+        (0..30u64).prop_map(Plan::Arrive),
+        (0..30u64).prop_map(Plan::Retire),
+        Just(Plan::RetireAll),
+        (1..200u64, 0..60u64).prop_map(|(first, size)| Plan::Overdue(first, first + size)),
+        (0..30u64).prop_map(Plan::Remove),
+        (0..30u64).prop_map(Plan::Release),
+        (0..60usize, any::<bool>()).prop_map(|(n, removed)| Plan::End(n, removed)),
+    ]
+}
+
+proptest! {
+    /// Invariant: how many are kept is what the sets say, after every step.
+    #[test]
+    fn who_is_kept_is_counted_exactly(steps in prop::collection::vec(plan(), 0..120)) {
+        let mut population = Population::default();
+        for step in steps {
+            match step {
+                Plan::Keep(count) => drop(population.keep(count)),
+                Plan::Admit(count) => drop(population.admit(count)),
+                Plan::Arrive(count) => drop(population.arrive(count)),
+                Plan::Retire(count) => drop(population.retire(count)),
+                Plan::RetireAll => drop(population.retire_all()),
+                Plan::Overdue(first, last) => {
+                    population.overdue(&IdSet::from(vec![(first, last)]));
+                }
+                Plan::Remove(count) => drop(population.remove(count)),
+                Plan::Release(count) => drop(population.release(count)),
+                Plan::End(n, removed) => {
+                    let id = population.running_ids().nth(n);
+                    let count = if removed { Count::Removed } else { Count::Finished };
+                    id.map(|id| population.ended(id, count));
+                }
+            }
+            let stay = population.staying.without(&population.arrived);
+            let needed = stay.without(&population.retiring);
+            prop_assert_eq!(population.kept(), population.waiting() + needed.len());
+            accounts_add_up(&population)?;
+        }
+    }
+}
+
 #[test]
 fn ids_may_begin_above_one_and_leave_gaps() {
     let mut population = Population::default();
@@ -213,7 +274,7 @@ fn ids_that_nobody_can_have_are_not_placed() {
 }
 
 #[test]
-fn a_million_ends_in_any_order_are_told_quickly() {
+fn a_million_ends_in_any_order_are_counted_and_told_quickly() {
     let mut population = Population::default();
     population.keep_gone();
     population.add(1_000_000).unwrap();
@@ -221,6 +282,8 @@ fn a_million_ends_in_any_order_are_told_quickly() {
     for n in 0..1_000_000_u64 {
         // A prime step visits every id once.
         population.ended(UserId(n * 611_953 % 1_000_000 + 1), Count::Finished);
+        // Asked by the controller whenever users end.
+        assert_eq!(population.kept(), 999_999 - n);
     }
     assert_eq!(population.take_gone().ended, IdSet::from(vec![(1, 1_000_000)]));
 }

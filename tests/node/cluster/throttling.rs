@@ -27,15 +27,44 @@ fn rate(cluster: &Cluster, within: Duration) -> f64 {
     released.iter().filter(|&&moment| moment >= since).count() as f64 / within.as_secs_f64()
 }
 
+/// Slots per second, from now on for a while.
+#[derive(Debug)]
+struct Pace {
+    /// Let through, as the target sees it.
+    released: f64,
+    /// Missed by more than the tolerance, as the nodes told the master.
+    missed: f64,
+}
+
+fn pace(cluster: &Cluster) -> Pace {
+    let within = Duration::from_secs(3);
+    let missed = || cluster.done("throttle info echo")["forfeited"].as_f64().unwrap();
+    let before = missed();
+    thread::sleep(within);
+    let missed = (missed() - before) / within.as_secs_f64();
+    Pace { released: rate(cluster, within), missed }
+}
+
+impl Pace {
+    /// A machine that stands still for some milliseconds misses slots, and says so; every other one
+    /// is used. What the master knows of misses is up to a second old.
+    #[track_caller]
+    fn assert_reaches(&self, rate: f64) {
+        let used = self.released + self.missed;
+        assert!(used > 0.9 * rate && self.released > 0.5 * rate, "{self:?} of {rate} per second");
+        // And no more is told to be missed than can be.
+        assert!(self.missed < 0.5 * rate, "{self:?} of {rate} per second");
+    }
+}
+
 /// Invariant: never exceeded, through a loss and changes of the rate.
 #[test]
 fn a_rate_is_never_exceeded_through_a_kill_and_changes() {
     let mut cluster = Cluster::start(3);
     cluster.echo(60, "interval=20ms rate=200/s");
     cluster.until_running(60);
-    thread::sleep(Duration::from_secs(4));
-    let before = rate(&cluster, Duration::from_secs(2));
-    assert!(before > 180.0, "only {before} per second of 200");
+    thread::sleep(Duration::from_secs(2));
+    pace(&cluster).assert_reaches(200.0);
     let users: Vec<_> = cluster.target.ledger.acting_by_node(0).into_values().collect();
     assert_eq!(users.len(), 3, "not from all nodes: {users:?}");
 
@@ -45,9 +74,8 @@ fn a_rate_is_never_exceeded_through_a_kill_and_changes() {
         status.gaps.len() == 1 && status.users.running == 60
     });
     eprintln!("replaced after {:?}", began.elapsed());
-    thread::sleep(Duration::from_secs(3));
-    let after = rate(&cluster, Duration::from_secs(2));
-    assert!(after > 180.0, "the slots of the lost node are lost: {after} per second of 200");
+    thread::sleep(Duration::from_secs(1));
+    pace(&cluster).assert_reaches(200.0);
 
     let slower = (clock::now(), {
         cluster.done_on("worker-1", "throttle rate echo 80/s");
@@ -59,16 +87,14 @@ fn a_rate_is_never_exceeded_through_a_kill_and_changes() {
             if rate == "80/s" { Ok(()) } else { Err(rate) }
         });
     }
-    thread::sleep(Duration::from_secs(4));
-    let slow = rate(&cluster, Duration::from_secs(2));
-    assert!((70.0..82.0).contains(&slow), "{slow} per second of 80");
+    thread::sleep(Duration::from_secs(1));
+    pace(&cluster).assert_reaches(80.0);
     let faster = (clock::now(), {
         cluster.done("set rate=160/s");
         clock::now() + DEALT_AHEAD
     });
-    thread::sleep(Duration::from_secs(4));
-    let fast = rate(&cluster, Duration::from_secs(2));
-    assert!((144.0..162.0).contains(&fast), "{fast} per second of 160");
+    thread::sleep(Duration::from_secs(1));
+    pace(&cluster).assert_reaches(160.0);
 
     let budget = Budget::steady(200.0, TOLERANCE).then(slower, 80.0).then(faster, 160.0);
     assert_eq!(budget.worst_excess(&cluster.target.ledger.released()), None);
@@ -90,9 +116,7 @@ fn a_late_joiner_keeps_to_the_rate() {
     });
     cluster.done("add 10");
     cluster.until_running(20);
-    thread::sleep(Duration::from_secs(3));
-    let found = rate(&cluster, Duration::from_secs(2));
-    assert!((34.0..42.0).contains(&found), "{found} per second of 40");
+    pace(&cluster).assert_reaches(40.0);
     let released = cluster.target.ledger.released();
     let since: Vec<_> = released.into_iter().filter(|&moment| moment > changed).collect();
     assert_eq!(Budget::steady(40.0, TOLERANCE).worst_excess(&since), None);
