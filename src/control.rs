@@ -19,6 +19,7 @@ mod fake;
 pub mod logging;
 mod node_operations;
 pub mod operations;
+mod outputs;
 pub mod reply;
 pub mod run;
 pub mod scaffold;

@@ -1,8 +1,9 @@
 //! Load that follows a plan, as it is made: which arrivals are whose, who takes them, how many
 //! users there are to be. The plan itself is a [`Profile`](crate::profile::Profile).
 //!
-//! All but `gate` is pure. Times are since the plan began, the same on every node.
+//! All but `gate` and its `alarm` are pure. Times are since the plan began, the same on every node.
 
+mod alarm;
 pub(crate) mod cells;
 pub(crate) mod desk;
 pub(crate) mod gate;

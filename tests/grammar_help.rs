@@ -36,6 +36,7 @@ fn the_overview() {
       users        running users                              users 50
       user         one user: state, age, node, last failure   user 17
       metrics      distributions and counters                 metrics connect
+      report       the result of a run that is over           report
     Throttles and coordinators
       throttle     list and change throttles                  throttle rate login 100/s
       coordinator  list, reset and stop coordinators          coordinator list

@@ -132,7 +132,9 @@ impl Master {
         };
         let request = Operate::Relay(RelayRequest { line });
         match self.mesh.call(&master, &request, self.patience).await {
-            Ok(OperateAnswer::Relayed(answer)) => answer,
+            Ok(OperateAnswer::Relayed(answer)) => answer?.unpack().map_err(|fault| {
+                unavailable(&format!("the answer of node `{master}` cannot be read: {fault}"))
+            }),
             Ok(_) => Err(unavailable(&format!("node `{master}` did not understand"))),
             Err(fault) => Err(unavailable(&format!(
                 "whether the master carried it out is not known: {fault}"

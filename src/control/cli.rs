@@ -16,6 +16,7 @@ use super::{
     boot::BootOptions,
     command::{self, Pair},
     exit::Exit,
+    outputs::Outputs,
     reply::Reply,
     run::RunOptions,
     scaffold::{self, ScaffoldOptions},
@@ -72,6 +73,7 @@ Examples:
   crowd run http url=http://localhost:8080/ --profile load.toml saturation=block
   crowd run chat --users 200 --threshold 'p95(deliver) < 150ms abort after 30s'
   crowd run chat --users 200 --html result.html --junit result.xml
+  crowd run chat --users 20000 --api http://master:4000 --html result.html
 
 Ctrl-C tells all users to stop; a second one kills those that do not.";
 
@@ -106,7 +108,8 @@ enum Verb {
     Console,
     /// A node in the foreground without console; SIGTERM or Ctrl-C ends it.
     Start,
-    /// One run on a node of its own, with a summary and an exit code.
+    /// One run on a node of its own, or by a running node and its cluster, with a summary and an exit
+    /// code.
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunFlags),
     /// Searches how many users (or which rate) the target supports.
@@ -123,7 +126,7 @@ enum Verb {
     /// Compares two runs: what got better or worse, and whether that is noise.
     #[command(after_help = COMPARE_EXAMPLES)]
     Compare(CompareFlags),
-    /// The outputs of a run, made later from its JSON document.
+    /// The outputs of a run: of the last one of a running node, or made from a JSON document.
     #[command(after_help = REPORT_EXAMPLES)]
     Report(ReportFlags),
     /// The console of a running node; leaving it leaves the node and its run alone.
@@ -162,15 +165,13 @@ struct RunFlags {
     /// does not ends with exit code 2.
     #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
     threshold: Vec<String>,
-    /// Writes the result to a file, as one JSON document.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Writes the result to a file, as one self-contained page with charts.
-    #[arg(long, value_name = "FILE")]
-    html: Option<PathBuf>,
-    /// Writes the result to a file, as JUnit's XML.
-    #[arg(long, value_name = "FILE")]
-    junit: Option<PathBuf>,
+    #[command(flatten)]
+    outputs: Outputs,
+    /// The node with this API, http://HOST:PORT, makes the run with all nodes of its cluster, instead
+    /// of a node of its own. The token is CROWD_API_TOKEN, or stands in the file
+    /// CROWD_API_TOKEN_FILE names.
+    #[arg(long, value_name = "URL")]
+    api: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -228,21 +229,25 @@ fn main_with(catalog: Catalog, arguments: impl IntoIterator<Item = OsString>) ->
         Some(Verb::New(flags)) => new(flags),
         Some(Verb::Profile(flags)) => profile::draw_it(&flags),
         Some(Verb::Compare(flags)) => compare::compare_them(flags),
-        Some(Verb::Report(flags)) => report::make(&flags),
+        Some(Verb::Report(flags)) => report::make(&catalog, &boot, &flags),
         Some(Verb::Attach(node)) => remote::ask(&catalog, &boot, Question::Attach(node)),
         Some(Verb::Eval(flags)) => remote::ask(&catalog, &boot, Question::Eval(flags)),
         Some(Verb::Status(flags)) => remote::ask(&catalog, &boot, Question::Status(flags)),
-        Some(Verb::Run(flags)) => match flags.checked() {
-            Ok(options) => {
-                // Its summary says what the run went through; only what goes wrong is news.
-                boot.log_unless_told = Some("warn");
-                on_node(catalog, boot, Work::Run(options))
+        Some(Verb::Run(mut flags)) => {
+            let api = flags.api.take();
+            match (flags.checked(), api) {
+                (Ok(options), Some(api)) => remote::run(&catalog, &boot, api, options),
+                (Ok(options), None) => {
+                    // Its summary says what the run went through; only what goes wrong is news.
+                    boot.log_unless_told = Some("warn");
+                    on_node(catalog, boot, Work::Run(options))
+                }
+                (Err(fault), _) => {
+                    eprintln!("{fault}");
+                    Exit::BadUsage
+                }
             }
-            Err(fault) => {
-                eprintln!("{fault}");
-                Exit::BadUsage
-            }
-        },
+        }
         Some(Verb::Capacity(flags)) => match flags.checked() {
             Ok(options) => {
                 boot.log_unless_told = Some("warn");
@@ -269,9 +274,8 @@ impl RunFlags {
             profile,
             stages,
             threshold,
-            json,
-            html,
-            junit,
+            outputs,
+            api: _,
         } = self;
         let planned =
             profile.is_some() || stages.is_some() || settings.iter().any(|(key, _)| key == PROFILE);
@@ -305,7 +309,7 @@ impl RunFlags {
             }
         }
         add_thresholds(&mut settings, &threshold)?;
-        Ok(RunOptions { scenario, users, settings, duration, json, html, junit })
+        Ok(RunOptions { scenario, users, settings, duration, outputs })
     }
 }
 

@@ -19,10 +19,12 @@ use crate::settings::Secret;
 
 mod address;
 mod operator;
+mod run;
 pub(super) mod verbs;
 
 pub use address::ApiAddress;
 pub(super) use operator::Remote;
+pub(super) use run::There;
 
 /// How long it may take to reach a node.
 const CONNECT: Duration = Duration::from_secs(5);

@@ -8,8 +8,8 @@ use futures_util::FutureExt;
 use super::{
     command::{CapacityCommand, Command, Pair, RampText, RateText},
     execute::is_on,
-    node_operations::{document_of, live_view, metrics_view, ramp_of, rate_of},
-    operations::{FinishedReport, Operations, RunEnd},
+    node_operations::{live_view, metrics_view, ramp_of, rate_of},
+    operations::{Operations, RunEnd},
     reply::Reply,
     view::{Chosen, CoordinatorView, Dealt, MetricsView, NodeView, StatusView, ThrottleView},
 };
@@ -18,6 +18,7 @@ use crate::{
     measure::{health::nodes::judge_nodes, window::Window},
     node::{Added, ClusterNode, RunState, SetOutcome, SettingView, Status, UserView},
     refusal::{Code, Refusal},
+    report::RunReport,
     scenario::catalog::Catalog,
     throttle::Started,
     user::UserId,
@@ -317,17 +318,16 @@ impl Operations for ClusterNode {
         }
     }
 
-    async fn finish_report(&self, end: RunEnd, colour: bool) -> Option<FinishedReport> {
-        let report = self.report(end == RunEnd::Interrupted).await?;
-        Some(document_of(&report, colour))
+    async fn finish_report(&self, end: RunEnd) -> Option<RunReport> {
+        self.report(end == RunEnd::Interrupted).await
     }
 
-    async fn last_words(&self, colour: bool) -> Option<FinishedReport> {
+    async fn last_words(&self) -> Option<RunReport> {
         // Only if that has happened already.
         self.gave_up().now_or_never()?;
         let mut report = self.node().report(false).await?;
         report.reasons.insert(0, "the master was lost, and did not come back".to_owned());
-        Some(document_of(&report, colour))
+        Some(report)
     }
 
     async fn broken(&self) {
@@ -360,6 +360,7 @@ fn is_of_the_run(command: &Command) -> bool {
         | Command::Users { .. }
         | Command::User { .. }
         | Command::Metrics { .. }
+        | Command::Report
         | Command::Wait { .. } => true,
         Command::AddRange { .. }
         | Command::Scenarios { .. }

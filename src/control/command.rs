@@ -106,6 +106,8 @@ pub enum Command {
         /// Only what bears this name.
         name: Option<String>,
     },
+    /// `report`.
+    Report,
     /// `wait [DURATION]`: until all users are gone or the time is up.
     Wait {
         /// How long at most; none: for ever.
@@ -267,6 +269,7 @@ impl fmt::Display for Command {
             Self::Users { limit } => write!(f, "users {limit}"),
             Self::User { id } => write!(f, "user {id}"),
             Self::Metrics { name } => words::write_optional(f, "metrics", name.as_deref()),
+            Self::Report => f.write_str("report"),
             Self::Wait { limit: None } => f.write_str("wait"),
             Self::Wait { limit: Some(limit) } => {
                 write!(f, "wait {}", humantime::format_duration(*limit))

@@ -21,7 +21,10 @@ use super::{
     signals::{EndSignal, EndSignals},
     table::wants_colour,
 };
-use crate::node::RunState;
+use crate::{
+    node::RunState,
+    report::{Colour, text::summary},
+};
 
 pub mod completion;
 mod editor;
@@ -288,9 +291,10 @@ fn text(outcome: Result<String, String>) -> String {
 
 /// Ends the run, if one is on, and tells about it; then ends the node.
 async fn end(node: &impl Operations, answers: &mut impl Write, colour: bool) {
-    if let Some(words) = node.last_words(colour).await {
+    let colour = if colour { Colour::Ansi } else { Colour::Plain };
+    if let Some(words) = node.last_words().await {
         // Nobody is harmed if the terminal or the pipe is gone.
-        let _ = writeln!(answers, "{}", words.summary.trim_end());
+        let _ = writeln!(answers, "{}", summary(&words, colour).trim_end());
     }
     if node.owns_run()
         && let Ok(status) = node.status().await
@@ -308,8 +312,8 @@ async fn end(node: &impl Operations, answers: &mut impl Write, colour: bool) {
         let stopped = node.stop().await.is_ok() || status.state == RunState::Terminating;
         if stopped {
             node.ended().await;
-            if let Some(report) = node.finish_report(RunEnd::Complete, colour).await {
-                let _ = writeln!(answers, "{}", report.summary.trim_end());
+            if let Some(report) = node.finish_report(RunEnd::Complete).await {
+                let _ = writeln!(answers, "{}", summary(&report, colour).trim_end());
             }
         }
     }

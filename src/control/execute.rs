@@ -7,13 +7,14 @@ use tokio::time::Instant;
 use super::{
     capacity,
     command::{Command, CoordinatorCommand, ThrottleCommand, help, parse_line},
-    operations::Operations,
+    operations::{Operations, RunEnd},
     reply::Reply,
     view::{Dealt, ScenarioView},
 };
 use crate::{
     node::{RunState, Status},
     refusal::{Code, Refusal},
+    report::RunReport,
 };
 
 /// How often `wait` looks.
@@ -112,6 +113,7 @@ pub(crate) async fn execute_here(
         },
         Command::User { id } => Reply::User(node.user(id).await?),
         Command::Metrics { name } => Reply::Metrics(node.metrics(name.as_deref()).await?),
+        Command::Report => Reply::Report(Box::new(report(node).await?)),
         Command::Wait { limit } => wait(node, limit).await?,
         Command::Help { verb } => Reply::Help(help(verb)),
         Command::Quit => Reply::Quit,
@@ -130,6 +132,21 @@ pub fn all_gone(status: &Status) -> bool {
         RunState::Running if status.profile.is_some() => false,
         RunState::Running => status.users.waiting + status.users.running == 0,
         state => !is_on(state),
+    }
+}
+
+/// The result of a run that is over: before, its verdict would say nothing.
+async fn report(node: &impl Operations) -> Result<RunReport, Refusal> {
+    let refused = |message: &str| Err(Refusal::new(Code::InvalidStatus, message));
+    if is_on(node.status().await?.state) {
+        return refused(
+            "the run goes on, and its result is made when it is over: `metrics` tells how it goes, \
+             `wait` waits for its users, `stop` ends it",
+        );
+    }
+    match node.finish_report(RunEnd::Complete).await {
+        Some(report) => Ok(report),
+        None => refused("there is no run to tell about"),
     }
 }
 

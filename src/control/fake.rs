@@ -3,22 +3,26 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use tokio::sync::watch;
 
 use super::{
     command::{Pair, RampText, RateText},
-    operations::{FinishedReport, Operations, RunEnd},
+    operations::{Operations, RunEnd},
     view::{Chosen, CoordinatorView, Dealt, MetricsView, NodeView, ThrottleView},
 };
 use crate::{
     capacity::Desk,
     failure::Failure,
-    measure::window::Window,
+    measure::{health::HealthSummary, series::Series, window::Window},
     node::{Added, RunState, SetOutcome, SettingView, Status, UserCounts, UserView},
     refusal::{Code, Refusal},
+    report::{
+        ReportInput, RunReport,
+        input::{Outcome, RunFacts, UserTotals},
+    },
     scenario::{Run, Scenario, catalog::Catalog},
     user::{User, UserId},
 };
@@ -358,17 +362,41 @@ impl Operations for Fake {
         "live".to_owned()
     }
 
-    async fn finish_report(&self, end: RunEnd, _: bool) -> Option<FinishedReport> {
-        let exit_code = if end == RunEnd::Interrupted { 5 } else { 0 };
-        self.with(|inside| {
-            Some(FinishedReport {
-                summary: format!("summary: {} removed", inside.users.removed),
-                document: format!("{{\"exit_code\":{exit_code}}}\n"),
-                page: "<!DOCTYPE html>".to_owned(),
-                junit: "<testsuites/>".to_owned(),
-                exit_code,
-            })
-        })
+    async fn finish_report(&self, end: RunEnd) -> Option<RunReport> {
+        let outcome = match end {
+            RunEnd::Interrupted => Outcome::Interrupted,
+            RunEnd::Complete => Outcome::Ended,
+        };
+        let users = self.with(|inside| inside.users);
+        Some(RunReport::build(ReportInput {
+            run: RunFacts {
+                id: "fake-1".to_owned(),
+                scenario: "idle".to_owned(),
+                settings: Vec::new(),
+                nodes: vec!["fake".to_owned()],
+                user_rate: None,
+                start: SystemTime::UNIX_EPOCH,
+                end: SystemTime::UNIX_EPOCH,
+                duration: Duration::ZERO,
+                profile: None,
+            },
+            outcome,
+            users: UserTotals {
+                asked: users.asked,
+                started: users.started,
+                finished: users.finished,
+                removed: users.removed,
+                ..UserTotals::default()
+            },
+            measured: Window::default(),
+            thresholds: Vec::new(),
+            series: Series::default(),
+            throttles: Vec::new(),
+            coordinators: Vec::new(),
+            health: HealthSummary::default(),
+            nodes: Vec::new(),
+            gaps: Vec::new(),
+        }))
     }
 
     async fn broken(&self) {

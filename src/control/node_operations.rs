@@ -1,12 +1,12 @@
 //! The operations of a [`Node`] of this process.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::{
     command::{Pair, RampText, RateText},
-    operations::{FinishedReport, Operations, RunEnd},
+    operations::{Operations, RunEnd},
     view::{Chosen, CoordinatorView, Dealt, MetricsView, NodeView, ThrottleView},
 };
 use crate::{
@@ -16,10 +16,9 @@ use crate::{
     node::{Added, Node, RunState, SetOutcome, SettingView, Status, UserView},
     refusal::{Code, Refusal},
     report::{
-        Colour, RunReport, html, json, junit,
+        Colour, RunReport,
         live::{self, LiveAction, LiveView},
         metrics::render_metrics,
-        text,
     },
     scenario::catalog::Catalog,
     throttle::{Ramp, Rate, Started, ThrottleInfo, ThrottleState},
@@ -174,9 +173,8 @@ impl Operations for Node {
         live_view(status, &measure.snapshot(), judged, (left, width))
     }
 
-    async fn finish_report(&self, end: RunEnd, colour: bool) -> Option<FinishedReport> {
-        let report = self.report(end == RunEnd::Interrupted).await?;
-        Some(document_of(&report, colour))
+    async fn finish_report(&self, end: RunEnd) -> Option<RunReport> {
+        self.report(end == RunEnd::Interrupted).await
     }
 
     async fn broken(&self) {
@@ -235,25 +233,6 @@ pub(super) fn live_view(
         generator,
     };
     live::render(&view, Colour::Ansi, width)
-}
-
-/// A result as it is told.
-pub(super) fn document_of(report: &RunReport, colour: bool) -> FinishedReport {
-    let colour = if colour { Colour::Ansi } else { Colour::Plain };
-    let or_nothing = |made: io::Result<String>| {
-        made.unwrap_or_else(|fault| {
-            // Reporting may not fail a run; an empty document says that there is none.
-            tracing::error!("a document of the run cannot be made: {fault}");
-            String::new()
-        })
-    };
-    FinishedReport {
-        summary: text::summary(report, colour),
-        document: or_nothing(json::render(report)),
-        page: html::render(report),
-        junit: or_nothing(junit::render(report)),
-        exit_code: report.exit_code,
-    }
 }
 
 pub(super) fn rate_of(rate: &RateText) -> Result<Rate, Refusal> {

@@ -7,6 +7,7 @@ use crate::{
     measure::window::Window,
     node::{Added, RunState, SetOutcome, SettingView, Status, UserView},
     refusal::{Code, Refusal},
+    report::RunReport,
     scenario::{catalog::Catalog, settings::ITERATION_RATE},
     throttle::Rate,
     user::UserId,
@@ -25,21 +26,6 @@ pub enum RunEnd {
     Complete,
     /// Somebody interrupted it.
     Interrupted,
-}
-
-/// What is told of a run that is over.
-#[derive(Debug, Clone)]
-pub struct FinishedReport {
-    /// The summary for people.
-    pub summary: String,
-    /// The document for programs, as JSON.
-    pub document: String,
-    /// The page for people, as HTML.
-    pub page: String,
-    /// The result for build servers, as JUnit's XML.
-    pub junit: String,
-    /// The exit code of the process that made the run.
-    pub exit_code: u8,
 }
 
 /// The operations of a node. They are what every way in (console, command line) is made of, so
@@ -90,7 +76,7 @@ pub trait Operations: Clone + Send + Sync + 'static {
 
     /// What is to be told in the end by a node that gave its part of a run up, because the run's
     /// master was lost.
-    fn last_words(&self, _colour: bool) -> impl Future<Output = Option<FinishedReport>> + Send {
+    fn last_words(&self) -> impl Future<Output = Option<RunReport>> + Send {
         async { None }
     }
 
@@ -246,12 +232,8 @@ pub trait Operations: Clone + Send + Sync + 'static {
     /// time.
     fn live(&self, left: Option<Duration>, width: usize) -> impl Future<Output = String> + Send;
 
-    /// Tells about the current or last run, with colours for a terminal; `None` when idle.
-    fn finish_report(
-        &self,
-        end: RunEnd,
-        colour: bool,
-    ) -> impl Future<Output = Option<FinishedReport>> + Send;
+    /// Tells about the current or last run; `None` when idle.
+    fn finish_report(&self, end: RunEnd) -> impl Future<Output = Option<RunReport>> + Send;
 
     /// Resolves when the node has broken and can do nothing any more.
     fn broken(&self) -> impl Future<Output = ()> + Send;

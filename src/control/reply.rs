@@ -11,6 +11,7 @@ use super::view::{
 use crate::{
     capacity::CapacityStatus,
     node::{Added, RunState, SetOutcome, Status, UserView},
+    report::{Colour, RunReport, text::summary},
 };
 
 mod text;
@@ -79,6 +80,8 @@ pub enum Reply {
     User(UserView),
     /// Measurements.
     Metrics(MetricsView),
+    /// The result of a run.
+    Report(Box<RunReport>),
     /// The waiting is over.
     Waited {
         /// Whether all users are gone; otherwise the time is up.
@@ -146,6 +149,7 @@ impl fmt::Display for Reply {
             Self::Users { shown, running } => text::users(f, shown, *running),
             Self::User(user) => text::user(f, user),
             Self::Metrics(metrics) => f.write_str(metrics.text.trim_end()),
+            Self::Report(report) => f.write_str(summary(report, Colour::Plain).trim_end()),
             Self::Waited { all_gone: true, status } => match status.state {
                 RunState::Idle => f.write_str("there is no run to wait for"),
                 RunState::Running => f.write_str("all users are gone; the run is still on"),

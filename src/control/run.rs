@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
     time::Duration,
 };
 
@@ -13,17 +12,21 @@ use super::{
     execute::all_gone,
     exit::Exit,
     logging::Logs,
-    operations::{FinishedReport, Operations, RunEnd},
+    operations::{Operations, RunEnd},
+    outputs::Outputs,
     signals::EndSignals,
 };
-use crate::node::{RunState, Status};
+use crate::{
+    node::{RunState, Status},
+    report::{Colour, RunReport, text},
+};
 
 mod ending;
-mod outputs;
+pub(super) mod host;
 pub(super) mod progress;
 
 use ending::{Action, Ending};
-pub(super) use outputs::unwritable;
+use host::{Here, Host, Trouble};
 use progress::Progress;
 
 /// How often the run is looked at.
@@ -43,12 +46,8 @@ pub struct RunOptions {
     pub settings: Vec<Pair>,
     /// How long at most; none: until all users have ended.
     pub duration: Option<Duration>,
-    /// Where the document goes.
-    pub json: Option<PathBuf>,
-    /// Where the page goes.
-    pub html: Option<PathBuf>,
-    /// Where JUnit's XML goes.
-    pub junit: Option<PathBuf>,
+    /// Where its result goes.
+    pub outputs: Outputs,
 }
 
 /// Runs a scenario until all users have ended, the time is up or somebody interrupts it; tells
@@ -63,55 +62,67 @@ pub async fn run(
     answers: &mut impl Write,
     colour: bool,
 ) -> io::Result<Exit> {
-    run_until(EndSignals::listen()?, node, options, logs, answers, colour).await
+    run_by(Here(node), options, logs, answers, colour).await
 }
 
-async fn run_until(
-    signals: EndSignals,
-    node: impl Operations,
+/// As [`run`], by whoever makes the run.
+pub(super) async fn run_by(
+    host: impl Host,
     options: RunOptions,
     logs: &Logs,
     answers: &mut impl Write,
     colour: bool,
 ) -> io::Result<Exit> {
-    let faults = outputs::faults(&options);
+    run_until(EndSignals::listen()?, host, options, logs, answers, colour).await
+}
+
+async fn run_until(
+    signals: EndSignals,
+    host: impl Host,
+    options: RunOptions,
+    logs: &Logs,
+    answers: &mut impl Write,
+    colour: bool,
+) -> io::Result<Exit> {
+    let faults = options.outputs.faults();
     if !faults.is_empty() {
         faults.iter().for_each(|fault| eprintln!("{fault}"));
         return Ok(Exit::BadUsage);
     }
     let mut work = Work {
-        node,
+        host,
         signals,
         ending: Ending::new(options.duration),
         progress: Progress::new(logs),
     };
     match work.go(&options).await {
         Ok(()) => {}
-        Err(Cut::Refused(exit)) => {
-            work.node.shutdown().await;
+        Err(Cut::Trouble(Trouble { message, exit })) => {
+            work.progress.say(&message);
+            work.host.give_up().await;
             return Ok(exit);
         }
         Err(Cut::Left) => return Ok(Exit::Interrupted),
     }
-    let Work { node, mut signals, ending, progress } = work;
+    let Work { host, mut signals, ending, progress } = work;
     drop(progress);
     let cut = if ending.interrupted() { RunEnd::Interrupted } else { RunEnd::Complete };
-    let exit = match node.finish_report(cut, colour).await {
-        Some(report) => tell(&report, &options, answers)?,
-        None => {
-            eprintln!("the run has left nothing to tell");
-            Exit::Failed as u8
+    let exit = match host.report(cut).await {
+        Ok(report) => tell(&report, &options.outputs, answers, colour)?,
+        Err(Trouble { message, exit }) => {
+            eprintln!("{message}");
+            exit
         }
     };
     tokio::select! {
-        () = node.shutdown() => {}
+        () = host.close() => {}
         _ = signals.next() => {}
     }
-    Ok(Exit::of_code(exit))
+    Ok(exit)
 }
 
-struct Work<N> {
-    node: N,
+struct Work<H> {
+    host: H,
     signals: EndSignals,
     ending: Ending,
     progress: Progress,
@@ -119,13 +130,19 @@ struct Work<N> {
 
 /// Why there is nothing to tell in the end.
 enum Cut {
-    /// The run did not begin.
-    Refused(Exit),
+    /// The run did not begin, or cannot be seen to its end.
+    Trouble(Trouble),
     /// Whoever started it does not want to wait any more.
     Left,
 }
 
-impl<N: Operations> Work<N> {
+impl From<Trouble> for Cut {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+impl<H: Host> Work<H> {
     /// Starts the run and sees it to its end.
     async fn go(&mut self, options: &RunOptions) -> Result<(), Cut> {
         self.start(options).await?;
@@ -136,12 +153,10 @@ impl<N: Operations> Work<N> {
             let action = tokio::select! {
                 _ = looks.tick() => self.ending.tick(began.elapsed()),
                 _ = self.signals.next() => self.interrupt(),
-                () = self.node.broken() => return Err(Cut::Refused(Exit::Failed)),
+                trouble = self.host.broken() => return Err(trouble.into()),
             };
             self.act(action).await?;
-            let Ok(status) = self.node.status().await else {
-                return Err(Cut::Refused(Exit::Failed));
-            };
+            let status = self.host.standing().await?;
             if all_gone(&status) {
                 break;
             }
@@ -149,45 +164,40 @@ impl<N: Operations> Work<N> {
                 && let Some(width) = self.progress.width()
             {
                 let left = self.ending.left(began.elapsed());
-                self.progress.show(self.node.live(left, width).await);
+                self.progress.show(self.host.live(left, width).await);
             }
         }
         self.finish().await
     }
 
     async fn start(&mut self, options: &RunOptions) -> Result<(), Cut> {
-        let node = self.node.clone();
-        let start = node.start_run(&options.scenario, options.users, options.settings.clone());
+        let host = self.host.clone();
         tokio::select! {
-            outcome = start => match outcome {
-                Ok(_) => Ok(()),
-                Err(refusal) => {
-                    self.progress.say(&refusal.to_string());
-                    Err(Cut::Refused(Exit::of_refusal(&refusal)))
-                }
-            },
+            outcome = host.start(&options.scenario, options.users, options.settings.clone()) => {
+                Ok(outcome?)
+            }
             // Nothing has been measured yet, so there is nothing to tell either.
             _ = self.signals.next() => {
-                self.progress.say("interrupted before the run had begun");
-                Err(Cut::Refused(Exit::Interrupted))
+                host.abandon().await;
+                let message = "interrupted before the run had begun".to_owned();
+                Err(Trouble { message, exit: Exit::Interrupted }.into())
             }
         }
     }
 
     /// Ends the run, in which nobody is left, so that `terminate` runs.
     async fn finish(&mut self) -> Result<(), Cut> {
-        // Refused if it ends already; then only the waiting is left.
-        let _ = self.node.stop().await;
-        let node = self.node.clone();
-        let mut ended = std::pin::pin!(node.ended());
+        let host = self.host.clone();
+        host.stop().await;
+        let mut ended = std::pin::pin!(host.ended());
         loop {
             tokio::select! {
-                _ = &mut ended => return Ok(()),
+                outcome = &mut ended => return Ok(outcome?),
                 _ = self.signals.next() => {
                     let action = self.interrupt();
                     self.act(action).await?;
                 }
-                () = node.broken() => return Err(Cut::Refused(Exit::Failed)),
+                trouble = host.broken() => return Err(trouble.into()),
             }
         }
     }
@@ -208,22 +218,17 @@ impl<N: Operations> Work<N> {
             Action::Nothing => {}
             Action::Drain => {
                 if let Ok(Status { state: RunState::Running, users, profile, .. }) =
-                    self.node.status().await
-                    && (users.waiting + users.running > 0 || profile.is_some())
+                    self.host.standing().await
                 {
-                    if profile.is_some() {
+                    match users.waiting + users.running {
                         // Nobody comes any more, and those that are there are told to stop.
-                        let _ = self.node.stop().await;
-                        return Ok(());
+                        _ if profile.is_some() => self.host.stop().await,
+                        0 => {}
+                        there => self.host.remove(there).await,
                     }
-                    // Refused only if the run has ended meanwhile.
-                    let _ = self.node.remove(users.waiting + users.running, false, &[]).await;
                 }
             }
-            // Refused only if it ends already.
-            Action::Force => {
-                let _ = self.node.stop().await;
-            }
+            Action::Force => self.host.stop().await,
             Action::Leave => return Err(Cut::Left),
         }
         Ok(())
@@ -231,12 +236,19 @@ impl<N: Operations> Work<N> {
 }
 
 /// Prints the summary and writes what else was asked for; answers with the exit code.
-fn tell(report: &FinishedReport, options: &RunOptions, answers: &mut impl Write) -> io::Result<u8> {
-    writeln!(answers, "{}", report.summary.trim_end())?;
+fn tell(
+    report: &RunReport,
+    outputs: &Outputs,
+    answers: &mut impl Write,
+    colour: bool,
+) -> io::Result<Exit> {
+    let colour = if colour { Colour::Ansi } else { Colour::Plain };
+    writeln!(answers, "{}", text::summary(report, colour).trim_end())?;
     answers.flush()?;
-    let faults = outputs::write(options, report);
+    let faults = outputs.write(report);
     faults.iter().for_each(|fault| eprintln!("{fault}"));
-    Ok(if faults.is_empty() { report.exit_code } else { report.exit_code.max(Exit::Failed as u8) })
+    let least = if faults.is_empty() { Exit::Passed } else { Exit::Failed };
+    Ok(Exit::of_code(report.exit_code.max(least as u8)))
 }
 
 #[cfg(test)]

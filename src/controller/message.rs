@@ -118,7 +118,7 @@ pub struct SetOutcome {
 }
 
 /// What `status` tells.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Status {
     /// This node's name.
     pub node: String,
@@ -137,7 +137,7 @@ pub struct Status {
     /// How long the run goes on, or took.
     pub elapsed: Duration,
     /// How far its load profile is, if it follows one that has begun.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<PlanStatus>,
 }
 

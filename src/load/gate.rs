@@ -7,10 +7,11 @@ use std::{
 
 use tokio::{
     sync::{Notify, oneshot},
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep},
 };
 
 use super::{
+    alarm::Alarm,
     desk::{Arrival, Deal, Desk, Fate},
     plan::Plan,
     tally::{Tallies, Tally},
@@ -19,6 +20,10 @@ use crate::{measure::timing::Timing, scenario::settings::LoadSettings, user::fen
 
 /// How many arrivals are released before others get a turn.
 const TURN: usize = 4_096;
+
+/// How long at least from one look at what is due to the next: at a high rate many arrivals are let in
+/// at each, and looking takes no core of its own.
+const FINEST: Duration = Duration::from_micros(250);
 
 /// How long until it is looked again whether users may act.
 const FENCED: Duration = Duration::from_millis(20);
@@ -81,6 +86,8 @@ impl Gate {
     /// Lets arrivals in when they are due, for as long as it is polled: kept users take them here,
     /// and those that new users are to be started for go to `start`.
     pub(crate) async fn keep(self, fence: Fence, start: impl Fn(Vec<Arrival>)) {
+        let alarm = Alarm::new();
+        let mut looked = Instant::now();
         loop {
             let due = {
                 let mut state = self.state();
@@ -91,9 +98,10 @@ impl Gate {
                 None => self.inner.wake.notified().await,
                 Some(due) => tokio::select! {
                     () = self.inner.wake.notified() => continue,
-                    () = sleep_until(due) => {}
+                    () = alarm.wait_until(due.max(looked + FINEST)) => {}
                 },
             }
+            looked = Instant::now();
             if fence.is_over() {
                 // Who came in now would be dead at once. What is not let in is told by nobody, and
                 // counted by who has dealt it.

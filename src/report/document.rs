@@ -9,7 +9,7 @@ use super::{
     input::{Arrivals, CoordinatorRow, ThrottleRow, UserTotals},
     over_time::{LifetimesReport, SeriesReport},
     targets::TargetReport,
-    verdict::Verdict,
+    verdict::{INTERRUPTED, Verdict},
 };
 use crate::{
     failure::Owner,
@@ -75,6 +75,17 @@ pub struct RunReport {
     pub reasons: Vec<String>,
     /// The exit code of `crowd run`.
     pub exit_code: u8,
+}
+
+impl RunReport {
+    /// The same of a run that somebody interrupted, as whoever made it did not know.
+    #[must_use]
+    pub fn interrupted(mut self) -> Self {
+        self.verdict = Verdict::Interrupted;
+        self.exit_code = self.verdict.exit_code();
+        self.reasons.insert(0, INTERRUPTED.to_owned());
+        self
+    }
 }
 
 /// Which run it was.

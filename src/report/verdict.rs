@@ -10,6 +10,9 @@ use crate::{
     threshold::Judged,
 };
 
+/// Why a run is [`Verdict::Interrupted`].
+pub(super) const INTERRUPTED: &str = "the run was interrupted";
+
 /// What is said of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -70,7 +73,7 @@ pub fn conclude(
 ) -> (Verdict, Vec<String>) {
     let mut found = Vec::new();
     if *outcome == Outcome::Interrupted {
-        found.push((Verdict::Interrupted, "the run was interrupted".to_owned()));
+        found.push((Verdict::Interrupted, INTERRUPTED.to_owned()));
     }
     if generator.verdict == Trust::Invalid {
         let why = generator.reasons.first().map_or("", String::as_str);

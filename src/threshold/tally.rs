@@ -143,7 +143,7 @@ impl Tally {
                     Stat::Max => times.max(),
                 }))
             }
-            Metric::CheckRate(_) if self.of == 0 => None,
+            Metric::ErrorRate(_) | Metric::CheckRate(_) if self.of == 0 => None,
             Metric::ErrorRate(_) | Metric::CheckRate(_) | Metric::DroppedRate => {
                 Some(unit.of_share(self.part, self.of))
             }

@@ -29,14 +29,14 @@ const IDLE: [&str; 4] = ["idle", "--users", "5", "lifetime=300ms"];
 
 #[test]
 fn a_run_that_keeps_to_them_passes() {
-    let thresholds = ["users >= 5", "failed_users <= 0; error_rate < 1%", "users <= 5 over 1s"];
+    let thresholds = ["users >= 5", "failed_users <= 0; dropped_rate < 1%", "users <= 5 over 1s"];
     let (output, document) = run(&IDLE, &thresholds);
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
     let rows = document["thresholds"].as_array().unwrap();
     let expressions: Vec<_> = rows.iter().map(|row| row["expression"].as_str().unwrap()).collect();
     assert_eq!(
         expressions,
-        ["users >= 5", "failed_users <= 0", "error_rate < 1%", "users <= 5 over 1s"]
+        ["users >= 5", "failed_users <= 0", "dropped_rate < 1%", "users <= 5 over 1s"]
     );
     assert!(rows.iter().all(|row| row["passed"] == true && row["aborted"] == false), "{rows:?}");
     assert_eq!(rows[0]["actual"], 5.0);

@@ -28,6 +28,7 @@ use crate::{
         lease::{CLEAN_END, LEASE, MARGIN},
         member::MemberId,
         mesh::{Mesh, MeshEvent, Responder},
+        packed::Packed,
         protocol::{
             operate::{Operate, OperateAnswer, RelayAnswer, RelayRequest},
             run::ToMaster,
@@ -234,15 +235,21 @@ impl MasterActor {
             let refusal = Refusal::new(Code::Unavailable, message);
             return responder.answer(&OperateAnswer::Relayed(Err(refusal)));
         };
-        let work = (self.options.relay)(request);
+        let (work, me) = ((self.options.relay)(request), self.mesh.me().clone());
         state.tasks.spawn(async move {
             let answer: RelayAnswer = work.await;
-            let answer = answer.and_then(|(text, json)| match text.len() + json.len() {
-                0..=MOST_RELAYED => Ok((text, json)),
-                long => Err(Refusal::new(
-                    Code::Unavailable,
-                    format!("it was carried out; the answer ({long} bytes) is too long to relay"),
-                )),
+            let answer = answer.and_then(|(text, json)| {
+                let packed = Packed::new(&text, &json);
+                match packed.len() {
+                    0..=MOST_RELAYED => Ok(packed),
+                    long => {
+                        let message = format!(
+                            "it was carried out; the answer ({long} bytes) is too long to relay: \
+                             ask node `{me}`, the master"
+                        );
+                        Err(Refusal::new(Code::Unavailable, message))
+                    }
+                }
             });
             responder.answer(&OperateAnswer::Relayed(answer));
             drop(permit);

@@ -6,7 +6,10 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::{Protocol, Service};
-use crate::{cluster::member::MemberId, refusal::Refusal};
+use crate::{
+    cluster::{member::MemberId, packed::Packed},
+    refusal::Refusal,
+};
 
 /// Node to node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +38,7 @@ pub(crate) enum OperateAnswer {
     /// That node is master.
     Taken(MemberId),
     /// The command was carried out, or refused.
-    Relayed(RelayAnswer),
+    Relayed(Result<Packed, Refusal>),
 }
 
 impl Protocol for Operate {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{start, text};
@@ -18,10 +18,12 @@ use crate::{
         exit::Exit,
         logging::Logs,
         operations::{Operations, RunEnd},
-        run::{progress::Progress, unwritable},
+        outputs::unwritable,
+        run::progress::Progress,
         signals::EndSignals,
     },
-    report,
+    measure::health::Trust,
+    report::{RunReport, file, html},
 };
 
 /// How often the lines on the terminal are drawn anew.
@@ -92,17 +94,17 @@ pub(super) async fn search_until(
     drop(progress);
     let exit = match &status.result {
         Some(result) => {
-            let text = run_document(&node, interrupted).await;
-            let document: Value = serde_json::from_str(&text).unwrap_or_default();
-            let exit = exit_of(result, interrupted, &document);
+            let end = if interrupted { RunEnd::Interrupted } else { RunEnd::Complete };
+            let report = node.finish_report(end).await;
+            let exit = exit_of(result, interrupted, report.as_ref());
             writeln!(answers, "{}", text::summary(result))?;
-            if exit == Exit::Invalid {
-                let why = &document["generator"]["reasons"];
+            if let Some(report) = report.as_ref().filter(|_| exit == Exit::Invalid) {
+                let why = report.generator.reasons.join("; ");
                 writeln!(answers, "INVALID: the generator could not keep up: {why}")?;
             }
             answers.flush()?;
-            let page = html.map(|path| draw(&path, result, &text));
-            let whole = json.map(|path| write(&path, result, &scenario, document, exit));
+            let page = html.map(|path| draw(&path, result, report.as_ref()));
+            let whole = json.map(|path| write(&path, result, &scenario, report.as_ref(), exit));
             let faults: Vec<_> = page.into_iter().chain(whole).filter_map(Result::err).collect();
             if faults.is_empty() {
                 exit
@@ -157,40 +159,33 @@ async fn watch(
     }
 }
 
-/// The document of the run the search was made with.
-async fn run_document(node: &impl Operations, interrupted: bool) -> String {
-    let end = if interrupted { RunEnd::Interrupted } else { RunEnd::Complete };
-    let report = node.finish_report(end, false).await;
-    report.map(|report| report.document).unwrap_or_default()
-}
-
-fn exit_of(result: &CapacityResult, interrupted: bool, document: &Value) -> Exit {
+fn exit_of(result: &CapacityResult, interrupted: bool, report: Option<&RunReport>) -> Exit {
     if interrupted {
         return Exit::Interrupted;
     }
+    let invalid = report.is_some_and(|report| report.generator.verdict == Trust::Invalid);
     match result.outcome {
         // Users that fail are what a search is looking for; a generator that cannot keep up is not.
-        Outcome::Found | Outcome::NotLimited if document["generator"]["verdict"] == "INVALID" => {
-            Exit::Invalid
-        }
+        Outcome::Found | Outcome::NotLimited if invalid => Exit::Invalid,
         Outcome::Found | Outcome::NotLimited => Exit::Passed,
         Outcome::Stopped | Outcome::Undecided => Exit::Failed,
     }
 }
 
 /// Writes the page of the search and its run.
-fn draw(path: &Path, result: &CapacityResult, document: &str) -> Result<(), String> {
-    let report = report::json::of_text(document)
-        .map_err(|fault| format!("`{}` cannot be written: {fault}", path.display()))?;
-    let page = report::html::render_capacity(&report, result);
-    report::file::write(path, &page).map_err(|fault| fault.to_string())
+fn draw(path: &Path, result: &CapacityResult, report: Option<&RunReport>) -> Result<(), String> {
+    let Some(report) = report else {
+        return Err(format!("`{}` is not written: the run has left nothing", path.display()));
+    };
+    let page = html::render_capacity(report, result);
+    file::write(path, &page).map_err(|fault| fault.to_string())
 }
 
 fn write(
     path: &PathBuf,
     result: &CapacityResult,
     scenario: &str,
-    document: Value,
+    report: Option<&RunReport>,
     exit: Exit,
 ) -> Result<(), String> {
     let fault =
@@ -198,8 +193,9 @@ fn write(
     let mut whole = serde_json::to_value(result).map_err(|error| fault(&error))?;
     whole["scenario"] = json!(scenario);
     whole["exit_code"] = json!(exit as u8);
-    whole["generator"] = document["generator"].clone();
-    whole["run"] = document;
+    let run = serde_json::to_value(report).map_err(|error| fault(&error))?;
+    whole["generator"] = run["generator"].clone();
+    whole["run"] = run;
     let text = serde_json::to_string_pretty(&whole).map_err(|error| fault(&error))?;
     fs::write(path, text + "\n").map_err(|error| fault(&error))
 }

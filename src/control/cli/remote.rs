@@ -1,4 +1,4 @@
-//! `crowd attach`, `crowd eval` and `crowd status`: verbs that need no node of their own.
+//! `crowd attach`, `crowd eval`, `crowd status` and `crowd run --api`: what needs no node of its own.
 
 use std::io;
 
@@ -8,15 +8,24 @@ use super::{new_runtime, outcome};
 use crate::{
     control::{
         boot::{self, BootOptions},
-        client::{ApiAddress, Client, verbs},
+        client::{ApiAddress, Client, There, verbs},
         exit::Exit,
+        logging::Logs,
+        operations::RunEnd,
+        run::{
+            RunOptions,
+            host::{Host, Trouble},
+            run_by,
+        },
+        table::wants_colour,
     },
+    report::RunReport,
     scenario::catalog::Catalog,
     settings::{NodeSettings, env},
 };
 
 /// Which node is asked.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct NodeAsked {
     /// The node's API, http://HOST:PORT; without it, the one CROWD_API_LISTEN names. The token is
     /// CROWD_API_TOKEN, or stands in the file CROWD_API_TOKEN_FILE names.
@@ -56,10 +65,54 @@ pub(super) enum Question {
 /// Asks a running node.
 pub(super) fn ask(catalog: &Catalog, options: &BootOptions, question: Question) -> Exit {
     let asked = match &question {
-        Question::Attach(node) => node,
-        Question::Eval(flags) => &flags.node,
-        Question::Status(flags) => &flags.node,
+        Question::Attach(node) => node.clone(),
+        Question::Eval(flags) => flags.node.clone(),
+        Question::Status(flags) => flags.node.clone(),
     };
+    with_client(catalog, options, &asked, |client| answered(client, question))
+}
+
+/// Has a node make a run, and sees it to its end.
+pub(super) fn run(catalog: &Catalog, options: &BootOptions, api: String, run: RunOptions) -> Exit {
+    with_client(catalog, options, &NodeAsked { api: Some(api) }, |client| async move {
+        let mut stdout = io::stdout();
+        let colour = wants_colour(&stdout);
+        run_by(There::new(client), run, &Logs::default(), &mut stdout, colour).await
+    })
+}
+
+/// The result of the last run of a node.
+///
+/// # Errors
+/// What is wrong, and the exit code that says so.
+pub(super) fn result(
+    catalog: &Catalog,
+    options: &BootOptions,
+    asked: &NodeAsked,
+) -> Result<RunReport, Exit> {
+    let mut result = None;
+    let exit = with_client(catalog, options, asked, |client| async {
+        match There::new(client).report(RunEnd::Complete).await {
+            Ok(report) => {
+                result = Some(report);
+                Ok(Exit::Passed)
+            }
+            Err(Trouble { message, exit }) => {
+                eprintln!("{message}");
+                Ok(exit)
+            }
+        }
+    });
+    result.ok_or(exit)
+}
+
+/// Does something with the client of a node.
+fn with_client<F: Future<Output = io::Result<Exit>>>(
+    catalog: &Catalog,
+    options: &BootOptions,
+    asked: &NodeAsked,
+    act: impl FnOnce(Client) -> F,
+) -> Exit {
     let client = match client(catalog, options, asked) {
         Ok(client) => client,
         Err(fault) => {
@@ -71,7 +124,7 @@ pub(super) fn ask(catalog: &Catalog, options: &BootOptions, question: Question) 
         Ok(runtime) => runtime,
         Err(exit) => return exit,
     };
-    let exit = runtime.block_on(answered(client, question));
+    let exit = runtime.block_on(act(client));
     // A read from standard input cannot be called off, and nothing that matters runs any more.
     runtime.shutdown_background();
     outcome(exit)

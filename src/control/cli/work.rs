@@ -24,6 +24,7 @@ use crate::{
         table::wants_colour,
     },
     node::{ClusterNode, Node},
+    report::{Colour, RunReport, json, text},
     scenario::catalog::Catalog,
     settings::{NodeSettings, env::ProcessEnvironment},
 };
@@ -174,9 +175,10 @@ async fn start(
     if let Some(serving) = serving {
         serving.leave();
     }
-    if let Some(words) = node.last_words(wants_colour(&io::stdout())).await {
-        say(&words.summary.trim_end());
-        keep(settings, &words.document);
+    if let Some(words) = node.last_words().await {
+        let colour = if wants_colour(&io::stdout()) { Colour::Ansi } else { Colour::Plain };
+        say(&text::summary(&words, colour).trim_end());
+        keep(settings, &words);
     }
     tokio::select! {
         () = node.shutdown() => Ok(exit),
@@ -185,12 +187,13 @@ async fn start(
 }
 
 /// Writes a document into the directory that keeps runs, if there is one.
-fn keep(settings: &NodeSettings, document: &str) {
+fn keep(settings: &NodeSettings, report: &RunReport) {
     let Some(directory) = &settings.data_dir else { return };
     let path = directory.join(format!("{}-orphaned.json", settings.node_name));
-    let written = fs::create_dir_all(directory).and_then(|()| fs::write(&path, document));
-    match written {
+    // Where there is no folder, the document says so.
+    let _ = fs::create_dir_all(directory);
+    match json::write(report, &path) {
         Ok(()) => say(&format_args!("written to {}", path.display())),
-        Err(error) => eprintln!("`{}` cannot be written: {error}", path.display()),
+        Err(fault) => eprintln!("{fault}"),
     }
 }

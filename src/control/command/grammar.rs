@@ -84,6 +84,7 @@ enum Words {
         #[arg(value_parser = words::name)]
         name: Option<String>,
     },
+    Report,
     Wait {
         #[arg(allow_hyphen_values = true)]
         limit: Vec<String>,
@@ -250,6 +251,7 @@ impl Words {
             Self::Users { limit } => Command::Users { limit: limit.unwrap_or(USERS_SHOWN) },
             Self::User { id } => Command::User { id: UserId(id) },
             Self::Metrics { name } => Command::Metrics { name },
+            Self::Report => Command::Report,
             Self::Wait { limit } if limit.is_empty() => Command::Wait { limit: None },
             Self::Wait { limit } => Command::Wait { limit: Some(words::duration(&limit)?) },
             Self::Help { verb } => Command::Help { verb },

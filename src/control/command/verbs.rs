@@ -181,6 +181,17 @@ pub static VERBS: &[Verb] = &[
         group: Group::Look,
     },
     Verb {
+        name: "report",
+        parts: &[],
+        about: "the result of a run that is over",
+        example: "report",
+        forms: &["report"],
+        details: "The summary: verdict, users, times, thresholds, what failed. `crowd report --api URL \
+                  --html FILE` writes it as a page with charts, --json as a document, --junit for a \
+                  build server.",
+        group: Group::Look,
+    },
+    Verb {
         name: "throttle",
         parts: &["list", "info", "start", "rate", "ramp", "pause", "resume", "unlock", "stop"],
         about: "list and change throttles",

@@ -33,6 +33,7 @@ mod measuring;
 mod partners;
 mod profiles;
 mod rebalancing;
+mod reports;
 mod throttling;
 mod verbs;
 mod weaknesses;

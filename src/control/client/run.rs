@@ -1,0 +1,196 @@
+//! A run that a node elsewhere makes, with all that it commands: what `crowd run --api` sees to its
+//! end.
+
+use std::{
+    fmt::Display,
+    future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use super::{Client, ClientFault, Done, Refused};
+use crate::{
+    control::{
+        command::{Command, Pair},
+        execute::is_on,
+        exit::Exit,
+        operations::RunEnd,
+        run::host::{Host, Trouble},
+    },
+    node::Status,
+    refusal::{Code, Refusal},
+    report::{RunReport, json, table::cut},
+};
+
+/// How often it is looked whether the run is over.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// How long a node may be away before the run is given up here.
+const AWAY: Duration = Duration::from_secs(30);
+
+/// How old what is shown of the run may be: each look costs the node a table of all actions.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// How many lines of the table of actions are shown.
+const LINES: usize = 16;
+
+/// The node that makes the run. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(in crate::control) struct There {
+    client: Client,
+    /// What was shown last, and when.
+    shown: Arc<Mutex<Option<(Instant, String)>>>,
+}
+
+impl There {
+    /// Runs are made by the node of that client.
+    pub(in crate::control) fn new(client: Client) -> Self {
+        Self { client, shown: Arc::default() }
+    }
+
+    /// Has a command carried out.
+    async fn command(&self, command: &Command) -> Result<Result<Done, Refused>, ClientFault> {
+        let answer = self.client.command(&command.to_string()).await?;
+        self.client.outcome(&answer)
+    }
+
+    /// Has a command carried out that does no harm if it is carried out twice: a node that is away
+    /// for a moment is asked again.
+    async fn repeated(&self, command: &Command) -> Result<Done, Trouble> {
+        let began = Instant::now();
+        loop {
+            match self.command(command).await {
+                Ok(Ok(done)) => return Ok(done),
+                // The master of the run may be on its way back.
+                Ok(Err(refused)) if refused.code != Code::Unavailable.as_str() => {
+                    return Err(refused.into());
+                }
+                Ok(Err(refused)) if began.elapsed() > AWAY => return Err(refused.into()),
+                Err(fault) if began.elapsed() > AWAY => return Err(given_up(&fault)),
+                Ok(Err(_)) | Err(_) => sleep(LOOK).await,
+            }
+        }
+    }
+
+    async fn look(&self, width: usize) -> String {
+        let (status, metrics) = (Command::Status, Command::Metrics { name: None });
+        let told = tokio::join!(self.command(&status), self.command(&metrics));
+        let mut lines = Vec::new();
+        for (told, most) in [(told.0, usize::MAX), (told.1, LINES)] {
+            match told {
+                Ok(Ok(done)) => lines.extend(done.text.lines().take(most).map(str::to_owned)),
+                // Before the run has begun nothing is measured.
+                Ok(Err(_)) => {}
+                Err(fault) => return cut(&fault.to_string(), width),
+            }
+        }
+        let lines: Vec<_> = lines.iter().map(|line| cut(line, width)).collect();
+        lines.join("\n")
+    }
+}
+
+impl From<Refused> for Trouble {
+    fn from(refused: Refused) -> Self {
+        let code = serde_json::from_value(Value::String(refused.code.clone()));
+        let exit = match code {
+            Ok(code) => Exit::of_refusal(&Refusal::new(code, "")),
+            // A code that this version does not know.
+            Err(_) => Exit::Failed,
+        };
+        Self { message: refused.to_string(), exit }
+    }
+}
+
+fn given_up(fault: &dyn Display) -> Trouble {
+    let message = format!(
+        "{fault}; the run is given up here, and may go on there: `crowd eval stop` ends it"
+    );
+    Trouble { message, exit: Exit::Failed }
+}
+
+fn unreadable(fault: &dyn Display) -> Trouble {
+    let message =
+        format!("what the node answers cannot be read, is it of another version? {fault}");
+    Trouble { message, exit: Exit::Failed }
+}
+
+impl Host for There {
+    async fn start(&self, scenario: &str, users: u64, settings: Vec<Pair>) -> Result<(), Trouble> {
+        let begin = Command::Do { scenario: scenario.to_owned(), users, settings };
+        match self.command(&begin).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(refused)) => Err(refused.into()),
+            Err(fault @ (ClientFault::Unreachable(..) | ClientFault::NotCrowd(..))) => {
+                Err(Trouble { message: fault.to_string(), exit: Exit::Failed })
+            }
+            Err(fault) => Err(given_up(&fault)),
+        }
+    }
+
+    /// `init` may be under way there.
+    async fn abandon(&self) {
+        self.stop().await;
+        self.close().await;
+    }
+
+    async fn standing(&self) -> Result<Status, Trouble> {
+        let mut done = self.repeated(&Command::Status).await?;
+        serde_json::from_value(done.reply["data"].take()).map_err(|fault| unreadable(&fault))
+    }
+
+    async fn remove(&self, count: u64) {
+        let _ = self.command(&Command::Remove { count, force: false, nodes: Vec::new() }).await;
+    }
+
+    async fn stop(&self) {
+        let _ = self.command(&Command::Stop).await;
+    }
+
+    async fn ended(&self) -> Result<(), Trouble> {
+        while is_on(self.standing().await?.state) {
+            sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    /// Never: a node that is gone may come back.
+    async fn broken(&self) -> Trouble {
+        future::pending().await
+    }
+
+    async fn live(&self, left: Option<Duration>, width: usize) -> String {
+        let known = self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut text = match known {
+            Some((at, text)) if at.elapsed() < FRESH => text,
+            _ => {
+                let text = self.look(width).await;
+                let shown = Some((Instant::now(), text.clone()));
+                *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = shown;
+                text
+            }
+        };
+        if let Some(left) = left {
+            let left = Duration::from_secs(left.as_secs());
+            text += &format!("\n{} left", humantime::format_duration(left));
+        }
+        text
+    }
+
+    async fn report(&self, end: RunEnd) -> Result<RunReport, Trouble> {
+        let done = self.repeated(&Command::Report).await?;
+        let report = json::of_text(&done.reply["data"].to_string());
+        let report = report.map_err(|fault| unreadable(&fault))?;
+        Ok(if end == RunEnd::Interrupted { report.interrupted() } else { report })
+    }
+
+    /// Its result is told here, so that the node is free for the next one.
+    async fn close(&self) {
+        let _ = self.command(&Command::Reset).await;
+    }
+
+    /// What is there may be somebody else's run.
+    async fn give_up(&self) {}
+}
