@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 mod admission;
+mod begin;
 pub mod descriptors;
 pub mod endings;
 mod following;
@@ -17,26 +18,19 @@ pub mod message;
 pub mod population;
 mod rates;
 pub(crate) mod run;
+mod users;
 mod view;
 
 use self::{
     endings::Endings,
     machine::{Command, Machine, RunState},
-    message::{Added, ControllerMessage, ControllerOptions, SetOutcome},
-    population::Departure,
-    run::{ActiveRun, Ended},
+    message::{ControllerMessage, ControllerOptions, SetOutcome},
+    run::ActiveRun,
 };
 use crate::{
-    failure::Failure,
-    measure::Source,
     refusal::{Code, Refusal},
-    scenario::erased::Running,
-    telemetry::event::{ControllerState, ControllerUsers, UserException, UserStop},
-    user::{
-        id::IdSet,
-        supervisor::{SupervisorMessage, UserSupervisor},
-        task::{Ending, Exit},
-    },
+    telemetry::event::{ControllerState, ControllerUsers},
+    user::supervisor::SupervisorMessage,
 };
 
 type Reply<T> = RpcReplyPort<Result<T, Refusal>>;
@@ -239,130 +233,6 @@ impl Actor for Controller {
 }
 
 impl Controller {
-    async fn supervisor(
-        &self,
-        myself: &ActorRef<ControllerMessage>,
-        index: u64,
-        of: u64,
-    ) -> Result<ActorRef<SupervisorMessage>, ActorProcessingErr> {
-        let controller = myself.clone();
-        let supervisor = UserSupervisor {
-            index,
-            of,
-            telemetry: self.options.telemetry.clone(),
-            on_exits: Box::new(move |exits| {
-                // Fails only when the controller is gone, and the node with it.
-                let _ = controller.cast(ControllerMessage::Exits(exits));
-            }),
-            fence: self.options.fence.clone(),
-        };
-        let (actor, _) = Actor::spawn_linked(None, supervisor, (), myself.get_cell()).await?;
-        Ok(actor)
-    }
-
-    /// Checks a `do` and sets `init` going.
-    fn begin(
-        &self,
-        myself: &ActorRef<ControllerMessage>,
-        state: &mut State,
-        scenario: &str,
-        (users, follows): (u64, bool),
-        given: Vec<(String, String)>,
-    ) -> Result<ActiveRun, Refusal> {
-        state.machine.require("do", RunState::Idle)?;
-        let registered = self.options.catalog.get(scenario)?;
-        if users > population::HIGHEST_ID {
-            return Err(Refusal::new(
-                Code::InvalidRange,
-                format!("{users} users are too many; {} are the most", population::HIGHEST_ID),
-            ));
-        }
-        let each = registered.descriptors_per_user();
-        self.check_descriptors(each, users)?;
-        let number = state.runs + 1;
-        let run = ActiveRun::new(&self.options, number, registered, (users, follows), &given)?;
-        if let Some(load) = &run.load {
-            let most = load.plan.profile().peak_users();
-            self.check_descriptors(each, most)?;
-        }
-        let commands = state.machine.start()?;
-        if follows {
-            state.machine.keep_gone();
-        }
-        state.runs += 1;
-        state.endings = Endings::default();
-        debug_assert_eq!(commands, [Command::Init], "a run begins with `init`");
-        run.init(&self.options, myself.clone())
-    }
-
-    fn init_done(
-        &self,
-        myself: &ActorRef<ControllerMessage>,
-        state: &mut State,
-        number: u64,
-        outcome: Result<Arc<dyn Running>, Failure>,
-    ) {
-        if !state.is_current(number) {
-            return;
-        }
-        let Some(run) = &mut state.run else { return };
-        let (users, reply) = run.take_answer();
-        match outcome {
-            Ok(running) => {
-                if !state.machine.initialised() {
-                    return;
-                }
-                run.admit_users(running, self.options.fence.clone(), myself.clone());
-                run.begin_load(&self.options, myself);
-                let added = if users == 0 { Ok(Added::NOBODY) } else { self.add(state, users) };
-                reply.into_iter().for_each(|reply| answer(reply, added.clone()));
-            }
-            Err(failure) => {
-                let reason = failure.reason().to_owned();
-                state.machine.init_failed(reason.clone());
-                run.finish(Ended::default());
-                let message = format!("`init` of `{}` failed: {reason}", run.scenario());
-                let refusal = Refusal::new(Code::InitFailed, message);
-                reply.into_iter().for_each(|reply| answer(reply, Err(refusal.clone())));
-            }
-        }
-    }
-
-    fn add(&self, state: &mut State, count: u64) -> Result<Added, Refusal> {
-        state.machine.require("add", RunState::Running)?;
-        state.without_plan("add")?;
-        self.check_more(state, count)?;
-        let (first, last, commands) = state.machine.add(count)?;
-        self.demand(state, &commands);
-        self.emit_users(state, count, "add");
-        Ok(Added { first, last })
-    }
-
-    fn add_range(&self, state: &mut State, first: u64, last: u64) -> Result<Added, Refusal> {
-        state.machine.require("add", RunState::Running)?;
-        state.without_plan("add")?;
-        let count = last.saturating_sub(first).saturating_add(1);
-        self.check_more(state, count)?;
-        let commands = state.machine.add_range(first, last)?;
-        self.demand(state, &commands);
-        self.emit_users(state, count, "add");
-        Ok(Added { first, last })
-    }
-
-    fn check_more(&self, state: &State, count: u64) -> Result<(), Refusal> {
-        let counts = state.machine.population().counts();
-        let users = counts.waiting.saturating_add(counts.running).saturating_add(count);
-        let each = state.run.as_ref().map_or(0, ActiveRun::descriptors_per_user);
-        self.check_descriptors(each, users)
-    }
-
-    fn check_descriptors(&self, each: u64, users: u64) -> Result<(), Refusal> {
-        match self.options.descriptor_limit {
-            Some(limit) => descriptors::check(users, each, limit),
-            None => Ok(()),
-        }
-    }
-
     /// Performs what the machine asks for, but for starting users, which is answered for.
     fn perform(
         &self,
@@ -412,95 +282,6 @@ impl Controller {
             if let (Command::Demand(waiting), Some(run)) = (command, &state.run) {
                 run.demand(*waiting);
             }
-        }
-    }
-
-    /// Hands users to the supervisors; the answers come when they are started.
-    fn start_users(&self, state: &State, commands: Vec<Command>) -> Vec<oneshot::Receiver<u64>> {
-        let mut started = Vec::new();
-        let Some((run, scenario)) = state.run.as_ref().and_then(|run| Some((run, run.running()?)))
-        else {
-            return started;
-        };
-        for command in commands {
-            let Command::Start(ids) = command else { continue };
-            let ids = Arc::new(ids);
-            state.tell_supervisors(|| {
-                let (done, receiver) = oneshot::channel();
-                started.push(receiver);
-                SupervisorMessage::Start {
-                    scenario: scenario.clone(),
-                    name: run.scenario(),
-                    ids: ids.clone(),
-                    directory: run.services().directory.clone(),
-                    measure: run.services().measure.clone(),
-                    dues: None,
-                    gate: None,
-                    done: Some(done.into()),
-                }
-            });
-        }
-        started
-    }
-
-    fn kill_after_grace(&self, state: &State, ids: IdSet) {
-        let Some(run) = &state.run else { return };
-        let supervisors = state.supervisors.clone();
-        let ids = Arc::new(ids);
-        let grace = self.options.kill_grace;
-        run.services().spawn_for_run(async move {
-            tokio::time::sleep(grace).await;
-            for supervisor in supervisors {
-                // A supervisor that is gone has taken its users with it.
-                let _ = supervisor.cast(SupervisorMessage::Kill(ids.clone()));
-            }
-        });
-    }
-
-    fn note_exits(&self, state: &mut State, exits: Vec<Exit>) {
-        let Some(run) = &state.run else { return };
-        let (measure, telemetry) = (&run.services().measure, &self.options.telemetry);
-        let scenario = run.scenario();
-        let (mut left, mut finished) = (0, 0);
-        for exit in exits {
-            match state.machine.ended(exit.user, exit.ending.count()) {
-                Departure::Unknown => continue,
-                departure @ (Departure::Counted | Departure::Left) => {
-                    let kept = departure == Departure::Counted;
-                    left += u64::from(!kept);
-                    finished += u64::from(kept && matches!(exit.ending, Ending::Finished));
-                    state.endings.note(&exit);
-                    measure.lifetime(exit.age);
-                }
-                // It goes on elsewhere, and ends there.
-                Departure::Released => {}
-            }
-            let (user, duration) = (exit.user, exit.age);
-            match &exit.ending {
-                Ending::Finished | Ending::Stopped => {
-                    telemetry.emit_with(1, || UserStop { scenario, user, duration });
-                    continue;
-                }
-                Ending::Failed(failure) => measure.failure(Source::User, failure),
-                Ending::Panicked(text) => {
-                    let failure = Failure::scenario(format!("panicked: {text}"));
-                    measure.failure(Source::User, &failure);
-                }
-                // Whoever asked for force got what they asked for: no failure.
-                Ending::Killed => {}
-            }
-            telemetry.emit_with(1, || {
-                let (kind, reason) = exit.ending.story().unwrap_or_default();
-                UserException { scenario, user, duration, kind, reason: reason.to_owned() }
-            });
-        }
-        if let Some(load) = run.load.as_ref().filter(|_| left > 0) {
-            // Arrivals that waited are begun by new users.
-            let (run, arrivals) = (run.number(), load.gate.ended(left));
-            self.arrive(state, run, &arrivals, true);
-        }
-        if finished > 0 {
-            self.replace(state, finished);
         }
     }
 

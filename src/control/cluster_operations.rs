@@ -11,10 +11,14 @@ use super::{
     node_operations::{live_view, metrics_view, ramp_of, rate_of},
     operations::{Operations, RunEnd},
     reply::Reply,
-    view::{Chosen, CoordinatorView, Dealt, MetricsView, NodeView, StatusView, ThrottleView},
+    view::{
+        Changed, Chosen, CoordinatorView, Dealt, Listing, MetricsView, NodeView, StatusView,
+        ThrottleView,
+    },
 };
 use crate::{
     capacity::Desk,
+    cluster::master::view::Listed,
     measure::{health::nodes::judge_nodes, window::Window},
     node::{Added, ClusterNode, RunState, SetOutcome, SettingView, Status, UserView},
     refusal::{Code, Refusal},
@@ -140,13 +144,14 @@ impl Operations for ClusterNode {
         Duration::from_secs(2)
     }
 
-    async fn set(&self, settings: Vec<Pair>, nodes: &[String]) -> Result<SetOutcome, Refusal> {
+    async fn set(&self, settings: Vec<Pair>, nodes: &[String]) -> Result<Changed, Refusal> {
         let set = self.master().set(settings, nodes.to_vec()).await?;
         let faults = set
             .faults
             .into_iter()
             .map(|(node, setting, reason)| (format!("{setting}` on `{node}"), reason));
-        Ok(SetOutcome { changed: set.changed, faults: faults.collect() })
+        let outcome = SetOutcome { changed: set.changed, faults: faults.collect() };
+        Ok(Changed { outcome, notes: set.notes })
     }
 
     async fn status(&self) -> Result<Status, Refusal> {
@@ -173,11 +178,12 @@ impl Operations for ClusterNode {
         if self.is_master() { self.master().settings().await } else { self.node().settings().await }
     }
 
-    async fn users(&self, limit: usize) -> Result<Vec<UserView>, Refusal> {
+    async fn users(&self, limit: usize) -> Result<Listing, Refusal> {
         if self.is_master() {
-            self.master().users(limit).await.map(|listed| listed.users)
+            let Listed { users, notes } = self.master().users(limit).await?;
+            Ok(Listing { shown: users, notes })
         } else {
-            self.node().users(limit).await
+            Operations::users(self.node(), limit).await
         }
     }
 

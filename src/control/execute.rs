@@ -108,7 +108,7 @@ pub(crate) async fn execute_here(
         Command::Coordinator(command) => coordinator(node, command).await?,
         Command::Capacity(command) => capacity::execute(node, command).await?,
         Command::Users { limit } => Reply::Users {
-            shown: node.users(limit).await?,
+            listed: node.users(limit).await?,
             running: node.status().await?.users.running,
         },
         Command::User { id } => Reply::User(node.user(id).await?),

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::{
     command::{Pair, RampText, RateText},
     operations::{Operations, RunEnd},
-    view::{Chosen, CoordinatorView, Dealt, MetricsView, NodeView, ThrottleView},
+    view::{Changed, Chosen, CoordinatorView, Dealt, Listing, MetricsView, NodeView, ThrottleView},
 };
 use crate::{
     capacity::Desk,
@@ -210,11 +210,11 @@ impl Operations for Fake {
         Ok(())
     }
 
-    async fn set(&self, settings: Vec<Pair>, _: &[String]) -> Result<SetOutcome, Refusal> {
+    async fn set(&self, settings: Vec<Pair>, _: &[String]) -> Result<Changed, Refusal> {
         self.in_run(|inside| {
             let changed = settings.iter().map(|(key, _)| key.clone()).collect();
             inside.settings = settings;
-            SetOutcome { changed, faults: Vec::new() }
+            SetOutcome { changed, faults: Vec::new() }.into()
         })
     }
 
@@ -243,22 +243,20 @@ impl Operations for Fake {
         Ok(Vec::new())
     }
 
-    async fn users(&self, limit: usize) -> Result<Vec<UserView>, Refusal> {
+    async fn users(&self, limit: usize) -> Result<Listing, Refusal> {
         let running = self.with(|inside| inside.users.running);
-        Ok((1..=running)
-            .take(limit)
-            .map(|id| UserView {
-                id: UserId(id),
-                state: "running".to_owned(),
-                age: Some(Duration::from_millis(2500)),
-                node: "here".to_owned(),
-                failure: None,
-            })
-            .collect())
+        let shown = (1..=running).take(limit).map(|id| UserView {
+            id: UserId(id),
+            state: "running".to_owned(),
+            age: Some(Duration::from_millis(2500)),
+            node: "here".to_owned(),
+            failure: None,
+        });
+        Ok(shown.collect::<Vec<_>>().into())
     }
 
     async fn user(&self, id: UserId) -> Result<UserView, Refusal> {
-        let all = self.users(usize::MAX).await?;
+        let all = self.users(usize::MAX).await?.shown;
         all.into_iter()
             .find(|user| user.id == id)
             .ok_or_else(|| Refusal::new(Code::NoSuchUser, format!("no user {id} is running")))

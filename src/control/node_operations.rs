@@ -7,13 +7,13 @@ use serde_json::Value;
 use super::{
     command::{Pair, RampText, RateText},
     operations::{Operations, RunEnd},
-    view::{Chosen, CoordinatorView, Dealt, MetricsView, NodeView, ThrottleView},
+    view::{Changed, Chosen, CoordinatorView, Dealt, Listing, MetricsView, NodeView, ThrottleView},
 };
 use crate::{
     capacity::Desk,
     coordinator::{CoordinatorInfo, CoordinatorState},
     measure::{Snapshot, health::Trust, window::Window},
-    node::{Added, Node, RunState, SetOutcome, SettingView, Status, UserView},
+    node::{Added, Node, RunState, SettingView, Status, UserView},
     refusal::{Code, Refusal},
     report::{
         Colour, RunReport,
@@ -79,8 +79,8 @@ impl Operations for Node {
         Node::reset(self).await
     }
 
-    async fn set(&self, settings: Vec<Pair>, _: &[String]) -> Result<SetOutcome, Refusal> {
-        Node::set(self, settings).await
+    async fn set(&self, settings: Vec<Pair>, _: &[String]) -> Result<Changed, Refusal> {
+        Node::set(self, settings).await.map(Into::into)
     }
 
     async fn status(&self) -> Result<Status, Refusal> {
@@ -95,8 +95,8 @@ impl Operations for Node {
         Node::settings(self).await
     }
 
-    async fn users(&self, limit: usize) -> Result<Vec<UserView>, Refusal> {
-        Node::users(self, limit).await
+    async fn users(&self, limit: usize) -> Result<Listing, Refusal> {
+        Node::users(self, limit).await.map(Into::into)
     }
 
     async fn user(&self, id: UserId) -> Result<UserView, Refusal> {

@@ -5,7 +5,7 @@ use std::{future::Future, time::Duration};
 use crate::{
     capacity::Desk,
     measure::window::Window,
-    node::{Added, RunState, SetOutcome, SettingView, Status, UserView},
+    node::{Added, RunState, SettingView, Status, UserView},
     refusal::{Code, Refusal},
     report::RunReport,
     scenario::{catalog::Catalog, settings::ITERATION_RATE},
@@ -16,7 +16,10 @@ use crate::{
 use super::{
     command::{Command, Pair, RampText, RateText},
     reply::Reply,
-    view::{Chosen, CoordinatorView, Dealt, MetricsView, NodeView, StatusView, ThrottleView},
+    view::{
+        Changed, Chosen, CoordinatorView, Dealt, Listing, MetricsView, NodeView, StatusView,
+        ThrottleView,
+    },
 };
 
 /// How a run came to its end, as far as whoever started it knows.
@@ -126,7 +129,7 @@ pub trait Operations: Clone + Send + Sync + 'static {
         &self,
         settings: Vec<Pair>,
         nodes: &[String],
-    ) -> impl Future<Output = Result<SetOutcome, Refusal>> + Send;
+    ) -> impl Future<Output = Result<Changed, Refusal>> + Send;
 
     /// How the run stands, over all nodes if this one commands others.
     fn status(&self) -> impl Future<Output = Result<Status, Refusal>> + Send;
@@ -143,7 +146,7 @@ pub trait Operations: Clone + Send + Sync + 'static {
     fn settings(&self) -> impl Future<Output = Result<Vec<SettingView>, Refusal>> + Send;
 
     /// `users`.
-    fn users(&self, limit: usize) -> impl Future<Output = Result<Vec<UserView>, Refusal>> + Send;
+    fn users(&self, limit: usize) -> impl Future<Output = Result<Listing, Refusal>> + Send;
 
     /// `user`.
     fn user(&self, id: UserId) -> impl Future<Output = Result<UserView, Refusal>> + Send;
@@ -218,8 +221,8 @@ pub trait Operations: Clone + Send + Sync + 'static {
     fn set_load(&self, per_second: f64) -> impl Future<Output = Result<(), Refusal>> + Send {
         let rate = rate_of(per_second).to_string();
         async move {
-            let outcome = self.set(vec![(ITERATION_RATE.to_owned(), rate)], &[]).await?;
-            match outcome.faults.into_iter().next() {
+            let changed = self.set(vec![(ITERATION_RATE.to_owned(), rate)], &[]).await?;
+            match changed.outcome.faults.into_iter().next() {
                 Some((setting, fault)) => {
                     Err(Refusal::new(Code::CannotChangeRate, format!("`{setting}`: {fault}")))
                 }

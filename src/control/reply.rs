@@ -5,12 +5,12 @@ use std::fmt;
 use serde::Serialize;
 
 use super::view::{
-    Chosen, CoordinatorView, Dealt, MetricsView, NodeView, ScenarioView, SettingLine, StatusView,
-    ThrottleView,
+    Changed, Chosen, CoordinatorView, Dealt, Listing, MetricsView, NodeView, ScenarioView,
+    SettingLine, StatusView, ThrottleView,
 };
 use crate::{
     capacity::CapacityStatus,
-    node::{Added, RunState, SetOutcome, Status, UserView},
+    node::{Added, RunState, Status, UserView},
     report::{Colour, RunReport, text::summary},
 };
 
@@ -50,7 +50,7 @@ pub enum Reply {
     /// The run is forgotten.
     Reset,
     /// Settings were changed.
-    Set(SetOutcome),
+    Set(Changed),
     /// How the run stands.
     Status(StatusView),
     /// The settings of the run.
@@ -72,7 +72,8 @@ pub enum Reply {
     /// Running users.
     Users {
         /// Those shown.
-        shown: Vec<UserView>,
+        #[serde(flatten)]
+        listed: Listing,
         /// How many run.
         running: u64,
     },
@@ -146,7 +147,7 @@ impl fmt::Display for Reply {
             Self::Throttle(throttle) => text::throttle(f, throttle),
             Self::Coordinators(coordinators) => text::coordinators(f, coordinators),
             Self::Capacity(status) => f.write_str(&super::capacity::text::status(status)),
-            Self::Users { shown, running } => text::users(f, shown, *running),
+            Self::Users { listed, running } => text::users(f, listed, *running),
             Self::User(user) => text::user(f, user),
             Self::Metrics(metrics) => f.write_str(metrics.text.trim_end()),
             Self::Report(report) => f.write_str(summary(report, Colour::Plain).trim_end()),

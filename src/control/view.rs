@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::{
-    node::{Added, RunState, SettingView, Status, UserCounts},
+    node::{Added, RunState, SetOutcome, SettingView, Status, UserCounts, UserView},
     scenario::{
         erased::Registered,
         settings::{Declaration, Origin, Update, runtime_declarations},
@@ -69,6 +69,39 @@ pub struct Chosen {
     /// What did not go as it should, as sentences.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+/// Settings that were changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Changed {
+    /// Which, and what the scenario made of it.
+    #[serde(flatten)]
+    pub outcome: SetOutcome,
+    /// What did not go as it should, as sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+impl From<SetOutcome> for Changed {
+    fn from(outcome: SetOutcome) -> Self {
+        Self { outcome, notes: Vec::new() }
+    }
+}
+
+/// Running users, lowest ids first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Listing {
+    /// Those shown.
+    pub shown: Vec<UserView>,
+    /// Which nodes did not answer, as sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+impl From<Vec<UserView>> for Listing {
+    fn from(shown: Vec<UserView>) -> Self {
+        Self { shown, notes: Vec::new() }
+    }
 }
 
 /// How a run stands, and over which nodes it goes.

@@ -11,12 +11,7 @@ use crate::{
         client::{ApiAddress, Client, There, verbs},
         exit::Exit,
         logging::Logs,
-        operations::RunEnd,
-        run::{
-            RunOptions,
-            host::{Host, Trouble},
-            run_by,
-        },
+        run::{RunOptions, host::Trouble, run_by},
         table::wants_colour,
     },
     report::RunReport,
@@ -92,7 +87,7 @@ pub(super) fn result(
 ) -> Result<RunReport, Exit> {
     let mut result = None;
     let exit = with_client(catalog, options, asked, |client| async {
-        match There::new(client).report(RunEnd::Complete).await {
+        match There::new(client).last_report().await {
             Ok(report) => {
                 result = Some(report);
                 Ok(Exit::Passed)

@@ -75,6 +75,15 @@ impl There {
         }
     }
 
+    /// The result of the last run there; asked for once.
+    pub(in crate::control) async fn last_report(&self) -> Result<RunReport, Trouble> {
+        match self.command(&Command::Report).await {
+            Ok(Ok(done)) => read(&done),
+            Ok(Err(refused)) => Err(refused.into()),
+            Err(fault) => Err(Trouble { message: fault.to_string(), exit: Exit::Failed }),
+        }
+    }
+
     async fn look(&self, width: usize) -> String {
         let (status, metrics) = (Command::Status, Command::Metrics { name: None });
         let told = tokio::join!(self.command(&status), self.command(&metrics));
@@ -102,6 +111,11 @@ impl From<Refused> for Trouble {
         };
         Self { message: refused.to_string(), exit }
     }
+}
+
+/// The report in an answer.
+fn read(done: &Done) -> Result<RunReport, Trouble> {
+    json::of_text(&done.reply["data"].to_string()).map_err(|fault| unreadable(&fault))
 }
 
 fn given_up(fault: &dyn Display) -> Trouble {
@@ -180,9 +194,7 @@ impl Host for There {
     }
 
     async fn report(&self, end: RunEnd) -> Result<RunReport, Trouble> {
-        let done = self.repeated(&Command::Report).await?;
-        let report = json::of_text(&done.reply["data"].to_string());
-        let report = report.map_err(|fault| unreadable(&fault))?;
+        let report = read(&self.repeated(&Command::Report).await?)?;
         Ok(if end == RunEnd::Interrupted { report.interrupted() } else { report })
     }
 

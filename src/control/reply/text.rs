@@ -10,11 +10,12 @@ use crate::{
     control::{
         table::Table,
         view::{
-            CoordinatorView, NodeView, ScenarioView, SettingLine, StatusView, ThrottleView, age,
+            Changed, CoordinatorView, Listing, NodeView, ScenarioView, SettingLine, StatusView,
+            ThrottleView, age,
         },
     },
     load::status::PlanStatus,
-    node::{SetOutcome, Status, UserView},
+    node::{Status, UserView},
 };
 
 /// Each node's share, and what did not go as it should.
@@ -107,7 +108,8 @@ pub(super) fn status(f: &mut fmt::Formatter<'_>, status: &Status) -> fmt::Result
     Ok(())
 }
 
-pub(super) fn outcome(f: &mut fmt::Formatter<'_>, outcome: &SetOutcome) -> fmt::Result {
+pub(super) fn outcome(f: &mut fmt::Formatter<'_>, changed: &Changed) -> fmt::Result {
+    let Changed { outcome, notes } = changed;
     if outcome.changed.is_empty() {
         f.write_str("nothing changed: the values are as they were")?;
     } else {
@@ -115,7 +117,8 @@ pub(super) fn outcome(f: &mut fmt::Formatter<'_>, outcome: &SetOutcome) -> fmt::
     }
     outcome.faults.iter().try_for_each(|(setting, reason)| {
         write!(f, "\nthe scenario could not act on `{setting}`: {reason}")
-    })
+    })?;
+    notes.iter().try_for_each(|note| write!(f, "\n{note}"))
 }
 
 pub(super) fn settings(f: &mut fmt::Formatter<'_>, settings: &[SettingLine]) -> fmt::Result {
@@ -301,7 +304,13 @@ pub(super) fn coordinators(f: &mut fmt::Formatter<'_>, all: &[CoordinatorView]) 
     table.fmt(f)
 }
 
-pub(super) fn users(f: &mut fmt::Formatter<'_>, shown: &[UserView], running: u64) -> fmt::Result {
+pub(super) fn users(f: &mut fmt::Formatter<'_>, listed: &Listing, running: u64) -> fmt::Result {
+    let Listing { shown, notes } = listed;
+    shown_users(f, shown, running)?;
+    notes.iter().try_for_each(|note| write!(f, "\n{note}"))
+}
+
+fn shown_users(f: &mut fmt::Formatter<'_>, shown: &[UserView], running: u64) -> fmt::Result {
     if shown.is_empty() {
         return write!(f, "{} running", people(running));
     }

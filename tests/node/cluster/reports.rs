@@ -88,7 +88,7 @@ fn a_run_of_the_cluster_is_one_command() {
         document["nodes"].as_array().unwrap().iter().map(|node| &node["name"]).collect();
     assert_eq!(nodes, ["worker-1", "worker-2"]);
     let page = folder.text("run.html");
-    assert!(page.starts_with("<!doctype html>") && page.contains("worker-2"), "{page}");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("worker-2"), "{page}");
     assert!(folder.text("run.xml").contains("<testsuites"));
 
     // The next one finds an idle cluster; this one ends early, by a threshold, and asks a worker.
