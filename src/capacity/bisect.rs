@@ -163,7 +163,7 @@ impl Bisect {
             return Some(Finding::not_limited(max));
         }
         let best = self.best();
-        let interval = best.interval?;
+        let interval = best.interval.as_ref()?;
         // Users are whole; half of one cannot be told apart.
         let finest = if unit == Unit::Users { 1.0 } else { 0.0 };
         let middle = self.posterior.quantile(0.5);
@@ -215,7 +215,7 @@ impl Bisect {
             low,
             high,
             confidence: Some(confidence),
-            method: "credible interval of the load at which one window in three alerts",
+            method: "credible interval of the load at which one window in three alerts".into(),
         };
         Finding { supported: Some(whole(middle)), interval: Some(interval), ..Finding::default() }
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::observation::{Measured, Verdict};
 use crate::measure::timing::Timing;
@@ -11,7 +11,7 @@ use crate::measure::timing::Timing;
 pub const MOST_POINTS: usize = 200;
 
 /// One point of a curve: what was measured at a load, over all the time it was held.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CurvePoint {
     /// The load: users, or iterations a second. The mean, where neighbouring loads became one point.
     pub load: f64,

@@ -142,7 +142,8 @@ impl Equilibrium {
                 high: high.min(self.settings.max as f64),
                 confidence: Some(confidence),
                 method: "the range the loop keeps the users in: mean ± t·s·√(1 + 1/m), with m the \
-                         samples' effective number",
+                         samples' effective number"
+                    .into(),
             });
         Finding { interval, ..Finding::found(mean.round()) }
     }

@@ -1,6 +1,8 @@
 //! Pure: what a search has found.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 use super::{
     curve::CurvePoint,
@@ -13,7 +15,7 @@ mod text;
 pub const SCHEMA: &str = "crowd-capacity/1";
 
 /// How a search ended.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// There is an answer.
@@ -28,7 +30,7 @@ pub enum Outcome {
 }
 
 /// A range that holds the capacity.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// Its lower end.
     pub low: f64,
@@ -37,11 +39,11 @@ pub struct Interval {
     /// How sure that is, 0 to 1; `None` where no probability can be told.
     pub confidence: Option<f64>,
     /// How it was found.
-    pub method: &'static str,
+    pub method: Cow<'static, str>,
 }
 
 /// The signal that limits the load.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Limiting {
     /// Its name.
     pub signal: String,
@@ -65,7 +67,7 @@ pub(super) struct Finding {
 }
 
 /// A sustained breach that ended a `stress` search.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Breach {
     /// The last load that was healthy; 0 if none was.
     pub last_healthy: f64,
@@ -76,10 +78,10 @@ pub struct Breach {
 }
 
 /// What a search has found.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CapacityResult {
     /// The version of this shape: [`SCHEMA`].
-    pub schema: &'static str,
+    pub schema: Cow<'static, str>,
     /// How it was searched.
     pub strategy: Strategy,
     /// What load is counted in.

@@ -299,7 +299,7 @@ impl Search {
         // The first of those that were blamed most often.
         let limiting = self.blamed.values().rev().max_by_key(|limiting| limiting.alerts);
         CapacityResult {
-            schema: SCHEMA,
+            schema: SCHEMA.into(),
             strategy: self.settings.strategy,
             unit: self.settings.unit,
             outcome,

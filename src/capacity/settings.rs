@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     bisect::BisectSettings, equilibrium::EquilibriumSettings, observation::Missing,
@@ -25,7 +25,7 @@ pub const DEFAULT_SIGNAL: &str = "error_rate < 1%";
 const MOST_USERS: u64 = 10_000;
 
 /// How a capacity is searched.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, SettingValue)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, SettingValue)]
 #[serde(rename_all = "lowercase")]
 pub enum Strategy {
     /// The feedback loop.
@@ -38,7 +38,7 @@ pub enum Strategy {
 }
 
 /// What load is counted in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, SettingValue)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, SettingValue)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
     /// Users that run at the same time.

@@ -120,7 +120,7 @@ impl Stress {
             low: last_healthy,
             high: failed_at,
             confidence: None,
-            method: "the last load that was healthy and the first that was not",
+            method: "the last load that was healthy and the first that was not".into(),
         };
         Finding {
             interval: Some(interval),

@@ -21,6 +21,7 @@ use crate::{
 };
 
 pub(super) mod once;
+pub(super) mod searcher;
 pub(super) mod text;
 
 /// The run of a node, or of a cluster, as what a search puts its load on. Users go to the least

@@ -248,16 +248,20 @@ fn main_with(catalog: Catalog, arguments: impl IntoIterator<Item = OsString>) ->
                 }
             }
         }
-        Some(Verb::Capacity(flags)) => match flags.checked() {
-            Ok(options) => {
-                boot.log_unless_told = Some("warn");
-                on_node(catalog, boot, Work::Capacity(Box::new(options)))
+        Some(Verb::Capacity(flags)) => {
+            let api = flags.api.clone();
+            match (flags.checked(), api) {
+                (Ok(options), Some(api)) => remote::search(&catalog, &boot, api, options),
+                (Ok(options), None) => {
+                    boot.log_unless_told = Some("warn");
+                    on_node(catalog, boot, Work::Capacity(Box::new(options)))
+                }
+                (Err(faults), _) => {
+                    eprintln!("{faults}");
+                    Exit::BadUsage
+                }
             }
-            Err(faults) => {
-                eprintln!("{faults}");
-                Exit::BadUsage
-            }
-        },
+        }
         Some(Verb::Start) => on_node(catalog, boot, Work::Start),
         None | Some(Verb::Console) => on_node(catalog, boot, Work::Console),
     }

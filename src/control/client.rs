@@ -18,6 +18,7 @@ use super::api::{self, COMMAND, LIVE, STATUS};
 use crate::settings::Secret;
 
 mod address;
+mod capacity;
 mod operator;
 mod run;
 pub(super) mod verbs;

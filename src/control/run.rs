@@ -156,7 +156,16 @@ impl<H: Host> Work<H> {
                 trouble = self.host.broken() => return Err(trouble.into()),
             };
             self.act(action).await?;
-            let status = self.host.standing().await?;
+            let host = self.host.clone();
+            let status = tokio::select! {
+                status = host.standing() => status?,
+                // A node elsewhere may be away.
+                _ = self.signals.next() => {
+                    let action = self.interrupt();
+                    self.act(action).await?;
+                    continue;
+                }
+            };
             if all_gone(&status) {
                 break;
             }

@@ -39,7 +39,7 @@ impl CapacityResult {
             }
             _ => "No answer.".to_owned(),
         };
-        if let Some(Interval { low, high, confidence, .. }) = self.interval {
+        if let Some(Interval { low, high, confidence, .. }) = &self.interval {
             let [low, high] = [low, high].map(|end| unit.of((end * 10.0).round() / 10.0));
             let _ = match confidence {
                 Some(confidence) => write!(

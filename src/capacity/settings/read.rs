@@ -137,6 +137,25 @@ impl Given {
         }
     }
 
+    /// The same as pairs, of which nothing is missing: what a file says is among them.
+    ///
+    /// # Errors
+    /// A sentence, if there is a query that no pair can tell.
+    pub fn pairs(&self) -> Result<Vec<(String, String)>, String> {
+        let own = |(name, text): (&String, &String)| (name.clone(), text.clone());
+        let mut pairs: Vec<_> = self.texts.iter().map(own).collect();
+        pairs.extend(self.signals.iter().map(|(_, text)| ("signal".to_owned(), text.clone())));
+        // What cannot be read is told by `settings`.
+        for query in self.queries.iter().filter_map(|(_, query)| query.as_ref().ok()) {
+            if !query.alert {
+                let name = &query.name;
+                return Err(format!("query `{name}` is only to be shown: --api takes none such"));
+            }
+            pairs.push(("query".to_owned(), query.to_string()));
+        }
+        Ok(pairs)
+    }
+
     /// The settings.
     ///
     /// # Errors

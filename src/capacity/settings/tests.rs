@@ -174,3 +174,40 @@ fn faults_of_a_file_name_their_fields() {
     broken.file("max = ");
     assert!(!broken.settings().unwrap_err().0.is_empty());
 }
+
+/// What is handed to a node elsewhere is the same there.
+#[test]
+fn pairs_are_all_that_was_given() {
+    let mut given = Given::default();
+    given.file(
+        r#"
+        max = 250
+        signals = ["p95(login) < 150ms over 10s"]
+        [[queries]]
+        name = "5xx"
+        query = "sum(rate(http_5xx[1m])) > 0 or vector(0)"
+        threshold = 0.025
+        comparator = ">="
+        warm_up = "1m"
+        "#,
+    );
+    given.pair("strategy", "stress");
+    given.pair("signal", "error_rate < 5%");
+    given.pair("prometheus", "http://prometheus:9090");
+    given.pair("query", "cpu: avg(load) >= 0.85 after 90s");
+    let mut there = Given::default();
+    for (name, text) in given.pairs().unwrap() {
+        there.pair(&name, &text);
+    }
+    assert_eq!(there.settings(), given.settings());
+
+    let mut shown = Given::default();
+    shown.file(
+        "[[queries]]\nname = 'cpu'\nquery = 'avg(load)'\nthreshold = 1\ncomparator = '>='\n\
+         alert = false\n",
+    );
+    assert_eq!(
+        shown.pairs().unwrap_err(),
+        "query `cpu` is only to be shown: --api takes none such"
+    );
+}

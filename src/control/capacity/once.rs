@@ -10,16 +10,22 @@ use std::{
 use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{start, text};
+use super::{
+    searcher::{Searcher, run_report},
+    text,
+};
 use crate::{
-    capacity::{CapacityResult, CapacityStatus, Outcome, SearchSettings},
+    capacity::{CapacityResult, Outcome, SearchSettings},
     control::{
         command::Pair,
         exit::Exit,
         logging::Logs,
-        operations::{Operations, RunEnd},
+        operations::Operations,
         outputs::unwritable,
-        run::progress::Progress,
+        run::{
+            host::{Here, Trouble},
+            progress::Progress,
+        },
         signals::EndSignals,
     },
     measure::health::Trust,
@@ -38,6 +44,8 @@ pub(in crate::control) struct CapacityOptions {
     pub(in crate::control) settings: Vec<Pair>,
     /// How to search.
     pub(in crate::control) search: SearchSettings,
+    /// The same as it was given, for a node elsewhere.
+    pub(in crate::control) given: Vec<Pair>,
     /// Where the document goes.
     pub(in crate::control) json: Option<PathBuf>,
     /// Where the page goes.
@@ -55,12 +63,22 @@ pub(in crate::control) async fn search(
     logs: &Logs,
     answers: &mut impl Write,
 ) -> io::Result<Exit> {
-    search_until(EndSignals::listen()?, node, options, logs, answers).await
+    search_by(Here(node), options, logs, answers).await
+}
+
+/// As [`search`], by whoever makes the search.
+pub(in crate::control) async fn search_by(
+    searcher: impl Searcher,
+    options: CapacityOptions,
+    logs: &Logs,
+    answers: &mut impl Write,
+) -> io::Result<Exit> {
+    search_until(EndSignals::listen()?, searcher, options, logs, answers).await
 }
 
 pub(super) async fn search_until(
     mut signals: EndSignals,
-    node: impl Operations,
+    searcher: impl Searcher,
     options: CapacityOptions,
     logs: &Logs,
     answers: &mut impl Write,
@@ -73,86 +91,92 @@ pub(super) async fn search_until(
         return Ok(Exit::BadUsage);
     }
     let progress = Progress::new(logs);
-    let CapacityOptions { scenario, settings, search, json, html } = options;
     let begun = tokio::select! {
-        begun = start(&node, &scenario, settings, search) => begun,
+        begun = searcher.begin(&options) => begun,
         _ = signals.next() => {
-            progress.say("interrupted before the search had begun");
-            node.shutdown().await;
-            return Ok(Exit::Interrupted);
+            searcher.abandon().await;
+            let message = "interrupted before the search had begun".to_owned();
+            Err(Trouble { message, exit: Exit::Interrupted })
         }
     };
-    if let Err(refusal) = begun {
-        progress.say(&refusal.to_string());
-        node.shutdown().await;
-        return Ok(Exit::of_refusal(&refusal));
-    }
-    let (status, interrupted) = match watch(&node, &mut signals, &progress).await {
+    let watched = match begun {
+        Ok(()) => watch(&searcher, &mut signals, &progress).await,
+        Err(trouble) => Err(trouble),
+    };
+    let (result, interrupted) = match watched {
         Ok(seen) => seen,
-        Err(exit) => return Ok(exit),
+        Err(Trouble { message, exit }) => {
+            progress.say(&message);
+            searcher.give_up().await;
+            return Ok(exit);
+        }
     };
     drop(progress);
-    let exit = match &status.result {
-        Some(result) => {
-            let end = if interrupted { RunEnd::Interrupted } else { RunEnd::Complete };
-            let report = node.finish_report(end).await;
-            let exit = exit_of(result, interrupted, report.as_ref());
-            writeln!(answers, "{}", text::summary(result))?;
-            if let Some(report) = report.as_ref().filter(|_| exit == Exit::Invalid) {
-                let why = report.generator.reasons.join("; ");
-                writeln!(answers, "INVALID: the generator could not keep up: {why}")?;
-            }
-            answers.flush()?;
-            let page = html.map(|path| draw(&path, result, report.as_ref()));
-            let whole = json.map(|path| write(&path, result, &scenario, report.as_ref(), exit));
-            let faults: Vec<_> = page.into_iter().chain(whole).filter_map(Result::err).collect();
-            if faults.is_empty() {
-                exit
-            } else {
-                eprintln!("{}", faults.join("\n"));
-                Exit::Failed
-            }
-        }
+    let exit = match &result {
+        Some(result) => tell(&searcher, &options, result, interrupted, answers).await?,
         None => {
             eprintln!("the search has left nothing to tell");
             Exit::Failed
         }
     };
     tokio::select! {
-        () = node.shutdown() => {}
+        () = searcher.close() => {}
         _ = signals.next() => {}
     }
     Ok(exit)
 }
 
+/// Prints what was found and writes what else was asked for; answers with the exit code.
+async fn tell(
+    searcher: &impl Searcher,
+    options: &CapacityOptions,
+    result: &CapacityResult,
+    interrupted: bool,
+    answers: &mut impl Write,
+) -> io::Result<Exit> {
+    let report = run_report(searcher, interrupted).await;
+    let exit = exit_of(result, interrupted, report.as_ref());
+    writeln!(answers, "{}", text::summary(result))?;
+    if let Some(report) = report.as_ref().filter(|_| exit == Exit::Invalid) {
+        let why = report.generator.reasons.join("; ");
+        writeln!(answers, "INVALID: the generator could not keep up: {why}")?;
+    }
+    answers.flush()?;
+    let CapacityOptions { scenario, json, html, .. } = options;
+    let page = html.as_ref().map(|path| draw(path, result, report.as_ref()));
+    let whole = json.as_ref().map(|path| write(path, result, scenario, report.as_ref(), exit));
+    let faults: Vec<_> = page.into_iter().chain(whole).filter_map(Result::err).collect();
+    if faults.is_empty() {
+        return Ok(exit);
+    }
+    eprintln!("{}", faults.join("\n"));
+    Ok(Exit::Failed)
+}
+
 /// Waits for the end of the search, and says whether somebody interrupted it.
 async fn watch(
-    node: &impl Operations,
+    searcher: &impl Searcher,
     signals: &mut EndSignals,
     progress: &Progress,
-) -> Result<(CapacityStatus, bool), Exit> {
+) -> Result<(Option<CapacityResult>, bool), Trouble> {
     let mut interrupted = false;
-    let mut done = std::pin::pin!(node.desk().done());
+    let mut found = std::pin::pin!(searcher.found());
     let mut draws = interval(DRAW);
     draws.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            status = &mut done => return Ok((status, interrupted)),
+            result = &mut found => return Ok((result?, interrupted)),
             _ = signals.next() => {
                 if interrupted {
-                    progress.say("left");
-                    return Err(Exit::Interrupted);
+                    return Err(Trouble { message: "left".to_owned(), exit: Exit::Interrupted });
                 }
                 interrupted = true;
                 progress.say("the search stops and tells what it knows; once more leaves at once");
-                node.desk().ask_to_stop();
+                searcher.ask_to_stop().await;
             }
-            () = node.broken() => return Err(Exit::Failed),
             _ = draws.tick() => {
                 if let Some(width) = progress.width() {
-                    let line: String =
-                        text::line(&node.desk().status()).chars().take(width).collect();
-                    progress.show(format!("{line}\n{}", node.live(None, width).await));
+                    progress.show(searcher.look(width).await);
                 }
             }
         }

@@ -9,6 +9,7 @@ use crate::{
         exit::Exit,
         fake::Fake,
         logging::Logs,
+        run::host::Here,
         signals::{EndSignal, EndSignals},
     },
 };
@@ -87,6 +88,7 @@ fn options(pairs: &[(&str, &str)]) -> once::CapacityOptions {
     once::CapacityOptions {
         scenario: "idle".to_owned(),
         settings: Vec::new(),
+        given: given.pairs().unwrap(),
         search: given.settings().unwrap(),
         json: None,
         html: None,
@@ -95,10 +97,15 @@ fn options(pairs: &[(&str, &str)]) -> once::CapacityOptions {
 
 async fn search(node: &Fake, signals: EndSignals, pairs: &[(&str, &str)]) -> (Exit, String) {
     let mut answers = Vec::new();
-    let exit =
-        once::search_until(signals, node.clone(), options(pairs), &Logs::default(), &mut answers)
-            .await
-            .unwrap();
+    let exit = once::search_until(
+        signals,
+        Here(node.clone()),
+        options(pairs),
+        &Logs::default(),
+        &mut answers,
+    )
+    .await
+    .unwrap();
     (exit, String::from_utf8(answers).unwrap())
 }
 

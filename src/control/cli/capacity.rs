@@ -16,6 +16,7 @@ Examples:
   crowd capacity http --max 500 --strategy stress --with step=25 url=http://shop:8080/
   crowd capacity http --max 500 --prometheus http://prometheus:9090 \\
     --query '5xx: sum(rate(http_5xx[1m])) >= 0.5 after 60s' url=http://shop:8080/
+  crowd capacity http --max 20000 --api http://master:4000 --html answer.html url=http://shop:8080/
 
 A signal says what is healthy; a query says what is wrong. Without either, `error_rate < 1%` is
 watched. Ctrl-C stops the search and tells what is known; a second one leaves at once.
@@ -83,6 +84,11 @@ pub(super) struct CapacityFlags {
     /// Writes a page with charts to a file: the answer, the curve, and the run.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// The node with this API, http://HOST:PORT, makes the search with all nodes of its cluster,
+    /// instead of a node of its own. The token is CROWD_API_TOKEN, or stands in the file
+    /// CROWD_API_TOKEN_FILE names.
+    #[arg(long, value_name = "URL")]
+    pub(super) api: Option<String>,
 }
 
 impl CapacityFlags {
@@ -121,10 +127,17 @@ impl CapacityFlags {
                 faults.push(format!("`{key}` is given twice"));
             }
         }
+        let pairs = match given.pairs() {
+            Err(fault) if self.api.is_some() => {
+                faults.push(fault);
+                Vec::new()
+            }
+            pairs => pairs.unwrap_or_default(),
+        };
         match given.settings() {
             Ok(search) if faults.is_empty() => {
                 let Self { scenario, json, html, .. } = self;
-                Ok(CapacityOptions { scenario, settings, search, json, html })
+                Ok(CapacityOptions { scenario, settings, search, given: pairs, json, html })
             }
             Ok(_) => Err(faults.join("\n")),
             Err(wrong) => {

@@ -1,4 +1,5 @@
-//! `crowd attach`, `crowd eval`, `crowd status` and `crowd run --api`: what needs no node of its own.
+//! `crowd attach`, `crowd eval`, `crowd status`, `crowd run --api` and
+//! `crowd capacity --api`: what needs no node of its own.
 
 use std::io;
 
@@ -8,6 +9,7 @@ use super::{new_runtime, outcome};
 use crate::{
     control::{
         boot::{self, BootOptions},
+        capacity::once::{CapacityOptions, search_by},
         client::{ApiAddress, Client, There, verbs},
         exit::Exit,
         logging::Logs,
@@ -73,6 +75,18 @@ pub(super) fn run(catalog: &Catalog, options: &BootOptions, api: String, run: Ru
         let mut stdout = io::stdout();
         let colour = wants_colour(&stdout);
         run_by(There::new(client), run, &Logs::default(), &mut stdout, colour).await
+    })
+}
+
+/// Has a node make a capacity search, and sees it to its end.
+pub(super) fn search(
+    catalog: &Catalog,
+    options: &BootOptions,
+    api: String,
+    search: CapacityOptions,
+) -> Exit {
+    with_client(catalog, options, &NodeAsked { api: Some(api) }, |client| async move {
+        search_by(There::new(client), search, &Logs::default(), &mut io::stdout()).await
     })
 }
 

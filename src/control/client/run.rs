@@ -31,10 +31,10 @@ const LOOK: Duration = Duration::from_millis(200);
 /// How long a node may be away before the run is given up here.
 const AWAY: Duration = Duration::from_secs(30);
 
-/// How old what is shown of the run may be: each look costs the node a table of all actions.
+/// How old what is shown may be: each look costs the node a table of all actions.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// How many lines of the table of actions are shown.
+/// How many lines of each answer are shown.
 const LINES: usize = 16;
 
 /// The node that makes the run. Cheap to clone.
@@ -52,14 +52,17 @@ impl There {
     }
 
     /// Has a command carried out.
-    async fn command(&self, command: &Command) -> Result<Result<Done, Refused>, ClientFault> {
+    pub(super) async fn command(
+        &self,
+        command: &Command,
+    ) -> Result<Result<Done, Refused>, ClientFault> {
         let answer = self.client.command(&command.to_string()).await?;
         self.client.outcome(&answer)
     }
 
     /// Has a command carried out that does no harm if it is carried out twice: a node that is away
     /// for a moment is asked again.
-    async fn repeated(&self, command: &Command) -> Result<Done, Trouble> {
+    pub(super) async fn repeated(&self, command: &Command) -> Result<Done, Trouble> {
         let began = Instant::now();
         loop {
             match self.command(command).await {
@@ -84,20 +87,41 @@ impl There {
         }
     }
 
-    async fn look(&self, width: usize) -> String {
-        let (status, metrics) = (Command::Status, Command::Metrics { name: None });
-        let told = tokio::join!(self.command(&status), self.command(&metrics));
+    /// What these commands answer, one below the other, none wider than `width`; not asked for more
+    /// often than it need be.
+    pub(super) async fn shown(&self, commands: &[Command], width: usize) -> String {
+        let known = self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((at, text)) = known
+            && at.elapsed() < FRESH
+        {
+            return text;
+        }
         let mut lines = Vec::new();
-        for (told, most) in [(told.0, usize::MAX), (told.1, LINES)] {
-            match told {
-                Ok(Ok(done)) => lines.extend(done.text.lines().take(most).map(str::to_owned)),
+        for command in commands {
+            match self.command(command).await {
+                Ok(Ok(done)) => lines.extend(done.text.lines().take(LINES).map(str::to_owned)),
                 // Before the run has begun nothing is measured.
                 Ok(Err(_)) => {}
-                Err(fault) => return cut(&fault.to_string(), width),
+                Err(fault) => lines.push(fault.to_string()),
             }
         }
         let lines: Vec<_> = lines.iter().map(|line| cut(line, width)).collect();
-        lines.join("\n")
+        let text = lines.join("\n");
+        let shown = Some((Instant::now(), text.clone()));
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = shown;
+        text
+    }
+
+    /// Has something begun, which is not to be done twice.
+    pub(super) async fn start_with(&self, begin: &Command) -> Result<(), Trouble> {
+        match self.command(begin).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(refused)) => Err(refused.into()),
+            Err(fault @ (ClientFault::Unreachable(..) | ClientFault::NotCrowd(..))) => {
+                Err(Trouble { message: fault.to_string(), exit: Exit::Failed })
+            }
+            Err(fault) => Err(given_up(&fault)),
+        }
     }
 }
 
@@ -125,7 +149,7 @@ fn given_up(fault: &dyn Display) -> Trouble {
     Trouble { message, exit: Exit::Failed }
 }
 
-fn unreadable(fault: &dyn Display) -> Trouble {
+pub(super) fn unreadable(fault: &dyn Display) -> Trouble {
     let message =
         format!("what the node answers cannot be read, is it of another version? {fault}");
     Trouble { message, exit: Exit::Failed }
@@ -133,15 +157,7 @@ fn unreadable(fault: &dyn Display) -> Trouble {
 
 impl Host for There {
     async fn start(&self, scenario: &str, users: u64, settings: Vec<Pair>) -> Result<(), Trouble> {
-        let begin = Command::Do { scenario: scenario.to_owned(), users, settings };
-        match self.command(&begin).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(refused)) => Err(refused.into()),
-            Err(fault @ (ClientFault::Unreachable(..) | ClientFault::NotCrowd(..))) => {
-                Err(Trouble { message: fault.to_string(), exit: Exit::Failed })
-            }
-            Err(fault) => Err(given_up(&fault)),
-        }
+        self.start_with(&Command::Do { scenario: scenario.to_owned(), users, settings }).await
     }
 
     /// `init` may be under way there.
@@ -160,7 +176,8 @@ impl Host for There {
     }
 
     async fn stop(&self) {
-        let _ = self.command(&Command::Stop).await;
+        // Nothing else ends the run there.
+        let _ = self.repeated(&Command::Stop).await;
     }
 
     async fn ended(&self) -> Result<(), Trouble> {
@@ -176,16 +193,8 @@ impl Host for There {
     }
 
     async fn live(&self, left: Option<Duration>, width: usize) -> String {
-        let known = self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut text = match known {
-            Some((at, text)) if at.elapsed() < FRESH => text,
-            _ => {
-                let text = self.look(width).await;
-                let shown = Some((Instant::now(), text.clone()));
-                *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = shown;
-                text
-            }
-        };
+        let commands = [Command::Status, Command::Metrics { name: None }];
+        let mut text = self.shown(&commands, width).await;
         if let Some(left) = left {
             let left = Duration::from_secs(left.as_secs());
             text += &format!("\n{} left", humantime::format_duration(left));

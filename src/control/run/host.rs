@@ -59,7 +59,7 @@ pub(in crate::control) trait Host: Clone + Send {
 
 /// A node of this process, which ends with its run.
 #[derive(Debug, Clone)]
-pub(super) struct Here<N>(pub(super) N);
+pub(in crate::control) struct Here<N>(pub(in crate::control) N);
 
 impl<N: Operations> Host for Here<N> {
     async fn start(&self, scenario: &str, users: u64, settings: Vec<Pair>) -> Result<(), Trouble> {

@@ -108,7 +108,7 @@ fn chart(
 
 /// Where the capacity lies, as a band.
 fn interval(result: &CapacityResult, axis: &Scale) -> Markup {
-    let band = result.interval.map(|interval| {
+    let band = result.interval.as_ref().map(|interval| {
         let [from, to] = [interval.low, interval.high]
             .map(|load| if load.is_finite() { load } else { f64::MAX })
             .map(|load| axis.share(load).clamp(0.0, 1.0) * WIDTH);

@@ -2,15 +2,18 @@
 //! no search.
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    net::TcpListener,
-    thread,
+    fs,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
+use tempfile::TempDir;
 
-use crate::harness::{Cluster, PATIENCE, eventually};
+use crate::{
+    binary::{crowd, finish, stdout},
+    harness::{Cluster, PATIENCE, eventually},
+    web::Web,
+};
 
 /// How long a search may take.
 const SEARCH: Duration = Duration::from_secs(55);
@@ -56,38 +59,38 @@ fn a_search_goes_on_when_a_worker_dies() {
     assert!((35.0..=65.0).contains(&failed), "{result:#}");
 }
 
-/// A server that says yes to everybody.
-fn yes() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            thread::spawn(move || {
-                let lines = BufReader::new(stream.try_clone().unwrap()).lines();
-                for line in lines.map_while(Result::ok) {
-                    if line.is_empty() {
-                        // Whoever is gone is seen when the next line is read.
-                        let _ =
-                            (&stream).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-                    }
-                }
-            });
-        }
-    });
-    port
-}
-
-/// The rate is that of the whole cluster, not of each worker.
+/// The rate is that of the whole cluster, not of each worker; and the search of a cluster is one
+/// command, asked of a node that is not the master.
 #[test]
 fn a_rate_is_one_for_all_workers() {
     let cluster = Cluster::start(2);
-    let port = yes();
-    let began = Instant::now();
-    cluster.done(&format!(
-        "capacity start http url=http://127.0.0.1:{port}/ with unit=rate users=20 strategy=stress \
-         max=400 start=60 step=60 settle=3s window=3s tick=500ms signal=rate(request)<210/s"
-    ));
-    let result = result(&cluster, began);
+    let (web, folder) = (Web::start(), TempDir::new().unwrap());
+    let [json, html, search] =
+        ["answer.json", "answer.html", "search.toml"].map(|name| folder.path().join(name));
+    fs::write(&search, "start = 60\nstep = 60\nsignals = ['rate(request) < 210/s']\n").unwrap();
+    // Somebody else is the master.
+    cluster.done("do idle 0");
+    cluster.done("stop");
+    cluster.until("it is over", |status| status.state == "finished");
+    let mut command = crowd(folder.path());
+    command.args([
+        "capacity",
+        "http",
+        "--api",
+        &format!("http://{}", cluster.node("worker-2").api),
+    ]);
+    command.args(["--unit", "rate", "--users", "20", "--strategy", "stress", "--max", "400"]);
+    command.args(["--settle", "3s", "--window", "3s", "--with", "tick=500ms"]);
+    command.arg(format!("url=http://{}/", web.address)).arg("--search").arg(search);
+    command.arg("--json").arg(&json).arg("--html").arg(&html);
+    let output = finish(command, "");
+    // A machine that stands still is told, and is no matter here.
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{output:?}");
+    assert!(stdout(&output).contains("supports"), "{output:?}");
+    let page = fs::read_to_string(html).unwrap();
+    assert!(page.contains("worker-1") && page.contains("<svg"), "{page}");
+    assert_eq!(cluster.status().state, "idle");
+    let result: Value = serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap();
     assert_eq!(result["outcome"], "found", "{result:#}");
     // Counts come in by the second, so a window may be a little short; 210 of each worker would be
     // exceeded at 120.

@@ -19,6 +19,7 @@ mod http;
 mod process;
 mod shapes;
 mod target;
+mod web;
 
 mod capacity;
 mod churn;

@@ -2,14 +2,8 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
     process::{Command, Output, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
     thread,
     time::Duration,
 };
@@ -20,6 +14,7 @@ use tempfile::TempDir;
 use crate::{
     binary::{crowd, finish, stderr, stdout},
     harness::{Cluster, MASTER, PATIENCE, eventually},
+    web::Web,
 };
 
 /// A folder for the outputs of one command.
@@ -171,41 +166,14 @@ fn any_node_tells_the_result_of_the_last_run() {
     assert_eq!(cluster.status().state, "finished", "telling forgets nothing");
 }
 
-/// Answers every request with two letters, and counts them.
-fn serve() -> (SocketAddr, Arc<AtomicU64>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let requests = Arc::new(AtomicU64::new(0));
-    let count = requests.clone();
-    thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let count = count.clone();
-            thread::spawn(move || answer(stream, &count));
-        }
-    });
-    (address, requests)
-}
-
-fn answer(stream: TcpStream, count: &AtomicU64) {
-    let mut answers = stream.try_clone().unwrap();
-    for line in BufReader::new(stream).lines().map_while(Result::ok) {
-        if line.is_empty() {
-            count.fetch_add(1, Ordering::SeqCst);
-            if answers.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").is_err() {
-                return;
-            }
-        }
-    }
-}
-
 /// Arrivals that are iterations of users who are kept: exactly those of the plan, by users of all
 /// nodes, and never by more than there may be.
 #[test]
 fn iterations_arrive_by_the_plan_over_all_nodes() {
     let cluster = Cluster::start(2);
-    let (address, requests) = serve();
+    let web = Web::start();
     let folder = Folder::new();
-    let url = format!("url=http://{address}/");
+    let url = format!("url=http://{}/", web.address);
     let stages = "1s: 0/s -> 100/s max 8, 2s: 100/s max 8";
     let arguments = ["http", &url, "arrivals=iterations", "saturation=block", "--stages", stages];
     let output = folder.run(&cluster, MASTER, "run", &arguments);
@@ -214,7 +182,7 @@ fn iterations_arrive_by_the_plan_over_all_nodes() {
     let arrivals = &document["arrivals"];
     assert_eq!((&arrivals["scheduled"], &arrivals["started"]), (&250.into(), &250.into()));
     eventually("all were asked for", PATIENCE, || {
-        let found = requests.load(Ordering::SeqCst);
+        let found = web.requests();
         if found == 250 { Ok(()) } else { Err(found) }
     });
     assert_eq!(document["actions"]["request"]["count"], 250);
@@ -222,5 +190,5 @@ fn iterations_arrive_by_the_plan_over_all_nodes() {
     let nodes = document["nodes"].as_array().unwrap();
     assert!(nodes.iter().all(|node| node["users"]["started"].as_u64().unwrap() > 0), "{nodes:#?}");
     thread::sleep(Duration::from_millis(100));
-    assert_eq!(requests.load(Ordering::SeqCst), 250, "somebody asked after the end");
+    assert_eq!(web.requests(), 250, "somebody asked after the end");
 }
