@@ -23,7 +23,7 @@ const TURN: usize = 4_096;
 
 /// How long at least from one look at what is due to the next: at a high rate many arrivals are let in
 /// at each, and looking takes no core of its own.
-const FINEST: Duration = Duration::from_micros(250);
+const FINEST: Duration = Duration::from_micros(500);
 
 /// How long until it is looked again whether users may act.
 const FENCED: Duration = Duration::from_millis(20);

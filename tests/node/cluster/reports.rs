@@ -89,7 +89,7 @@ fn a_run_of_the_cluster_is_one_command() {
     // The next one finds an idle cluster; this one ends early, by a threshold, and asks a worker.
     assert_eq!(cluster.status().state, "idle");
     let arguments = ["echo", "--stages", "5m: 30/s", &target, "lifetime=500ms"];
-    let more = ["interval=50ms", "--threshold", "max(echo) < 1us abort; count(echo) > 5"];
+    let more = ["interval=50ms", "--threshold", "max(echo) < 1us abort after 2s; count(echo) > 5"];
     let output = folder.run(&cluster, "worker-2", "run", &[&arguments[..], &more].concat());
     assert_eq!(output.status.code(), Some(4), "{output:?}");
     let document = folder.document();
