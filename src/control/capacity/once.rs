@@ -104,10 +104,17 @@ pub(super) async fn search_until(
         Err(trouble) => Err(trouble),
     };
     let (result, interrupted) = match watched {
-        Ok(seen) => seen,
+        Ok(Some(seen)) => seen,
+        Ok(None) => {
+            progress.say("left");
+            return Ok(Exit::Interrupted);
+        }
         Err(Trouble { message, exit }) => {
             progress.say(&message);
-            searcher.give_up().await;
+            tokio::select! {
+                () = searcher.give_up() => {}
+                _ = signals.next() => {}
+            }
             return Ok(exit);
         }
     };
@@ -153,22 +160,23 @@ async fn tell(
     Ok(Exit::Failed)
 }
 
-/// Waits for the end of the search, and says whether somebody interrupted it.
+/// Waits for the end of the search, and says whether somebody interrupted it; `None` if somebody
+/// wants to leave at once.
 async fn watch(
     searcher: &impl Searcher,
     signals: &mut EndSignals,
     progress: &Progress,
-) -> Result<(Option<CapacityResult>, bool), Trouble> {
+) -> Result<Option<(Option<CapacityResult>, bool)>, Trouble> {
     let mut interrupted = false;
     let mut found = std::pin::pin!(searcher.found());
     let mut draws = interval(DRAW);
     draws.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            result = &mut found => return Ok((result?, interrupted)),
+            result = &mut found => return Ok(Some((result?, interrupted))),
             _ = signals.next() => {
                 if interrupted {
-                    return Err(Trouble { message: "left".to_owned(), exit: Exit::Interrupted });
+                    return Ok(None);
                 }
                 interrupted = true;
                 progress.say("the search stops and tells what it knows; once more leaves at once");

@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Client, ClientFault, Done, Refused};
 use crate::{
@@ -20,13 +20,16 @@ use crate::{
         operations::RunEnd,
         run::host::{Host, Trouble},
     },
-    node::Status,
+    node::{RunState, Status},
     refusal::{Code, Refusal},
     report::{RunReport, json, table::cut},
 };
 
 /// How often it is looked whether the run is over.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// How long an answer to `stop` is waited for, which is seen to its end there all the same.
+const ASKED: Duration = Duration::from_secs(2);
 
 /// How long a node may be away before the run is given up here.
 const AWAY: Duration = Duration::from_secs(30);
@@ -176,15 +179,19 @@ impl Host for There {
     }
 
     async fn stop(&self) {
-        // Nothing else ends the run there.
-        let _ = self.repeated(&Command::Stop).await;
+        let _ = timeout(ASKED, self.command(&Command::Stop)).await;
     }
 
     async fn ended(&self) -> Result<(), Trouble> {
-        while is_on(self.standing().await?.state) {
+        loop {
+            match self.standing().await?.state {
+                // It was not heard.
+                RunState::Running => self.stop().await,
+                state if !is_on(state) => return Ok(()),
+                _ => {}
+            }
             sleep(LOOK).await;
         }
-        Ok(())
     }
 
     /// Never: a node that is gone may come back.
