@@ -82,8 +82,10 @@ fn one_in_a_hundred_is_too_many_unless_somebody_says_otherwise() {
     assert_eq!(failing.len(), 1);
     assert_eq!(failing[0].sentence(), "threshold `error_rate(get) < 1%` failed: it was 1.0%");
     assert!(too_many_errors(&fewer, STRICT).is_empty());
-    let judged = Asked::of(false, ["p95 < 3ms", "error_rate(put) < 5%"]);
+    let asked = |name: &str, text: &str| Asked::of_settings(&[(name.into(), Some(text.into()))]);
+    let judged = asked("thresholds", "p95 < 3ms; error_rate(put) < 5%");
     assert!(judged.judged && too_many_errors(&most, judged).is_empty());
-    assert!(!Asked::of(false, ["p95 < 3ms", "check_rate > 99%"]).judged);
-    assert!(too_many_errors(&most, Asked::of(true, [])).is_empty());
+    assert!(!asked("thresholds", "p95 < 3ms; check_rate > 99%").judged);
+    assert!(too_many_errors(&most, asked("allow_errors", "true")).is_empty());
+    assert_eq!(asked("allow_errors", "false"), STRICT);
 }
