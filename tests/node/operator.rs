@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod binary;
+mod broken_target;
 mod compare;
 mod console_piped;
 mod console_pty;
