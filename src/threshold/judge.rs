@@ -224,14 +224,15 @@ impl Watch {
         // The middle of an interval decides, so that it does not matter if one ends a little early
         // or late.
         while let Some(oldest) = self.window.front()
-            && oldest.until.saturating_sub(oldest.span / 2) + time < now
+            && oldest.until.saturating_sub(oldest.span / 2).saturating_add(time) < now
         {
             self.tally.remove(oldest);
             self.window.pop_front();
         }
         let peak = self.window.iter().map(|piece| piece.peak).max();
         self.tally.set_peak(peak.unwrap_or_default());
-        let is_full = self.from.is_some_and(|from| now + half >= from.max(begun) + time);
+        let full = |from: Duration| now + half >= from.max(begun).saturating_add(time);
+        let is_full = self.from.is_some_and(full);
         if !on || !is_full {
             return;
         }
@@ -271,7 +272,7 @@ impl Watch {
         let Clock { now, begun } = clock;
         let from = match (scope, stage) {
             (Scope::Stage(_), None) => return false,
-            (_, Some((start, _))) => start + grace,
+            (_, Some((start, _))) => start.saturating_add(grace),
             (Scope::Run | Scope::Over(_), None) => grace,
         };
         let over = stage.is_some_and(|(_, end)| end <= now);
