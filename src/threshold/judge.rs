@@ -224,15 +224,14 @@ impl Watch {
         // The middle of an interval decides, so that it does not matter if one ends a little early
         // or late.
         while let Some(oldest) = self.window.front()
-            && oldest.until.saturating_sub(oldest.span / 2).saturating_add(time) < now
+            && oldest.until.saturating_sub(oldest.span / 2) + time < now
         {
             self.tally.remove(oldest);
             self.window.pop_front();
         }
         let peak = self.window.iter().map(|piece| piece.peak).max();
         self.tally.set_peak(peak.unwrap_or_default());
-        let full = |from: Duration| now + half >= from.max(begun).saturating_add(time);
-        let is_full = self.from.is_some_and(full);
+        let is_full = self.from.is_some_and(|from| now + half >= from.max(begun) + time);
         if !on || !is_full {
             return;
         }

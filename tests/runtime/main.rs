@@ -3,6 +3,7 @@
 
 mod admission;
 mod endings;
+mod endless_durations;
 mod init;
 mod iterating;
 mod iteration_rate;
