@@ -25,7 +25,7 @@ use super::{
 use crate::{
     scenario::{
         catalog::Catalog,
-        settings::{PROFILE, THRESHOLDS},
+        settings::{ALLOW_ERRORS, PROFILE, THRESHOLDS},
     },
     settings::NodeSettings,
     threshold::{ThresholdFaults, Thresholds},
@@ -165,6 +165,10 @@ struct RunFlags {
     /// does not ends with exit code 2.
     #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
     threshold: Vec<String>,
+    /// Accept errors, however many. Without it, and without a threshold that speaks of errors,
+    /// `error_rate < 1%` holds for each action.
+    #[arg(long)]
+    allow_errors: bool,
     #[command(flatten)]
     outputs: Outputs,
     /// The node with this API, http://HOST:PORT, makes the run with all nodes of its cluster, instead
@@ -278,6 +282,7 @@ impl RunFlags {
             profile,
             stages,
             threshold,
+            allow_errors,
             outputs,
             api: _,
         } = self;
@@ -306,6 +311,9 @@ impl RunFlags {
         let users = users.unwrap_or(0);
         if let Some(rate) = user_rate {
             settings.push(("user_rate".to_owned(), rate));
+        }
+        if allow_errors {
+            settings.push((ALLOW_ERRORS.to_owned(), true.to_string()));
         }
         for (at, (key, _)) in settings.iter().enumerate() {
             if settings[..at].iter().any(|(other, _)| other == key) {

@@ -202,6 +202,11 @@ impl Operations for Fake {
         })
     }
 
+    async fn stop_gracefully(&self) -> Result<(), Refusal> {
+        self.in_run(|inside| inside.log.push("stop gracefully".to_owned()))?;
+        self.stop().await
+    }
+
     async fn reset(&self) -> Result<(), Refusal> {
         self.with(|inside| {
             inside.state = RunState::Idle;

@@ -17,6 +17,7 @@ use crate::{
     refusal::{Code, Refusal},
     report::{
         Colour, RunReport,
+        findings::{self, Asked},
         live::{self, LiveAction, LiveView},
         metrics::render_metrics,
     },
@@ -73,6 +74,10 @@ impl Operations for Node {
 
     async fn stop(&self) -> Result<(), Refusal> {
         Node::stop(self).await
+    }
+
+    async fn stop_gracefully(&self) -> Result<(), Refusal> {
+        Node::stop_gracefully(self).await
     }
 
     async fn reset(&self) -> Result<(), Refusal> {
@@ -169,8 +174,11 @@ impl Operations for Node {
         let (Ok(status), Some(measure)) = (Node::status(self).await, self.measure().await) else {
             return String::new();
         };
-        let judged = (self.failing_thresholds(), self.generator().verdict);
-        live_view(status, &measure.snapshot(), judged, (left, width))
+        let measured = measure.snapshot();
+        let mut failing = self.failing_thresholds();
+        let settings = self.account().await.map(|account| account.settings).unwrap_or_default();
+        failing.extend(findings::failing(&measured.total, Asked::of_settings(&settings)));
+        live_view(status, &measured, (failing, self.generator().verdict), (left, width))
     }
 
     async fn finish_report(&self, end: RunEnd) -> Option<RunReport> {

@@ -121,6 +121,9 @@ pub trait Operations: Clone + Send + Sync + 'static {
     /// `stop`.
     fn stop(&self) -> impl Future<Output = Result<(), Refusal>> + Send;
 
+    /// `stop gracefully`: answers when it is under way.
+    fn stop_gracefully(&self) -> impl Future<Output = Result<(), Refusal>> + Send;
+
     /// `reset`.
     fn reset(&self) -> impl Future<Output = Result<(), Refusal>> + Send;
 

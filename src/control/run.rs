@@ -215,6 +215,7 @@ impl<H: Host> Work<H> {
         let action = self.ending.interrupt();
         self.progress.say(match action {
             Action::Nothing => "the run is ending already; once more leaves at once",
+            Action::Finish => "what is under way may finish; once more stops everybody",
             Action::Drain => "no more users, and all are told to stop; once more forces them",
             Action::Force => "users that do not end are killed in 2s; once more leaves at once",
             Action::Leave => "left",
@@ -237,6 +238,7 @@ impl<H: Host> Work<H> {
                     }
                 }
             }
+            Action::Finish => self.host.stop_gracefully().await,
             Action::Force => self.host.stop().await,
             Action::Leave => return Err(Cut::Left),
         }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, io, time::Duration};
 
-use crowd::{measure::Sample, moment, prelude::*};
+use crowd::{measure::Attempt, moment, prelude::*};
 use tokio::{
     io::AsyncWriteExt,
     net::{
@@ -44,8 +44,9 @@ pub(crate) struct Talk<'a> {
     left: u64,
     /// The number of the last message or answer.
     last_id: u64,
-    /// Messages that were neither answered nor came back: when they were due, and sent.
-    open: HashMap<u64, (Instant, Instant)>,
+    /// Messages that were neither answered nor came back. However the user ends, those that are left
+    /// count as unfinished.
+    open: HashMap<u64, Attempt<'a>>,
 }
 
 impl<'a> Talk<'a> {
@@ -118,9 +119,9 @@ impl<'a> Talk<'a> {
         let sentence = SENTENCES[rand::random_range(0..SENTENCES.len())];
         self.left -= 1;
         self.user.count("messages_sent", 1);
-        let sent = Instant::now();
+        let round_trip = self.user.begin("round-trip", due);
         let msg_id = self.send(to, sentence, None).await?;
-        self.open.insert(msg_id, (due, sent));
+        self.open.insert(msg_id, round_trip);
         Ok(())
     }
 
@@ -129,14 +130,8 @@ impl<'a> Talk<'a> {
         match frame {
             Frame::Message(Message { resp_to: Some(answered), .. }) => {
                 // An answer to nothing, or a second one, is not measured.
-                if let Some((due, sent)) = self.open.remove(&answered) {
-                    let now = Instant::now();
-                    let sample = Sample {
-                        service: now - sent,
-                        response: now - due.min(sent),
-                        failure: None,
-                    };
-                    self.user.measure().record("round-trip", sample);
+                if let Some(round_trip) = self.open.remove(&answered) {
+                    round_trip.end(None);
                     self.user.count("answers", 1);
                 }
             }

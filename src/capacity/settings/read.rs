@@ -43,6 +43,7 @@ pub const KEYS: &[&str] = &[
     "patience",
     "tick",
     "signal",
+    "allow_errors",
     "prometheus",
     "query",
 ];
@@ -197,6 +198,7 @@ impl Given {
             signals: Vec::new(),
             queries: Vec::new(),
         };
+        let allow_errors = read.value("allow_errors", false);
         let mut faults = read.faults;
         for (path, text) in signals {
             match text.parse() {
@@ -215,8 +217,9 @@ impl Given {
         if !faults.is_empty() {
             return Err(SearchFaults(faults));
         }
-        if settings.signals.is_empty() && settings.queries.is_empty() {
-            settings.signals.extend(DEFAULT_SIGNAL.parse::<OwnSignal>());
+        // A load at which nothing works is not carried, however fast it fails.
+        if !allow_errors && !settings.signals.iter().any(OwnSignal::speaks_of_errors) {
+            settings.signals.extend(DEFAULT_SIGNAL.parse().map(OwnSignal::of_each_action));
         }
         Ok(settings)
     }

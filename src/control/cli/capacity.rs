@@ -19,8 +19,8 @@ Examples:
     --query '5xx: sum(rate(http_5xx[1m])) >= 0.5 after 60s' url=http://shop:8080/
   crowd capacity http --max 20000 --api http://master:4000 --html answer.html url=http://shop:8080/
 
-A signal says what is healthy; a query says what is wrong. Without either, `error_rate < 1%` is
-watched. Ctrl-C stops the search and tells what is known; a second one leaves at once.
+A signal says what is healthy; a query says what is wrong. Unless a signal speaks of errors,
+`error_rate < 1%` of each action is watched too. Ctrl-C stops the search and tells what is known; a second one leaves at once.
 Exit codes: 0 found or not limited, 1 no answer, 3 the generator could not keep up, 5 interrupted,
 64 bad usage or configuration.";
 
@@ -48,6 +48,10 @@ pub(super) struct CapacityFlags {
     /// `error_rate < 1%`; may be given more than once.
     #[arg(long = "signal", value_name = "EXPR")]
     signals: Vec<String>,
+    /// Accept errors, however many. Without it, and without a signal that speaks of errors,
+    /// `error_rate < 1%` of each action has to hold beside the other signals.
+    #[arg(long)]
+    allow_errors: bool,
     /// A Prometheus server to ask.
     #[arg(long, value_name = "URL")]
     prometheus: Option<String>,
@@ -117,6 +121,9 @@ impl CapacityFlags {
         ];
         for (name, text) in flags {
             text.iter().for_each(|text| given.pair(name, text));
+        }
+        if self.allow_errors {
+            given.pair("allow_errors", "true");
         }
         self.signals.iter().for_each(|text| given.pair("signal", text));
         self.queries.iter().for_each(|text| given.pair("query", text));

@@ -182,6 +182,10 @@ impl Host for There {
         let _ = timeout(ASKED, self.command(&Command::Stop)).await;
     }
 
+    async fn stop_gracefully(&self) {
+        let _ = timeout(ASKED, self.command(&Command::StopGracefully)).await;
+    }
+
     async fn ended(&self) -> Result<(), Trouble> {
         loop {
             match self.standing().await?.state {

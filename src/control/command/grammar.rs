@@ -46,7 +46,9 @@ enum Words {
         count: u64,
         rest: Vec<String>,
     },
-    Stop,
+    Stop {
+        rest: Vec<String>,
+    },
     Reset,
     Set {
         #[arg(required = true, allow_hyphen_values = true)]
@@ -231,7 +233,13 @@ impl Words {
                 nothing_more("remove", rest)?;
                 Command::Remove { count, force, nodes }
             }
-            Self::Stop => Command::Stop,
+            Self::Stop { rest } => match rest.as_slice() {
+                [word] if word == "gracefully" => Command::StopGracefully,
+                rest => {
+                    nothing_more("stop", rest)?;
+                    Command::Stop
+                }
+            },
             Self::Reset => Command::Reset,
             Self::Set { settings } => {
                 let (settings, nodes) = words::split_nodes(&settings)?;

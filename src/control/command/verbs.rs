@@ -111,8 +111,9 @@ pub static VERBS: &[Verb] = &[
         parts: &[],
         about: "end the run",
         example: "stop",
-        forms: &["stop"],
-        details: "Nobody is admitted any more, everybody is told to stop and killed two seconds \
+        forms: &["stop [gracefully]"],
+        details: "`gracefully` first lets what is under way finish, for `graceful_stop` at the most, and \
+                  lets users begin nothing new. Nobody is admitted any more, everybody is told to stop and killed two seconds \
                   later, and then the scenario's `terminate` runs once.",
         group: Group::Run,
     },

@@ -38,6 +38,10 @@ pub(in crate::control) trait Host: Clone + Send {
     /// Ends it. Refused only if it ends already, which is no matter.
     async fn stop(&self);
 
+    /// Lets what is under way finish, and ends it then. Refused only if it ends already, which is no
+    /// matter.
+    async fn stop_gracefully(&self);
+
     /// Waits until it is over.
     async fn ended(&self) -> Result<(), Trouble>;
 
@@ -86,6 +90,10 @@ impl<N: Operations> Host for Here<N> {
 
     async fn stop(&self) {
         let _ = self.0.stop().await;
+    }
+
+    async fn stop_gracefully(&self) {
+        let _ = self.0.stop_gracefully().await;
     }
 
     async fn ended(&self) -> Result<(), Trouble> {

@@ -82,8 +82,9 @@ impl Core {
         // Before it begins its first arrivals are dealt.
         let elapsed = now.saturating_sub(self.began + began);
         let until = (now + LEAD).saturating_sub(self.began + began);
-        let over = plan.is_over(elapsed) && now >= self.began + began;
-        let rows = plan.deal(&mut dealt, until);
+        let cut = self.finish_by.is_some();
+        let over = cut || plan.is_over(elapsed) && now >= self.began + began;
+        let rows = if cut { Vec::new() } else { plan.deal(&mut dealt, until) };
         let pause = !plan.is_open(elapsed) && !plan.is_open(until);
         let members: Vec<Assignment> =
             self.workers(Part::is_begun).into_iter().map(|(assignment, _)| assignment).collect();
