@@ -107,7 +107,11 @@ fn a_rate_needs_a_time_and_no_time_is_for_ever() {
         .variable("CROWD_MASTER_TIMEOUT", "300000000000y")
         .variable("CROWD_DRAIN_TIMEOUT", "2y")
         .faults();
-    insta::assert_snapshot!(faults.join("\n"), @"");
+    insta::assert_snapshot!(faults.join("\n"), @r"
+    master_timeout = `300000000000y` (from CROWD_MASTER_TIMEOUT): more than a year, 365days
+    user_rate = `10` (from CROWD_USER_RATE): `10` is no rate: write 10/s or 10/min
+    drain_timeout = `2y` (from CROWD_DRAIN_TIMEOUT): more than a year, 365days
+    ");
 }
 
 #[test]
