@@ -1,4 +1,4 @@
-//! Pure: moments that are a duration away, whatever the duration. `Instant + Duration` panics where
+//! Moments that are a duration away, whatever the duration. `Instant + Duration` panics where
 //! the clock ends, and a timer cannot be set beyond it; what anybody may type has to be safe.
 
 use std::time::Duration;
