@@ -9,6 +9,7 @@ use serde::{
 use serde_json::Value;
 
 use super::rows::{Builder, FeederFaults, Rows, check_length};
+use crate::mark;
 
 /// The rows of a text. A text is a cell as it is, a number or a truth value as it is written, `null`
 /// is an empty cell, an array or an object is JSON. The keys of the first line name the columns.
@@ -17,7 +18,7 @@ use super::rows::{Builder, FeederFaults, Rows, check_length};
 /// Every fault, with its line.
 pub(super) fn parse(text: &str) -> Result<Rows, FeederFaults> {
     check_length(text.len() as u64)?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = mark::skipped(text);
     let mut builder = Builder::new(text.len());
     for (number, line) in (1..).zip(text.lines()) {
         if line.trim().is_empty() {

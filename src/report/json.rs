@@ -11,6 +11,7 @@ use super::{
     document::{RunReport, SCHEMA},
     file,
 };
+use crate::mark;
 
 pub use super::file::WriteError;
 
@@ -103,6 +104,7 @@ enum Fault {
 }
 
 fn parse(text: &str) -> Result<RunReport, Fault> {
+    let text = mark::skipped(text);
     #[derive(Deserialize)]
     struct Kind {
         schema: String,

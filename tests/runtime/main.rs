@@ -4,6 +4,7 @@
 mod admission;
 mod endings;
 mod graceful;
+mod endless_durations;
 mod init;
 mod iterating;
 mod iteration_rate;

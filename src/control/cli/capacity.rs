@@ -8,6 +8,7 @@ use super::pair;
 use crate::{
     capacity::settings::Given,
     control::{capacity::once::CapacityOptions, command::Pair},
+    mark,
 };
 
 pub(super) const CAPACITY_EXAMPLES: &str = "\
@@ -102,7 +103,7 @@ impl CapacityFlags {
         let mut faults = Vec::new();
         if let Some(path) = &self.search {
             match fs::read_to_string(path) {
-                Ok(text) => given.file(&text),
+                Ok(text) => given.file(mark::skipped(&text)),
                 Err(error) => faults.push(format!("--search {}: {error}", path.display())),
             }
         }

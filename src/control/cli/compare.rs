@@ -8,6 +8,7 @@ use super::say;
 use crate::{
     compare::{Change, Comparison, Options, Side, compare, render},
     control::{exit::Exit, table::wants_colour},
+    mark,
     report::{Colour, RunReport, document::SCHEMA},
 };
 
@@ -102,7 +103,7 @@ fn exit(comparison: &Comparison, even_if_invalid: bool) -> Exit {
 fn read(path: &Path) -> Result<RunReport, String> {
     let shown = path.display();
     let text = fs::read_to_string(path).map_err(|error| format!("`{shown}`: {error}"))?;
-    let value: serde_json::Value = serde_json::from_str(&text)
+    let value: serde_json::Value = serde_json::from_str(mark::skipped(&text))
         .map_err(|error| format!("`{shown}`: this is no JSON document: {error}"))?;
     // A document of another shape is told as that, not as the first field it lacks.
     match value.get("schema").and_then(serde_json::Value::as_str) {

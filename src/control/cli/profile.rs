@@ -36,7 +36,7 @@ pub(super) fn read(file: Option<&Path>, stages: Option<&str>) -> Result<Profile,
     let Some(path) = file else { return stages.unwrap_or_default().parse() };
     let text = fs::read_to_string(path)
         .map_err(|error| ProfileFaults(vec![format!("`{}`: {error}", path.display())]))?;
-    let json = path.extension().is_some_and(|extension| extension == "json");
+    let json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     Profile::read(&text, if json { Format::Json } else { Format::Toml })
 }
 

@@ -12,6 +12,7 @@ use super::{
     verbs::Verb, words,
 };
 use crate::{
+    mark,
     refusal::{Code, Refusal},
     suggestion::did_you_mean,
     user::UserId,
@@ -144,12 +145,13 @@ enum CapacityWords {
     Stop,
 }
 
-/// Reads a line of a console or a script; `None` if it is empty or only a comment (`# …`).
+/// Reads a line of a console or a script; `None` if it is empty or only a comment (`# …`). Before
+/// the first one of a script there may be a byte-order mark.
 ///
 /// # Errors
 /// As [`parse`].
 pub fn parse_line(line: &str) -> Result<Option<Command>, Refusal> {
-    let line = line.trim();
+    let line = mark::skipped(line).trim();
     if line.is_empty() || line.starts_with('#') { Ok(None) } else { parse(line).map(Some) }
 }
 
