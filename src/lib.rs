@@ -68,6 +68,7 @@ pub mod coordinator;
 pub mod failure;
 pub mod feed;
 pub mod iterate;
+mod json_fault;
 pub mod load;
 pub mod measure;
 pub mod node;

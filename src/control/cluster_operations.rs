@@ -22,7 +22,7 @@ use crate::{
     measure::{health::nodes::judge_nodes, window::Window},
     node::{Added, ClusterNode, RunState, SetOutcome, SettingView, Status, UserView},
     refusal::{Code, Refusal},
-    report::RunReport,
+    report::{RunReport, live::Screen},
     scenario::catalog::Catalog,
     throttle::Started,
     user::UserId,
@@ -307,9 +307,9 @@ impl Operations for ClusterNode {
         }
     }
 
-    async fn live(&self, left: Option<Duration>, width: usize) -> String {
+    async fn live(&self, left: Option<Duration>, screen: Screen) -> String {
         if !self.is_master() {
-            return self.node().live(left, width).await;
+            return self.node().live(left, screen).await;
         }
         match Operations::status(self).await {
             Ok(status) => {
@@ -318,7 +318,7 @@ impl Operations for ClusterNode {
                 let nodes = measured.health();
                 let nodes = nodes.iter().map(|(name, health)| (name.as_str(), health));
                 let generator = judge_nodes(nodes).verdict;
-                live_view(status, &measured.snapshot(), (failing, generator), (left, width))
+                live_view(status, &measured.snapshot(), (failing, generator), (left, screen))
             }
             Err(_) => String::new(),
         }

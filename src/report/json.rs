@@ -13,6 +13,7 @@ use super::{
 };
 
 pub use super::file::WriteError;
+use crate::json_fault;
 
 mod layout;
 
@@ -107,7 +108,7 @@ fn parse(text: &str) -> Result<RunReport, Fault> {
     struct Kind {
         schema: String,
     }
-    let wrong = |error: serde_json::Error| Fault::Content(error.to_string());
+    let wrong = |error: serde_json::Error| Fault::Content(json_fault::in_words(&error));
     // Another schema has other fields: what it is comes before what it lacks.
     let Kind { schema } = serde_json::from_str(text).map_err(wrong)?;
     if schema != SCHEMA {

@@ -7,7 +7,7 @@ use clap::Args;
 use super::pair;
 use crate::{
     capacity::settings::Given,
-    control::{capacity::once::CapacityOptions, command::Pair},
+    control::{capacity::once::CapacityOptions, command::Pair, outputs},
 };
 
 pub(super) const CAPACITY_EXAMPLES: &str = "\
@@ -134,14 +134,18 @@ impl CapacityFlags {
             }
             pairs => pairs.unwrap_or_default(),
         };
-        match given.settings() {
-            Ok(search) if faults.is_empty() => {
-                let Self { scenario, json, html, .. } = self;
+        let Self { scenario, json, html, .. } = self;
+        let files = [("--json", &json), ("--html", &html)];
+        let files = files.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?)));
+        let unwritable = outputs::faults(files);
+        let search = given.settings();
+        match search {
+            Ok(search) if faults.is_empty() && unwritable.is_empty() => {
                 Ok(CapacityOptions { scenario, settings, search, given: pairs, json, html })
             }
-            Ok(_) => Err(faults.join("\n")),
-            Err(wrong) => {
-                faults.extend(wrong.0);
+            search => {
+                faults.extend(search.err().map(|wrong| wrong.0).unwrap_or_default());
+                faults.extend(unwritable);
                 Err(faults.join("\n"))
             }
         }
