@@ -65,7 +65,7 @@ Examples:
   crowd run http url=http://localhost:8080/ --stages '30s: 0 -> 50, 1m: 50, 10s: 50 -> 0'
   crowd run http url=http://localhost:8080/ requests=1 --stages '1m: 10/s -> 200/s max 500'
   crowd run http url=http://localhost:8080/ --profile load.toml saturation=block
-  crowd run chat --users 200 --threshold 'p95(deliver) < 150ms abort after 30s'
+  crowd run chat --users 200 --threshold 'p95(round-trip) < 150ms abort after 30s'
   crowd run chat --users 200 --html result.html --junit result.xml
   crowd run chat --users 20000 --api http://master:4000 --html result.html
 
@@ -271,8 +271,8 @@ fn main_with(catalog: Catalog, arguments: impl IntoIterator<Item = OsString>) ->
             if let Some(Verb::Console(LossFlags { on_node_loss: Some(what) })) = verb {
                 boot.on_node_loss = Some(what);
             }
-            // Whoever types is told by the answers; only what goes wrong is news.
-            boot.log_unless_told = Some("warn");
+            // Whoever types is told by the answers; what happens besides is news.
+            boot.log_unless_told = Some("info,crowd::answered=warn");
             on_node(catalog, boot, Work::Console)
         }
     }

@@ -178,10 +178,12 @@ pub(super) fn scenario(f: &mut fmt::Formatter<'_>, scenario: &ScenarioView) -> f
 
 /// What may stand behind a setting's `=`.
 fn facts(setting: &DeclarationView) -> String {
-    let mut facts = vec![setting.r#type.clone()];
-    if !setting.allowed.is_empty() {
-        facts.push(format!("one of {}", setting.allowed.join(" | ")));
-    }
+    let allowed = setting.allowed.join(" | ");
+    let mut facts = vec![match setting.r#type.as_str() {
+        kind if allowed.is_empty() => kind.to_owned(),
+        "choice" => format!("one of {allowed}"),
+        kind => format!("{kind}, one of {allowed}"),
+    }];
     facts.push(match &setting.default {
         Some(text) if text.is_empty() => "default \"\"".to_owned(),
         Some(text) => format!("default {text}"),
