@@ -165,7 +165,7 @@ impl Terminal {
     fn screen(&self) -> Screen {
         let screen = self.emulator.screen();
         let rows: Vec<_> =
-            screen.rows(0, screen.size().1).map(|row| row.trim_end().to_owned()).collect();
+            screen.rows(0, screen.size().1.get()).map(|row| row.trim_end().to_owned()).collect();
         let cursor = rows[usize::from(screen.cursor_position().0)].clone();
         Screen { cursor, text: rows.join("\n").trim_end().to_owned() }
     }

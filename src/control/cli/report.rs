@@ -60,8 +60,8 @@ pub(super) fn make(catalog: &Catalog, options: &BootOptions, flags: &ReportFlags
     if flags.outputs.is_empty() {
         let mut stdout = io::stdout();
         let colour = if wants_colour(&stdout) { Colour::Ansi } else { Colour::Plain };
-        print_summary(&mut stdout, &text::summary(&report, colour));
-        return Exit::Passed;
+        let printed = print_summary(&mut stdout, &text::summary(&report, colour));
+        return if printed { Exit::Passed } else { Exit::Failed };
     }
     let faults = flags.outputs.write(&report);
     faults.iter().for_each(|fault| complain(&fault));

@@ -194,12 +194,14 @@ fn facts(setting: &DeclarationView) -> String {
     facts.join("; ")
 }
 
-/// The paragraphs and list items of a text, each on one line; empty ones between them.
+/// The paragraphs and list items of a text, each on one line. A paragraph ends with a line that ends
+/// a sentence.
 fn paragraphs(text: &str) -> Vec<String> {
     let mut paragraphs: Vec<String> = Vec::new();
     for line in text.lines().map(str::trim) {
         let goes_on = !line.is_empty() && !line.starts_with(['-', '*']);
-        match paragraphs.last_mut().filter(|last| goes_on && !last.is_empty()) {
+        let open = |last: &&mut String| !last.is_empty() && !last.ends_with(['.', ':']);
+        match paragraphs.last_mut().filter(|last| goes_on && open(last)) {
             Some(last) => {
                 last.push(' ');
                 last.push_str(line);
