@@ -58,7 +58,10 @@ impl Outputs {
 
     /// Writes what is asked for; answers with what could not be.
     pub(super) fn write(&self, report: &RunReport) -> Vec<file::WriteError> {
-        let written = self.asked().map(|(_, path, render)| {
+        let mut asked: Vec<_> = self.asked().collect();
+        // A pipe may keep whoever writes to it waiting, for ever if nobody reads.
+        asked.sort_by_key(|(_, path, _)| !matches!(Place::of(path), Ok(Place::File(_))));
+        let written = asked.into_iter().map(|(_, path, render)| {
             let text = render(report)
                 .map_err(|source| file::WriteError { path: path.to_owned(), source })?;
             file::write(path, &text)

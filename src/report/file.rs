@@ -91,20 +91,20 @@ pub fn write(path: &Path, text: &str) -> Result<(), WriteError> {
     let place = Place::of(path).map_err(io::Error::other);
     let written = place.and_then(|place| match place {
         Place::File(file) => replace(&file, text.as_bytes()),
-        Place::Stdout => {
-            let mut stdout = io::stdout().lock();
-            match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-                // Whoever closes the pipe early wants no more of it.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-                written => written,
-            }
+        Place::Stdout => pour(io::stdout().lock(), text),
+        Place::Stream => {
+            File::options().write(true).open(path).and_then(|stream| pour(stream, text))
         }
-        Place::Stream => File::options()
-            .write(true)
-            .open(path)
-            .and_then(|mut all| all.write_all(text.as_bytes())),
     });
     written.map_err(|source| WriteError { path: path.to_owned(), source })
+}
+
+fn pour(mut stream: impl Write, text: &str) -> io::Result<()> {
+    match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
+        // Whoever closes a pipe early wants no more of it.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 /// Where a file will be that does not exist yet: dangling links are followed.

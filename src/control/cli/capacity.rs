@@ -19,7 +19,7 @@ Examples:
   crowd capacity http --max 20000 --api http://master:4000 --html answer.html url=http://shop:8080/
 
 A signal says what is healthy; a query says what is wrong. Without either, `error_rate < 1%` is
-watched. Ctrl-C stops the search and tells what is known; a second one leaves at once.
+watched. Ctrl-C stops the search and tells what is known; a second one does so at once.
 Exit codes: 0 found or not limited, 1 no answer, 3 the generator could not keep up, 5 interrupted,
 64 bad usage or configuration.";
 
