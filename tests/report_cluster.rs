@@ -24,7 +24,7 @@ fn ms(millis: u64) -> Duration {
 fn healthy(cpu: f64) -> HealthSummary {
     HealthSummary {
         samples: 60,
-        cores: 4,
+        cores: 4.0,
         cpu_mean: cpu / 2.0,
         cpu_max: cpu,
         memory_max: 48 << 20,

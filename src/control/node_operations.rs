@@ -153,8 +153,7 @@ impl Operations for Node {
     }
 
     async fn metrics(&self, name: Option<&str>) -> Result<MetricsView, Refusal> {
-        let measured = self.measure().await.map(|measure| measure.snapshot());
-        metrics_view(measured.zip(self.report(false).await), name)
+        metrics_view(self.snapshot().await.zip(self.report(false).await), name)
     }
 
     fn desk(&self) -> &Desk {
@@ -162,15 +161,15 @@ impl Operations for Node {
     }
 
     async fn measured(&self) -> Option<Window> {
-        Some(self.measure().await?.snapshot().total)
+        Some(self.snapshot().await?.total)
     }
 
     async fn live(&self, left: Option<Duration>, width: usize) -> String {
-        let (Ok(status), Some(measure)) = (Node::status(self).await, self.measure().await) else {
+        let (Ok(status), Some(measured)) = (Node::status(self).await, self.snapshot().await) else {
             return String::new();
         };
         let judged = (self.failing_thresholds(), self.generator().verdict);
-        live_view(status, &measure.snapshot(), judged, (left, width))
+        live_view(status, &measured, judged, (left, width))
     }
 
     async fn finish_report(&self, end: RunEnd) -> Option<RunReport> {

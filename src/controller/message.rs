@@ -224,8 +224,10 @@ pub(crate) enum ControllerMessage {
     Remove { count: u64, force: bool, reply: Reply<u64> },
     /// `stop`; answered at once if users have to leave first, else when the run is over.
     Stop { reply: Reply<()> },
-    /// `reset`.
+    /// `reset`; answered when the node is idle.
     Reset { reply: Reply<()> },
+    /// From the task that ended what was left of a run that is being forgotten.
+    Cleared,
     /// `set`; answered when the scenario's hooks are over.
     Set { given: Vec<(String, String)>, reply: Reply<SetOutcome> },
     /// Whether `set` would be done; changes nothing.
