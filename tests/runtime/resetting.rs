@@ -12,15 +12,17 @@ async fn a_run_that_is_asked_for_meanwhile_keeps_its_user_rate() {
     let node = node(Catalog::new().with::<Waits>()).await;
     // The action of a coordinator takes a second, and `reset` waits for it.
     node.coordinators().start("slow", slow(), Timeout::Never).await.unwrap();
-    let other = node.clone();
-    let reset = tokio::spawn(async move { other.reset().await });
-    let refused = eventually("`do` is refused while a reset goes on", || async {
-        node.start_run("waits", 3, vec![]).await.err()
-    });
-    let refusal = refused.await;
+    let mut reset = Box::pin(node.reset());
+    tokio::select! {
+        biased;
+        done = &mut reset => panic!("it is done at once: {done:?}"),
+        // It was asked for, and takes a second.
+        () = tokio::task::yield_now() => {}
+    }
+    let refusal = node.start_run("waits", 3, vec![]).await.unwrap_err();
     assert_eq!(refusal.code, Code::InvalidStatus);
     assert_eq!(refusal.message, "`do` needs the run to be idle, and it is being reset");
-    reset.await.unwrap().unwrap();
+    reset.await.unwrap();
     node.start_run("waits", 3, vec![]).await.unwrap();
     running(&node, 3).await;
     assert!(node.throttles().get("user_rate").is_ok());
