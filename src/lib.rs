@@ -61,6 +61,7 @@
 // So that `#[derive(Settings)]`, which names `::crowd`, works inside this crate too.
 extern crate self as crowd;
 
+mod aside;
 pub mod capacity;
 mod cluster;
 pub mod compare;

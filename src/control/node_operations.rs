@@ -158,8 +158,7 @@ impl Operations for Node {
     }
 
     async fn metrics(&self, name: Option<&str>) -> Result<MetricsView, Refusal> {
-        let measured = self.measure().await.map(|measure| measure.snapshot());
-        metrics_view(measured.zip(self.report(false).await), name)
+        metrics_view(self.snapshot().await.zip(self.report(false).await), name)
     }
 
     fn desk(&self) -> &Desk {
@@ -167,14 +166,13 @@ impl Operations for Node {
     }
 
     async fn measured(&self) -> Option<Window> {
-        Some(self.measure().await?.snapshot().total)
+        Some(self.snapshot().await?.total)
     }
 
     async fn live(&self, left: Option<Duration>, screen: Screen) -> String {
-        let (Ok(status), Some(measure)) = (Node::status(self).await, self.measure().await) else {
+        let (Ok(status), Some(measured)) = (Node::status(self).await, self.snapshot().await) else {
             return String::new();
         };
-        let measured = measure.snapshot();
         let mut failing = self.failing_thresholds();
         let settings = self.account().await.map(|account| account.settings).unwrap_or_default();
         failing.extend(findings::failing(&measured.total, Asked::of_settings(&settings)));

@@ -2,18 +2,25 @@
 
 use std::{
     fmt,
+    future::poll_fn,
+    pin::Pin,
     sync::{
         OnceLock,
         atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
-use tokio::{sync::Notify, task::AbortHandle, time::Instant};
+use tokio::{
+    sync::Notify,
+    task::AbortHandle,
+    time::{Instant, Sleep, sleep_until},
+};
 
 use super::{
     id::UserId,
-    mailbox::{Mail, Mailbox},
+    mailbox::{Mail, Mailbox, Undelivered},
 };
 use crate::scenario::Message;
 
@@ -191,21 +198,54 @@ impl UserCore {
 
     /// The next message, or `None` when the user stops and `until_stopped` is asked for.
     pub(crate) async fn receive<M: Message>(&self, until_stopped: bool) -> Option<Mail<M>> {
-        self.wait_for(|| match self.mailbox.pop() {
+        let ready = || match self.mailbox.pop(Instant::now) {
             Some(mail) => Some(Some(mail)),
             None if until_stopped && self.is_stopping() => Some(None),
             None => None,
-        })
-        .await
+        };
+        // In a box, and made when it is needed: most users never wait for one.
+        let mut timer: Option<Pin<Box<Sleep>>> = None;
+        loop {
+            if let Some(value) = ready() {
+                return value;
+            }
+            let notified = self.wake.notified();
+            tokio::pin!(notified);
+            // Listen before looking again, so that a wake in between is not lost.
+            notified.as_mut().enable();
+            if let Some(value) = ready() {
+                return value;
+            }
+            match (self.mailbox.next_due::<M>(), &mut timer) {
+                (None, _) => timer = None,
+                (Some(due), Some(timer)) => timer.as_mut().reset(due),
+                (Some(due), None) => timer = Some(Box::pin(sleep_until(due))),
+            }
+            poll_fn(|cx| match (notified.as_mut().poll(cx), &mut timer) {
+                (Poll::Pending, Some(timer)) => timer.as_mut().poll(cx),
+                (poll, _) => poll,
+            })
+            .await;
+        }
     }
 
-    /// Puts a message into the mailbox; says whether the user was still there to get it.
-    pub(crate) fn deliver<M: Message>(&self, mail: Mail<M>) -> bool {
-        let delivered = self.mailbox.push(mail);
-        if delivered {
-            self.wake.notify_waiters();
-        }
-        delivered
+    /// Puts a message into the mailbox.
+    pub(crate) fn deliver<M: Message>(&self, mail: Mail<M>) -> Result<(), Undelivered> {
+        self.mailbox.push(mail, Instant::now)?;
+        self.wake.notify_waiters();
+        Ok(())
+    }
+
+    /// Leaves a message for later in the mailbox.
+    pub(crate) fn deliver_at<M: Message>(
+        &self,
+        due: Instant,
+        mail: Mail<M>,
+    ) -> Result<(), Undelivered> {
+        self.mailbox.push_later(due, mail)?;
+        // Whoever receives has to wake earlier now, perhaps.
+        self.wake.notify_waiters();
+        Ok(())
     }
 
     /// Waits until `ready` answers; it is asked again after every wake.
