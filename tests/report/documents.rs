@@ -457,6 +457,8 @@ fn action(service: &Timing, response: &Timing, failed: u64, seconds: f64) -> Act
     ActionReport {
         count: service.count(),
         failed,
+        unfinished: 0,
+        phases: BTreeMap::new(),
         clamped: 0,
         rate: service.count() as f64 / seconds,
         service: distribution(service),
@@ -477,6 +479,7 @@ fn failure(
         action: action.map(str::to_owned),
         reason: reason.to_owned(),
         count,
+        example: None,
     }
 }
 
