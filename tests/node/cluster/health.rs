@@ -33,9 +33,14 @@ fn the_slots_of_nodes_add_up_to_those_of_the_cluster() {
         .filter(|node| !node["generator"].is_null())
         .map(|node| slots(&node["generator"]))
         .collect();
-    assert_eq!(each.iter().sum::<u64>(), 30, "{each:?}");
-    assert_eq!(slots(&report["generator"]), 30);
-    assert!(each.iter().all(|slots| *slots < 30), "{each:?}");
+    let throttles = report["throttles"].as_array().unwrap();
+    let granted: u64 = throttles.iter().map(|throttle| throttle["granted"].as_u64().unwrap()).sum();
+    assert!(granted >= 30 && each.len() == 3, "{throttles:?}, {each:?}");
+    let sum = each.iter().sum::<u64>();
+    assert_eq!(slots(&report["generator"]), sum);
+    // What was let through while users were told to stop is not judged.
+    assert!(sum <= granted && sum * 10 >= granted * 9, "{each:?} of {granted}");
+    assert!(each.iter().all(|slots| *slots * 2 < granted), "{each:?} of {granted}");
     // A fraction where there is a quota, and never nothing.
     assert!(report["generator"]["cores"].as_f64().unwrap() > 0.0);
 }
@@ -46,11 +51,11 @@ fn a_frozen_master_stops_no_measuring() {
     let cluster = Cluster::start(2);
     cluster.echo(20, "interval=50ms");
     cluster.until_acting(1..=20, Duration::from_secs(1), PATIENCE);
-    thread::sleep(Duration::from_secs(2));
+    thread::sleep(Duration::from_secs(3));
     cluster.node(MASTER).signal("-STOP");
     thread::sleep(Duration::from_millis(2_500));
     cluster.node(MASTER).signal("-CONT");
-    thread::sleep(Duration::from_secs(3));
+    thread::sleep(Duration::from_secs(4));
     let report = result(&cluster);
     let counts = numbers(&report["series"]["actions"]["echo"]["count"]);
     // Those of the first and last two seconds are not full ones.
