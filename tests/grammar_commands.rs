@@ -223,3 +223,11 @@ fn empty_lines_and_comments_are_nothing() {
     assert_refused("set 'a=1", Code::BadUsage, "not closed");
     assert_refused("set a=\0", Code::BadUsage, "NUL");
 }
+
+#[test]
+fn a_console_is_left_by_either_word() {
+    assert_eq!(parse("quit"), Ok(Command::Quit));
+    assert_eq!(parse("exit"), Ok(Command::Quit));
+    assert_eq!(parse("help exit"), parse("help quit"));
+    assert!(parse("exit now").unwrap_err().message.contains("`quit`"));
+}

@@ -67,7 +67,12 @@ fn report() -> RunReport {
         series: Default::default(),
         throttles: vec![ThrottleRow { name: "get".to_owned(), ..ThrottleRow::default() }],
         coordinators: vec![CoordinatorRow { name: "pairs".to_owned(), ..Default::default() }],
-        health: HealthSummary { samples: 10, cores: 2, cpu_mean: 0.5, ..HealthSummary::default() },
+        health: HealthSummary {
+            samples: 10,
+            cores: 2.0,
+            cpu_mean: 0.5,
+            ..HealthSummary::default()
+        },
         nodes: Vec::new(),
         gaps: Vec::new(),
     })

@@ -81,7 +81,7 @@ fn scenarios_are_described() {
     let mut one = crowd(state.path());
     one.args(["scenarios", "idle"]);
     let one = stdout(&finish(one, ""));
-    for word in ["lifetime", "user_rate", "1200/min", "SETTING", "DEFAULT"] {
+    for word in ["lifetime", "user_rate", "default 1200/min", "Settings:"] {
         assert!(one.contains(word), "no {word}: {one}");
     }
     let mut none = crowd(state.path());
@@ -89,4 +89,19 @@ fn scenarios_are_described() {
     let none = finish(none, "");
     assert_eq!(none.status.code(), Some(64));
     assert!(stderr(&none).contains("did you mean `idle`?"), "{}", stderr(&none));
+}
+
+#[test]
+fn what_a_command_answers_is_not_logged_as_well() {
+    let state = TempDir::new().unwrap();
+    let script = "do idle 1 user_rate=unlimited\nset user_rate=5/s\nstop\nwait 30s\nexit\nlaunch\n";
+    let mut usual = crowd(state.path());
+    usual.env_remove("CROWD_LOG");
+    let output = finish(usual, script);
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+    // Who asks for it has it.
+    let mut asked = crowd(state.path());
+    asked.env("CROWD_LOG", "info");
+    let log = stderr(&finish(asked, script));
+    assert!(log.contains("crowd.controller.state") && log.contains("crowd.config.update"), "{log}");
 }

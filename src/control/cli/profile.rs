@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::say;
 use crate::{
-    control::exit::Exit,
+    control::{exit::Exit, tell::complain},
     profile::{Format, Profile, ProfileFaults, draw},
 };
 
@@ -49,7 +49,7 @@ pub(super) fn draw_it(flags: &ProfileFlags) -> Exit {
             Exit::Passed
         }
         Err(faults) => {
-            eprintln!("{faults}");
+            complain(&faults);
             Exit::BadUsage
         }
     }

@@ -9,7 +9,8 @@ use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
 use super::{
     CapacityCommand, Command, CoordinatorCommand, RateText, ThrottleCommand, USERS_SHOWN,
-    verbs::Verb, words,
+    verbs::{EXIT, Verb},
+    words,
 };
 use crate::{
     mark,
@@ -96,6 +97,7 @@ enum Words {
         #[arg(value_parser = Verb::find)]
         verb: Option<&'static Verb>,
     },
+    #[command(alias = EXIT)]
     Quit,
 }
 
