@@ -48,7 +48,15 @@ fn a_rate_without_a_time_is_refused_with_both_readings() {
                   throttle rate x unlimited\nset user_rate=600\nset user_rate=0\nstop\n";
     let output = finish(crowd(state.path()), script);
     assert_eq!(output.status.code(), Some(1));
-    insta::assert_snapshot!(stderr(&output), @"");
+    insta::assert_snapshot!(stderr(&output), @r"
+    line 1: `user_rate` = `10`: `10` is no rate: write 10/s or 10/min [parameters-verification-failed]
+    line 2: `iteration_rate` = `10`: `10` is no rate: write 10/s or 10/min [parameters-verification-failed]
+    line 4: `10` is no rate: write 10/s or 10/min [invalid-throttle]
+    line 6: `0.5` is no rate: write 0.5/s or 0.5/min [invalid-throttle]
+    line 7: `10` is no rate: write 10/s or 10/min [invalid-throttle]
+    line 8: `20` is no rate: write 20/s or 20/min [invalid-throttle]
+    line 10: `user_rate` = `600`: `600` is no rate: write 600/s or 600/min [parameters-verification-failed]
+    ");
 }
 
 #[test]

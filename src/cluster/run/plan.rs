@@ -121,8 +121,9 @@ impl PartPlan {
 
     /// Whether it has told of everything that was dealt to it, and nobody lives there.
     pub(crate) fn is_done(&self) -> bool {
+        // A stage of which nothing was its own has no tally.
         let all = |(stage, dealt): (&usize, &u64)| {
-            self.told.tallies.0.get(stage).is_some_and(|tally| tally.scheduled >= *dealt)
+            self.told.tallies.0.get(stage).map_or(0, |tally| tally.scheduled) >= *dealt
         };
         self.over
             && self.told.heard >= self.message
