@@ -4,6 +4,8 @@ use std::{any::Any, error::Error, fmt, io};
 
 use serde::{Deserialize, Serialize};
 
+mod class;
+
 use crate::{coordinator::AddError, refusal::Refusal, throttle::ThrottleStopped, user::SendError};
 
 /// Whose failure it is. A load test that cannot tell these apart measures nothing.
@@ -39,6 +41,9 @@ impl fmt::Display for Owner {
 pub struct Failure {
     owner: Owner,
     reason: String,
+    /// One case of it, with what the reason leaves out.
+    #[serde(default)]
+    example: Option<Box<str>>,
     /// Not a failure at all: the user gave up what it did because it was told to stop.
     stopped: bool,
 }
@@ -52,17 +57,38 @@ pub struct Stopped;
 impl Failure {
     /// A failure of the system under test.
     pub fn target(reason: impl Into<String>) -> Self {
-        Self { owner: Owner::Target, reason: reason.into(), stopped: false }
+        Self::of(Owner::Target, reason.into())
     }
 
     /// A failure of the scenario's own code.
     pub fn scenario(reason: impl Into<String>) -> Self {
-        Self { owner: Owner::Scenario, reason: reason.into(), stopped: false }
+        Self::of(Owner::Scenario, reason.into())
     }
 
     /// A failure of the machine that makes the load.
     pub fn generator(reason: impl Into<String>) -> Self {
-        Self { owner: Owner::Generator, reason: reason.into(), stopped: false }
+        Self::of(Owner::Generator, reason.into())
+    }
+
+    fn of(owner: Owner, text: String) -> Self {
+        match class::of(&text) {
+            Some(reason) => Self { owner, reason, example: Some(text.into()), stopped: false },
+            None => Self { owner, reason: text, example: None, stopped: false },
+        }
+    }
+
+    /// The same with an example: what happened this time, with the ids, addresses and times that the
+    /// reason leaves out. Of failures that are counted together one example is kept.
+    #[must_use]
+    pub fn with_example(mut self, example: impl Into<String>) -> Self {
+        let example = example.into();
+        self.example = (example != self.reason).then(|| example.into());
+        self
+    }
+
+    /// What happened this time.
+    pub fn example(&self) -> Option<&str> {
+        self.example.as_deref()
     }
 
     /// Whether this only says that the user was told to stop.
@@ -75,7 +101,8 @@ impl Failure {
         self.owner
     }
 
-    /// What went wrong. Keep it free of ids and times: equal reasons are counted together.
+    /// What went wrong, as a class: equal reasons are counted together. Addresses, ids and times in the
+    /// text that it was made of stand as `#`; the text itself is the example then.
     pub fn reason(&self) -> &str {
         &self.reason
     }
@@ -100,7 +127,7 @@ impl<E: Error + 'static> From<E> for Failure {
             Owner::Target
         };
         let stopped = any.is::<Stopped>();
-        Self { owner, reason: chain(&error), stopped }
+        Self { stopped, ..Self::of(owner, chain(&error)) }
     }
 }
 

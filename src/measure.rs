@@ -17,14 +17,17 @@ use std::{
     time::Duration,
 };
 
+use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::{
     failure::Failure,
     telemetry::{Telemetry, event::GeneratorWarning},
+    user::id::UserId,
 };
 
+pub(crate) mod attempt;
 pub(crate) mod blocked;
 pub(crate) mod collect;
 pub mod encode;
@@ -36,15 +39,19 @@ pub mod names;
 pub mod series;
 mod shard;
 pub mod timing;
+mod under_way;
 pub mod window;
 pub mod wire;
 
+pub use attempt::{Attempt, Phase};
+pub(crate) use attempt::{Fate, Place};
 pub use blocked::Blocked;
 use blocked::Blocking;
 use collect::Collector;
 pub use collect::Unsent;
 use series::{Activity, Series};
 use shard::Shard;
+use under_way::{Copied, UnderWay};
 use window::{StallNumbers, Window};
 
 /// One timed action.
@@ -117,10 +124,18 @@ struct Inner {
 #[derive(Default)]
 #[repr(align(128))]
 struct OwnLine {
-    shard: Mutex<Shard>,
+    lane: Mutex<Lane>,
     /// Since when a user of this worker is polled, in microseconds since the start of the run; 0 if
     /// none is.
     polling: AtomicU64,
+}
+
+/// What one worker records into. An attempt is under way in one lane and ends in the same one, so each
+/// lane alone holds every attempt in exactly one place.
+#[derive(Default)]
+struct Lane {
+    shard: Shard,
+    under_way: UnderWay,
 }
 
 impl fmt::Debug for Measure {
@@ -155,37 +170,97 @@ impl Measure {
 
     /// Records one timed action, and its failure if it failed.
     pub fn record(&self, action: &str, sample: Sample<'_>) {
-        self.shard().record(action, &sample);
+        self.lane().shard.record(action, &sample, 1, std::iter::empty());
+    }
+
+    /// An attempt at an action begins, which was due at `due`; `user` is whose it is.
+    pub fn begin<'m>(&'m self, action: &'m str, due: Instant, user: Option<UserId>) -> Attempt<'m> {
+        Attempt::new(self, action, Instant::now(), due, user)
+    }
+
+    /// An attempt is under way from `began` on.
+    pub(crate) fn enter(
+        &self,
+        action: &str,
+        began: Instant,
+        due: Instant,
+        user: Option<UserId>,
+    ) -> Place {
+        let since = |then: Instant| then.saturating_duration_since(self.inner.started);
+        let line = thread_number() % self.inner.shards.len();
+        let slot = lock(&self.inner.shards[line].lane).under_way.begin(
+            action,
+            since(began),
+            since(due),
+            user,
+        );
+        Place { line: line as u32, slot }
+    }
+
+    /// An attempt has come to its end; `place` is where it was under way, if it ever had to wait.
+    pub(crate) fn leave(
+        &self,
+        action: &str,
+        place: Option<Place>,
+        sample: Sample<'_>,
+        fate: Fate<'_>,
+        times: u64,
+        phases: impl Iterator<Item = (Phase, Duration)>,
+    ) {
+        let mut lane = match place {
+            Some(place) => {
+                let mut lane = lock(&self.inner.shards[place.line as usize].lane);
+                lane.under_way.end(place.slot);
+                lane
+            }
+            None => self.lane(),
+        };
+        match fate {
+            Fate::Ended(failure) => {
+                lane.shard.record(action, &Sample { failure, ..sample }, times.max(1), phases);
+            }
+            Fate::Unfinished => lane.shard.unfinished(action, &sample),
+        }
+    }
+
+    /// Whose attempts are under way now.
+    pub(crate) fn users_under_way(&self) -> FxHashSet<UserId> {
+        let mut users = FxHashSet::default();
+        for line in &self.inner.shards {
+            let copied = lock(&line.lane).under_way.copy();
+            users.extend(copied.users());
+        }
+        users
     }
 
     /// Adds to a counter.
     pub fn count(&self, name: &str, by: u64) {
-        self.shard().count(name, by);
+        self.lane().shard.count(name, by);
     }
 
     /// Sets a gauge. A value that is no finite number is ignored.
     pub fn gauge(&self, name: &str, value: f64) {
         if value.is_finite() {
-            self.shard().gauge(name, value, self.now());
+            self.lane().shard.gauge(name, value, self.now());
         }
     }
 
     /// Counts whether a check held.
     pub fn check(&self, name: &str, passed: bool) {
-        self.shard().check(name, passed);
+        self.lane().shard.check(name, passed);
     }
 
     /// Counts a failure by owner and reason. That of a timed action is counted by
     /// [`Measure::record`] already; and one that only says the user was told to stop is none.
     pub fn failure(&self, source: Source, failure: &Failure) {
         if !failure.is_stop() {
-            self.shard().failure(source, failure);
+            self.lane().shard.failure(source, failure);
         }
     }
 
     /// Counts a user that ends now and took so long, by when it started.
     pub fn lifetime(&self, took: Duration) {
-        self.shard().lifetime(self.now().saturating_sub(took), took);
+        self.lane().shard.lifetime(self.now().saturating_sub(took), took);
     }
 
     /// Notes that user code ran for `duration` without awaiting, where nobody else could run.
@@ -290,20 +365,27 @@ impl Measure {
         self.inner.started.elapsed()
     }
 
-    /// Brings in what the shards hold.
+    /// Brings in what the lanes hold.
     fn collect(&self) -> MutexGuard<'_, Collector> {
         let mut collector = lock(&self.inner.collector);
-        for shard in &self.inner.shards {
-            collector.collect(|spare| mem::swap(&mut *lock(&shard.shard), spare));
+        for line in &self.inner.shards {
+            let mut copied = Copied::default();
+            collector.collect(|spare| {
+                let mut lane = lock(&line.lane);
+                mem::swap(&mut lane.shard, spare);
+                // Under the same lock, so that nothing is in two places, or in none.
+                copied = lane.under_way.copy();
+            });
+            collector.collect_waiting(copied);
         }
+        collector.collected(self.now());
         collector.collect_stalls(&mem::take(&mut *lock(&self.inner.stalls)));
         collector
     }
 
-    /// The shard of this thread. Another thread may use it too if there are more threads than
-    /// shards.
-    fn shard(&self) -> MutexGuard<'_, Shard> {
-        lock(&self.line().shard)
+    /// The lane of this thread. Another thread may use it too if there are more threads than lanes.
+    fn lane(&self) -> MutexGuard<'_, Lane> {
+        lock(&self.line().lane)
     }
 
     fn line(&self) -> &OwnLine {

@@ -20,6 +20,7 @@ use crate::{
     failure::{Failure, Stopped},
     feed::{Feed, Row},
     iterate::{Capture, Captures, Pacing, ThinkTime, Weighted},
+    measure::Attempt,
     random::Random,
     scenario::{Run, Scenario},
     throttle::{Permit, Throttle},
@@ -160,6 +161,7 @@ impl<S: Scenario> User<S> {
     /// than planned counts into the response time of all that is timed in it.
     pub async fn next_iteration(&self) -> Option<Iteration> {
         let core = &self.core;
+        core.minds_retirement();
         // What a user was started for is begun, though it may not be needed any more after that.
         let is_new = core.has_arrived() && core.iterations() == 0;
         if core.is_stopping() || core.is_retiring() && !is_new {
@@ -242,11 +244,13 @@ impl<S: Scenario> User<S> {
     /// now, or is over. For users that have no iterations, but a boundary of their own at which they
     /// may leave. Those that have not left after the run's `graceful_stop` are told to stop.
     pub async fn retired(&self) {
+        self.core.minds_retirement();
         self.core.retired().await;
     }
 
     /// Whether the user is no longer needed, or has been told to stop.
     pub fn is_retiring(&self) -> bool {
+        self.core.minds_retirement();
         self.core.is_retiring()
     }
 
@@ -299,18 +303,22 @@ impl<S: Scenario> User<S> {
         }
     }
 
-    /// Runs `action` and records how long it took under `name`, and its failure if it fails.
+    /// Runs `action` and records how long it took under `name`, and its failure if it fails. If it
+    /// does not come to an end, because the user is killed or gives it up on a stop, it counts as
+    /// unfinished.
     ///
     /// # Errors
-    /// The action's own, as a [`Failure`].
+    /// The action's own, as a [`Failure`]; and [`Stopped`], with nothing begun, once the run ends and
+    /// this user is not within an iteration.
     pub async fn time<T, E: Into<Failure>>(
         &self,
         name: &str,
         action: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Failure> {
         // What the iteration is late, all that it does is late.
-        let now = Instant::now();
-        self.time_since(now.checked_sub(self.core.late()).unwrap_or(now), name, action).await
+        let began = Instant::now();
+        let due = began.checked_sub(self.core.late()).unwrap_or(began);
+        self.timed(name, began, due, action).await
     }
 
     /// As [`User::time`] for an action that should have started at `due`: a throttle's slot, a
@@ -318,28 +326,32 @@ impl<S: Scenario> User<S> {
     /// was slow is not lost from the measurement; the service time counts from now.
     ///
     /// # Errors
-    /// The action's own, as a [`Failure`].
+    /// As [`User::time`].
     pub async fn time_since<T, E: Into<Failure>>(
         &self,
         due: Instant,
         name: &str,
         action: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Failure> {
-        let began = Instant::now();
-        let (outcome, ended) = blame::Timed::new(name, began, action).await;
-        let outcome = outcome.map_err(Into::into);
-        let stopped = outcome.as_ref().err().is_some_and(Failure::is_stop);
-        // An action given up because of a stop says nothing about the target.
-        if !stopped {
-            self.run.measure().record(
-                name,
-                crate::measure::Sample {
-                    service: ended - began,
-                    response: ended.saturating_duration_since(due.min(began)),
-                    failure: outcome.as_ref().err(),
-                },
-            );
+        self.timed(name, Instant::now(), due, action).await
+    }
+
+    async fn timed<T, E: Into<Failure>>(
+        &self,
+        name: &str,
+        began: Instant,
+        due: Instant,
+        action: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Failure> {
+        if self.core.begins_nothing() {
+            return Err(Stopped.into());
         }
-        outcome
+        blame::Timed::new((name, self.run.measure(), self.id()), began, due, action).await
+    }
+
+    /// Begins an attempt at an action that was due at `due`, for code that knows better than
+    /// [`User::time`] when it ends, or how. Dropped without an end it counts as unfinished.
+    pub fn begin<'u>(&'u self, action: &'u str, due: Instant) -> Attempt<'u> {
+        self.run.measure().begin(action, due, Some(self.id()))
     }
 }

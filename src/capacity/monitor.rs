@@ -72,7 +72,7 @@ impl History {
         for (_, action) in window.actions.iter().filter(|(name, _)| wanted(name)) {
             measured.count += action.count();
             measured.failed += action.failed;
-            measured.response.merge(&action.response);
+            measured.response.merge(&action.response_so_far());
         }
         measured
     }
@@ -94,6 +94,9 @@ fn since(newest: &Window, from: &Window) -> Window {
             failed: action.failed.saturating_sub(before.failed),
             service: between(&action.service, &before.service),
             response: between(&action.response, &before.response),
+            unfinished: action.unfinished.since(&before.unfinished),
+            waiting: action.waiting.clone(),
+            ..ActionNumbers::default()
         };
         (name.clone(), numbers.into())
     });

@@ -6,6 +6,7 @@ use super::{
     names::{MAX_NAMES, MAX_REASONS, OTHER_NAMES, OTHER_REASONS},
     series::{Activity, Series},
     shard::Shard,
+    under_way::Copied,
     window::{StallNumbers, Window},
 };
 
@@ -26,6 +27,8 @@ pub(crate) struct Collector {
     /// When it was last handed out, since the start of the run.
     taken: Duration,
     overflows: Overflows,
+    /// What was under way in the lanes that are collected.
+    under_way: Vec<Copied>,
 }
 
 /// What was measured and not handed out before: see [`super::Measure::take_unsent`].
@@ -53,6 +56,26 @@ impl Collector {
         self.current.stalls.merge(stalls);
     }
 
+    /// What was under way in one lane when it was collected.
+    pub(super) fn collect_waiting(&mut self, copied: Copied) {
+        self.under_way.push(copied);
+    }
+
+    /// All lanes were collected at `now`, since the start of the run: what is under way by then is
+    /// known from now on.
+    pub(super) fn collected(&mut self, now: Duration) {
+        let mut waiting = BTreeMap::new();
+        for copied in self.under_way.drain(..) {
+            copied.add_to(now, &mut waiting);
+        }
+        for window in [&mut self.total, &mut self.current] {
+            window.clear_waiting();
+            for (name, waited) in &waiting {
+                window.action(name).waiting.merge(waited);
+            }
+        }
+    }
+
     /// Ends the current interval at `now`, since the start of the run.
     pub(crate) fn close_interval(&mut self, now: Duration, activity: Activity) {
         self.current.span = now.saturating_sub(self.began);
@@ -65,7 +88,7 @@ impl Collector {
                 *unsent = self.last.clone();
             } else {
                 // All windows here have the same bounds, and nothing else is refused.
-                let _ = unsent.merge(&self.last);
+                let _ = unsent.follow(&self.last);
             }
         }
         self.series.push(now, activity, &self.last);
@@ -157,6 +180,7 @@ impl Window {
         self.gauges = BTreeMap::new();
         self.checks = BTreeMap::new();
         self.failures = BTreeMap::new();
+        self.examples = BTreeMap::new();
         self.stalls = StallNumbers::default();
         self.lifetimes.clear();
     }

@@ -8,6 +8,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     mem,
+    sync::Arc,
     time::Duration,
 };
 
@@ -15,7 +16,7 @@ use super::{
     Snapshot,
     collect::Overflows,
     series::{Activity, Series},
-    window::Window,
+    window::{Waited, Window},
     wire::Checked,
 };
 
@@ -86,6 +87,8 @@ struct NodePart {
     until: Option<Duration>,
     /// Users in the last complete second.
     activity: Activity,
+    /// What was under way there when it was last heard of.
+    waiting: BTreeMap<Arc<str>, Waited>,
     gone: bool,
 }
 
@@ -134,7 +137,9 @@ impl Gathered {
         if begins {
             let second = second_of(arrival.until, node.second);
             node.second = Some(second.clamp(self.next, self.next.max(now.as_secs() + AHEAD)));
+            node.waiting.clear();
         }
+        arrival.part.add_waiting_to(&mut node.waiting);
         node.number = arrival.number;
         node.complete = arrival.complete;
         if arrival.complete {
@@ -179,6 +184,17 @@ impl Gathered {
             let cut = if self.open.is_empty() && end > self.ended { end } else { whole };
             self.close(second, whole.min(cut), open);
         }
+        // What was under way on a node that was lost never came to an end.
+        self.add_waiting_to_total();
+        self.total.settle();
+        self.nodes.iter_mut().for_each(|node| node.waiting.clear());
+    }
+
+    fn add_waiting_to_total(&mut self) {
+        self.total.clear_waiting();
+        for (name, waited) in self.nodes.iter().flat_map(|node| &node.waiting) {
+            self.total.action(name).waiting.merge(waited);
+        }
     }
 
     fn close(&mut self, second: u64, end: Duration, open: Second) {
@@ -198,6 +214,9 @@ impl Gathered {
             sum.scheduled = sum.scheduled.saturating_add(node.activity.scheduled);
             sum.arrived = sum.arrived.saturating_add(node.activity.arrived);
             sum.dropped = sum.dropped.saturating_add(node.activity.dropped);
+        }
+        for (name, waited) in self.nodes.iter().flat_map(|node| &node.waiting) {
+            window.action(name).waiting.merge(waited);
         }
         self.series.push(end, sum, &window);
         self.keep(end, sum.running, &window);
@@ -224,7 +243,7 @@ impl Gathered {
             Some(last) => {
                 let span = last.window.span + window.span;
                 // All windows here have the same bounds, and nothing else is refused.
-                let _ = last.window.merge(window);
+                let _ = last.window.follow(window);
                 last.window.span = span;
                 (last.until, last.running) = (until, running);
             }
@@ -233,7 +252,8 @@ impl Gathered {
     }
 
     /// What was measured up to `now`, as far as it came.
-    pub fn snapshot(&self, now: Duration) -> Snapshot {
+    pub fn snapshot(&mut self, now: Duration) -> Snapshot {
+        self.add_waiting_to_total();
         Snapshot { total: Window { span: now, ..self.total.clone() }, last: self.last.clone() }
     }
 

@@ -51,9 +51,38 @@ impl Window {
         for (key, count) in &other.failures {
             self.add_failure(key.clone(), *count);
         }
+        for (key, example) in &other.examples {
+            self.add_example(key, example);
+        }
         self.stalls.merge(&other.stalls);
         self.lifetimes.merge(&other.lifetimes);
         Ok(())
+    }
+
+    /// Adds what was measured in the time that followed: what was under way before is not any more,
+    /// or is among what was under way then.
+    ///
+    /// # Errors
+    /// As [`Window::merge`].
+    pub(crate) fn follow(&mut self, later: &Self) -> Result<(), MergeError> {
+        if self.bounds == later.bounds {
+            self.clear_waiting();
+        }
+        self.merge(later)
+    }
+
+    /// Forgets what was under way.
+    pub(crate) fn clear_waiting(&mut self) {
+        for action in self.actions.values_mut().filter(|action| !action.waiting.is_empty()) {
+            Arc::make_mut(action).waiting.reset();
+        }
+    }
+
+    /// Nothing comes any more: what was under way is unfinished.
+    pub(crate) fn settle(&mut self) {
+        for action in self.actions.values_mut().filter(|action| !action.waiting.is_empty()) {
+            Arc::make_mut(action).settle();
+        }
     }
 
     pub(crate) fn action(&mut self, name: &Arc<str>) -> &mut ActionNumbers {
@@ -71,6 +100,21 @@ impl Window {
     pub(crate) fn set_gauge(&mut self, name: &Arc<str>, gauge: &GaugeNumbers) {
         let name = bounded_name(&self.gauges, name);
         self.gauges.entry(name).and_modify(|known| known.merge(gauge)).or_insert(*gauge);
+    }
+
+    /// Keeps an example of failures that are counted here: of two the lesser, so that the order of
+    /// merging does not matter.
+    pub(crate) fn add_example(&mut self, key: &FailureKey, example: &Arc<str>) {
+        if !self.failures.contains_key(key) {
+            return;
+        }
+        match self.examples.get_mut(key) {
+            Some(known) if *known <= *example => {}
+            Some(known) => *known = example.clone(),
+            None => {
+                self.examples.insert(key.clone(), example.clone());
+            }
+        }
     }
 
     pub(crate) fn add_failure(&mut self, key: FailureKey, count: u64) {
@@ -115,6 +159,9 @@ impl ActionNumbers {
         self.failed = self.failed.saturating_add(other.failed);
         self.service.merge(&other.service);
         self.response.merge(&other.response);
+        self.unfinished.merge(&other.unfinished);
+        self.waiting.merge(&other.waiting);
+        self.phases.merge(&other.phases);
     }
 }
 

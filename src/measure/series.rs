@@ -82,7 +82,11 @@ pub struct Cell {
     pub count: u64,
     /// How often it failed.
     pub failed: u64,
-    /// Response times.
+    /// How many attempts were under way at its end.
+    pub waiting: u64,
+    /// How many were given up unfinished.
+    pub unfinished: u64,
+    /// Response times. Of attempts that did not end, the time that they had waited by then.
     pub response: Percentiles,
     /// Service times.
     pub service: Percentiles,
@@ -128,14 +132,18 @@ impl Cell {
         Self {
             count: action.count(),
             failed: action.failed,
-            response: Percentiles::of(&action.response),
-            service: Percentiles::of(&action.service),
+            waiting: action.waiting.count(),
+            unfinished: action.unfinished.count(),
+            response: Percentiles::of(&action.response_so_far()),
+            service: Percentiles::of(&action.service_so_far()),
         }
     }
 
     fn merge(&mut self, later: &Self) {
         self.count += later.count;
         self.failed += later.failed;
+        self.unfinished += later.unfinished;
+        self.waiting = later.waiting;
         self.response.worsen(&later.response);
         self.service.worsen(&later.service);
     }
@@ -220,7 +228,7 @@ impl Series {
         let before = std::mem::replace(&mut self.before, activity);
         let mut actions = vec![Cell::default(); self.names.len()];
         for (name, action) in &window.actions {
-            if action.count() == 0 {
+            if action.begun() == 0 {
                 continue;
             }
             let at = match self.index.get(name) {

@@ -4,8 +4,9 @@ use std::{mem, sync::Arc, time::Duration};
 
 use super::{
     Sample, Source,
+    attempt::Phase,
     lifetimes::Lifetimes,
-    names::{MAX_NAMES, MAX_REASONS, Named, OTHER_NAMES, OTHER_REASONS},
+    names::{MAX_NAMES, MAX_REASONS, Named, OTHER_NAMES, OTHER_REASONS, clip},
     window::{ActionNumbers, CheckNumbers, FailureKey, GaugeNumbers, Window},
 };
 use crate::failure::{Failure, Owner};
@@ -32,7 +33,14 @@ struct ActionCell {
 
 /// How often it failed for which reason, by owner.
 #[derive(Debug, Default)]
-struct Reasons([Named<u64>; 3]);
+struct Reasons([Named<Reason>; 3]);
+
+/// A reason: how often, and one case of it.
+#[derive(Debug, Default)]
+struct Reason {
+    count: u64,
+    example: Option<Arc<str>>,
+}
 
 /// How many more names each table takes.
 #[derive(Debug)]
@@ -66,14 +74,36 @@ impl Default for Shard {
 }
 
 impl Shard {
-    pub(crate) fn record(&mut self, action: &str, sample: &Sample<'_>) {
+    /// Attempts at an action ended like this, so many of them.
+    pub(crate) fn record(
+        &mut self,
+        action: &str,
+        sample: &Sample<'_>,
+        times: u64,
+        phases: impl Iterator<Item = (Phase, Duration)>,
+    ) {
         let cell = self.actions.cell(action, &mut self.room.actions, OTHER_NAMES);
-        cell.numbers.service.record(sample.service);
-        cell.numbers.response.record(sample.response);
-        if let Some(failure) = sample.failure {
-            cell.numbers.failed += 1;
-            cell.reasons.add(failure, &mut self.room.reasons[Source::Action as usize]);
+        let numbers = &mut cell.numbers;
+        if times == 1 {
+            numbers.service.record(sample.service);
+            numbers.response.record(sample.response);
+        } else {
+            numbers.service.record_times(sample.service, times);
+            numbers.response.record_times(sample.response, times);
         }
+        for (phase, took) in phases {
+            numbers.phases.of(phase).record(took);
+        }
+        if let Some(failure) = sample.failure {
+            numbers.failed += times;
+            cell.reasons.add(failure, times, &mut self.room.reasons[Source::Action as usize]);
+        }
+    }
+
+    /// An attempt at an action was given up after so long.
+    pub(crate) fn unfinished(&mut self, action: &str, sample: &Sample<'_>) {
+        let cell = self.actions.cell(action, &mut self.room.actions, OTHER_NAMES);
+        cell.numbers.unfinished.record(sample.service, sample.response);
     }
 
     pub(crate) fn count(&mut self, name: &str, by: u64) {
@@ -104,7 +134,7 @@ impl Shard {
 
     pub(crate) fn failure(&mut self, source: Source, failure: &Failure) {
         let at = source as usize;
-        self.failures[at].add(failure, &mut self.room.reasons[at]);
+        self.failures[at].add(failure, 1, &mut self.room.reasons[at]);
     }
 
     pub(crate) fn lifetime(&mut self, start: Duration, took: Duration) {
@@ -115,7 +145,7 @@ impl Shard {
     pub(crate) fn drain(&mut self, windows: &mut [&mut Window]) {
         for (name, cell) in self.actions.cells() {
             cell.reasons.drain(Source::Action, Some(name), windows);
-            if cell.numbers.count() == 0 {
+            if cell.numbers.begun() == 0 {
                 continue;
             }
             for window in windows.iter_mut() {
@@ -161,25 +191,32 @@ impl ActionNumbers {
         self.failed = 0;
         self.service.reset();
         self.response.reset();
+        self.unfinished.reset();
+        self.waiting.reset();
+        self.phases.reset();
     }
 }
 
 const OWNERS: [Owner; 3] = [Owner::Target, Owner::Scenario, Owner::Generator];
 
 impl Reasons {
-    fn add(&mut self, failure: &Failure, room: &mut usize) {
+    fn add(&mut self, failure: &Failure, times: u64, room: &mut usize) {
         let owner = match failure.owner() {
             Owner::Target => 0,
             Owner::Scenario => 1,
             Owner::Generator => 2,
         };
-        *self.0[owner].cell(failure.reason(), room, OTHER_REASONS) += 1;
+        let reason = self.0[owner].cell(failure.reason(), room, OTHER_REASONS);
+        reason.count += times;
+        if reason.example.is_none() {
+            reason.example = failure.example().map(|example| clip(example).into());
+        }
     }
 
     fn drain(&mut self, source: Source, action: Option<&Arc<str>>, windows: &mut [&mut Window]) {
         for (owner, reasons) in OWNERS.into_iter().zip(&mut self.0) {
-            for (reason, count) in reasons.cells() {
-                let count = mem::take(count);
+            for (reason, told) in reasons.cells() {
+                let Reason { count, example } = mem::take(told);
                 if count == 0 {
                     continue;
                 }
@@ -187,7 +224,10 @@ impl Reasons {
                     // All reasons without room of their own are one row for each owner.
                     let action = action.filter(|_| &**reason != OTHER_REASONS).cloned();
                     let key = FailureKey { source, owner, action, reason: reason.clone() };
-                    window.add_failure(key, count);
+                    window.add_failure(key.clone(), count);
+                    if let Some(example) = &example {
+                        window.add_example(&key, example);
+                    }
                 }
             }
         }

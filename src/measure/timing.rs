@@ -55,6 +55,15 @@ impl Timing {
         }
     }
 
+    /// Counts one duration so many times.
+    pub(crate) fn record_times(&mut self, duration: Duration, times: u64) {
+        let value = to_micros(duration);
+        if value > BOUNDS.highest_us {
+            self.add_clamped(times);
+        }
+        self.add(value.min(BOUNDS.highest_us), times);
+    }
+
     /// Counts one late wake-up of something that should wake every `interval`, and with it the
     /// wake-ups that did not happen meanwhile, each as late as it would have been. So the
     /// percentiles are shares of the time and not of the wake-ups that did happen.

@@ -1,11 +1,17 @@
 //! What was measured over a window of time: the whole run, or its last interval.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     Source,
+    attempt::Phase,
     lifetimes::Lifetimes,
     timing::{BOUNDS, Bounds, Timing},
 };
@@ -29,6 +35,8 @@ pub struct Window {
     pub checks: BTreeMap<Arc<str>, CheckNumbers>,
     /// How often what failed.
     pub failures: BTreeMap<FailureKey, u64>,
+    /// One example each of failures whose reasons leave something out.
+    pub examples: BTreeMap<FailureKey, Arc<str>>,
     /// User code that held up the event loop.
     pub stalls: StallNumbers,
     /// How long users took that ended in it, against when they started.
@@ -45,6 +53,7 @@ impl Default for Window {
             gauges: BTreeMap::new(),
             checks: BTreeMap::new(),
             failures: BTreeMap::new(),
+            examples: BTreeMap::new(),
             stalls: StallNumbers::default(),
             lifetimes: Lifetimes::default(),
         }
@@ -59,7 +68,7 @@ impl Window {
 
     /// Whether nothing at all was measured.
     pub fn is_empty(&self) -> bool {
-        self.actions.values().all(|action| action.count() == 0)
+        self.actions.values().all(|action| action.begun() == 0)
             && self.counters.is_empty()
             && self.gauges.is_empty()
             && self.checks.is_empty()
@@ -74,27 +83,202 @@ pub(crate) fn per_second(count: u64, span: Duration) -> f64 {
     if span.is_zero() { 0.0 } else { count as f64 / span.as_secs_f64() }
 }
 
-/// One timed action: failed ones count and are timed too.
+/// One timed action. Every attempt at it is in exactly one place: begun = ended (done or failed) +
+/// unfinished + waiting.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ActionNumbers {
     /// How many failed.
     pub failed: u64,
-    /// From send to answer.
+    /// From send to answer, of those that ended: failed ones are timed too.
     pub service: Timing,
-    /// From when it should have started to answer.
+    /// From when it should have started to answer, of the same.
     pub response: Timing,
+    /// Attempts that were given up before they ended, with how long they had waited by then.
+    pub unfinished: Waited,
+    /// Attempts that were under way when the window ended, with how long they had waited by then.
+    pub waiting: Waited,
+    /// What the ended ones spent in each phase.
+    pub phases: Phases,
+}
+
+/// How long attempts have waited that did not end: each would have taken at least so long. Takes no
+/// memory as long as there are none.
+#[derive(Debug, Clone, Default)]
+pub struct Waited(Option<Box<Waits>>);
+
+#[derive(Debug, Clone, Default)]
+struct Waits {
+    service: Timing,
+    response: Timing,
+}
+
+static NO_WAITS: LazyLock<Waits> = LazyLock::new(Waits::default);
+
+impl Waited {
+    /// How many.
+    pub fn count(&self) -> u64 {
+        self.0.as_ref().map_or(0, |waits| waits.service.count())
+    }
+
+    /// Since they were sent.
+    pub fn service(&self) -> &Timing {
+        &self.0.as_ref().map_or(&*NO_WAITS, |waits| &**waits).service
+    }
+
+    /// Since they should have been.
+    pub fn response(&self) -> &Timing {
+        &self.0.as_ref().map_or(&*NO_WAITS, |waits| &**waits).response
+    }
+
+    pub(crate) fn record(&mut self, service: Duration, response: Duration) {
+        let (services, responses) = self.times_mut();
+        services.record(service);
+        responses.record(response);
+    }
+
+    /// Service and response times.
+    pub(crate) fn times_mut(&mut self) -> (&mut Timing, &mut Timing) {
+        let Waits { service, response } = &mut **self.0.get_or_insert_default();
+        (service, response)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count() == 0
+    }
+
+    /// Adds others.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        if !other.is_empty() {
+            let (service, response) = self.times_mut();
+            service.merge(other.service());
+            response.merge(other.response());
+        }
+    }
+
+    /// Those since `earlier`, which these have grown from.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        if self.count() == earlier.count() {
+            return Self::default();
+        }
+        let service = self.service().since(earlier.service());
+        let response = self.response().since(earlier.response());
+        Self(Some(Box::new(Waits { service, response })))
+    }
+
+    /// Forgets everything but keeps the memory.
+    pub(crate) fn reset(&mut self) {
+        if let Some(waits) = &mut self.0 {
+            waits.service.reset();
+            waits.response.reset();
+        }
+    }
+}
+
+impl PartialEq for Waited {
+    fn eq(&self, other: &Self) -> bool {
+        self.service() == other.service() && self.response() == other.response()
+    }
+}
+
+/// What the attempts at an action spent in each [`Phase`]; nothing in those that it does not have.
+#[derive(Debug, Clone, Default)]
+pub struct Phases([Option<Box<Timing>>; Phase::COUNT]);
+
+impl Phases {
+    /// Those that something was measured of.
+    pub fn iter(&self) -> impl Iterator<Item = (Phase, &Timing)> {
+        let all = Phase::ALL.into_iter().zip(&self.0);
+        all.filter_map(|(phase, timing)| Some((phase, &**timing.as_ref()?)))
+            .filter(|(_, timing)| timing.count() > 0)
+    }
+
+    pub(crate) fn of(&mut self, phase: Phase) -> &mut Timing {
+        self.0[phase as usize].get_or_insert_default()
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (phase, timing) in other.iter() {
+            self.of(phase).merge(timing);
+        }
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.0.iter_mut().flatten().for_each(|timing| timing.reset());
+    }
+}
+
+impl PartialEq for Phases {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
 }
 
 impl ActionNumbers {
-    /// How often it was done, failed or not.
+    /// How often it ended, done or failed.
     pub fn count(&self) -> u64 {
         self.service.count()
+    }
+
+    /// How often it was done without a failure.
+    pub fn succeeded(&self) -> u64 {
+        self.count().saturating_sub(self.failed)
+    }
+
+    /// How often it began.
+    pub fn begun(&self) -> u64 {
+        self.count() + self.unfinished.count() + self.waiting.count()
     }
 
     /// How many times were longer than the bounds allow.
     pub fn clamped(&self) -> u64 {
         self.service.clamped().saturating_add(self.response.clamped())
     }
+
+    /// All service and all response times: of those that ended, and of those that did not, as long as
+    /// they have waited.
+    pub fn times(&self) -> (Cow<'_, Timing>, Cow<'_, Timing>) {
+        let Self { service, response, unfinished, .. } = self;
+        if unfinished.is_empty() {
+            return (Cow::Borrowed(service), Cow::Borrowed(response));
+        }
+        let (mut services, mut responses) = (service.clone(), response.clone());
+        services.merge(unfinished.service());
+        responses.merge(unfinished.response());
+        (Cow::Owned(services), Cow::Owned(responses))
+    }
+
+    /// Service times, with those of attempts that did not end as far as they have come: where one of
+    /// these has waited longer than most took.
+    pub fn service_so_far(&self) -> Cow<'_, Timing> {
+        so_far(&self.service, self.unfinished.service(), self.waiting.service())
+    }
+
+    /// The same of response times.
+    pub fn response_so_far(&self) -> Cow<'_, Timing> {
+        so_far(&self.response, self.unfinished.response(), self.waiting.response())
+    }
+
+    /// Nothing comes any more: what was under way is unfinished.
+    pub(crate) fn settle(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.unfinished.merge(&waiting);
+    }
+}
+
+/// What is under way counts only where it has waited longer than half of the others took: before that
+/// it tells nothing yet, and would make everything look faster.
+fn so_far<'a>(ended: &'a Timing, unfinished: &Timing, waiting: &Timing) -> Cow<'a, Timing> {
+    if unfinished.count() == 0 && waiting.count() == 0 {
+        return Cow::Borrowed(ended);
+    }
+    let mut all = ended.clone();
+    all.merge(unfinished);
+    let usual = if all.count() > 0 { all.quantile(0.5) } else { Duration::ZERO };
+    let usual = u64::try_from(usual.as_micros()).unwrap_or(u64::MAX);
+    for (micros, count) in waiting.recorded().filter(|(micros, _)| *micros > usual) {
+        all.add(micros, count);
+    }
+    Cow::Owned(all)
 }
 
 /// A gauge.

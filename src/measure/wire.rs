@@ -10,16 +10,17 @@
 //! Parts add up: any of them, in any order, added to any window. So a window is cut wherever a part
 //! is full, within a distribution too.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
+    attempt::Phase,
     lifetimes::{BINS, MAX_COLUMNS, MAX_DOUBLINGS},
     merge::MergeError,
     names::MAX_TEXT,
     timing::{BOUNDS, Bounds, Timing},
-    window::{CheckNumbers, FailureKey, GaugeNumbers, StallNumbers, Window},
+    window::{CheckNumbers, FailureKey, GaugeNumbers, StallNumbers, Waited, Window},
 };
 
 mod buckets;
@@ -55,6 +56,8 @@ pub struct Part {
     gauges: Vec<(Arc<str>, GaugeNumbers)>,
     checks: Vec<(Arc<str>, CheckNumbers)>,
     failures: Vec<(FailureKey, u64)>,
+    examples: Vec<(FailureKey, Arc<str>)>,
+    phases: Vec<PhasePart>,
     stalls: StallNumbers,
     lifetimes: LifetimesPart,
 }
@@ -70,9 +73,26 @@ struct LifetimesPart {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct ActionPart {
     name: Arc<str>,
+    of: Attempts,
     failed: u64,
     service: TimingPart,
     response: TimingPart,
+}
+
+/// Which attempts at an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Attempts {
+    Ended,
+    Unfinished,
+    Waiting,
+}
+
+/// What was measured of a phase of an action, or a piece of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct PhasePart {
+    name: Arc<str>,
+    phase: Phase,
+    times: TimingPart,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -90,22 +110,35 @@ pub fn parts(window: &Window) -> Vec<Part> {
     let mut packer = Packer::new(window.bounds);
     packer.last.stalls = window.stalls.clone();
     for (name, action) in &window.actions {
-        if action.count() == 0 && action.failed == 0 {
-            continue;
-        }
-        let mut service = pieces(&action.service).into_iter();
-        let mut response = pieces(&action.response).into_iter();
-        let mut failed = action.failed;
-        loop {
-            let (one, other) = (service.next(), response.next());
-            if one.is_none() && other.is_none() {
-                break;
+        let attempts = [
+            (Attempts::Ended, &action.service, &action.response),
+            (Attempts::Unfinished, action.unfinished.service(), action.unfinished.response()),
+            (Attempts::Waiting, action.waiting.service(), action.waiting.response()),
+        ];
+        for (of, service, response) in attempts {
+            let mut failed = if of == Attempts::Ended { action.failed } else { 0 };
+            if service.count() == 0 && failed == 0 {
+                continue;
             }
-            let (service, response) = (one.unwrap_or_default(), other.unwrap_or_default());
-            let bytes = name.len() + service.buckets.len() + response.buckets.len();
-            let failed = std::mem::take(&mut failed);
-            let piece = ActionPart { name: name.clone(), failed, service, response };
-            packer.room(bytes).actions.push(piece);
+            let (mut service, mut response) =
+                (pieces(service).into_iter(), pieces(response).into_iter());
+            loop {
+                let (one, other) = (service.next(), response.next());
+                if one.is_none() && other.is_none() {
+                    break;
+                }
+                let (service, response) = (one.unwrap_or_default(), other.unwrap_or_default());
+                let bytes = name.len() + service.buckets.len() + response.buckets.len();
+                let failed = std::mem::take(&mut failed);
+                let piece = ActionPart { name: name.clone(), of, failed, service, response };
+                packer.room(bytes).actions.push(piece);
+            }
+        }
+        for (phase, timing) in action.phases.iter() {
+            for times in pieces(timing) {
+                let bytes = name.len() + times.buckets.len();
+                packer.room(bytes).phases.push(PhasePart { name: name.clone(), phase, times });
+            }
         }
     }
     for (name, sum) in window.counters.iter().filter(|(_, sum)| **sum > 0) {
@@ -120,6 +153,11 @@ pub fn parts(window: &Window) -> Vec<Part> {
     for (key, count) in &window.failures {
         let bytes = key.reason.len() + key.action.as_ref().map_or(0, |action| action.len());
         packer.room(bytes).failures.push((key.clone(), *count));
+    }
+    for (key, example) in &window.examples {
+        let action = key.action.as_ref().map_or(0, |action| action.len());
+        let bytes = key.reason.len() + example.len() + action;
+        packer.room(bytes).examples.push((key.clone(), example.clone()));
     }
     let (doublings, cells) = window.lifetimes.raw();
     let cells: Vec<_> = cells.collect();
@@ -202,6 +240,8 @@ impl Part {
             gauges: Vec::new(),
             checks: Vec::new(),
             failures: Vec::new(),
+            examples: Vec::new(),
+            phases: Vec::new(),
             stalls: StallNumbers::default(),
             lifetimes: LifetimesPart::default(),
         }
@@ -223,6 +263,16 @@ impl Part {
                 fits_count(timing.clamped)?;
                 timing.buckets.check()?;
             }
+        }
+        for phase in &self.phases {
+            fits_text(&phase.name)?;
+            fits_count(phase.times.clamped)?;
+            phase.times.buckets.check()?;
+        }
+        for (key, example) in &self.examples {
+            fits_text(&key.reason)?;
+            fits_text(key.action.as_deref().unwrap_or(""))?;
+            fits_text(example)?;
         }
         // Counters may be as large as they like: they stop at the largest number.
         for (name, _) in &self.counters {
@@ -268,12 +318,16 @@ impl Checked {
             for piece in &part.actions {
                 let action = window.action(&piece.name);
                 action.failed = action.failed.saturating_add(piece.failed);
-                for (timing, piece) in
-                    [(&mut action.service, &piece.service), (&mut action.response, &piece.response)]
-                {
-                    piece.buckets.each(|value, count| timing.add(value, count));
-                    timing.add_clamped(piece.clamped);
-                }
+                let (service, response) = match piece.of {
+                    Attempts::Ended => (&mut action.service, &mut action.response),
+                    Attempts::Unfinished => action.unfinished.times_mut(),
+                    Attempts::Waiting => continue,
+                };
+                piece.service.add_to(service);
+                piece.response.add_to(response);
+            }
+            for piece in &part.phases {
+                piece.times.add_to(window.action(&piece.name).phases.of(piece.phase));
             }
             for (name, sum) in &part.counters {
                 let total = window.counter(name);
@@ -289,11 +343,34 @@ impl Checked {
             for (key, count) in &part.failures {
                 window.add_failure(key.clone(), *count);
             }
+            for (key, example) in &part.examples {
+                window.add_example(key, example);
+            }
             window.stalls.merge(&part.stalls);
             for cell in &part.lifetimes.cells {
                 window.lifetimes.add_raw(part.lifetimes.doublings, *cell, later);
             }
         }
+    }
+}
+
+impl Checked {
+    /// Adds what was under way when the interval ended, by action. It is no sum over time, so it is
+    /// not among what [`Checked::add_to`] adds.
+    pub fn add_waiting_to(&self, waiting: &mut BTreeMap<Arc<str>, Waited>) {
+        for piece in self.0.actions.iter().filter(|piece| piece.of == Attempts::Waiting) {
+            let waited = waiting.entry(piece.name.clone()).or_default();
+            let (service, response) = waited.times_mut();
+            piece.service.add_to(service);
+            piece.response.add_to(response);
+        }
+    }
+}
+
+impl TimingPart {
+    fn add_to(&self, timing: &mut Timing) {
+        self.buckets.each(|value, count| timing.add(value, count));
+        timing.add_clamped(self.clamped);
     }
 }
 

@@ -10,16 +10,18 @@ use super::{
         ActionReport, CheckReport, CounterReport, GaugeReport, GeneratorReport, RunInfo, RunReport,
         SCHEMA, SpellReport, StageRow, StallReport, ThresholdRow, failures_of, millis,
     },
+    findings::{self, Asked},
     input::{Arrivals, ProfileFacts, ReportInput, RunFacts},
     over_time::{LifetimesReport, SeriesReport},
     targets,
-    verdict::conclude,
+    verdict::{Found, conclude},
 };
 use crate::measure::{
     health::{GeneratorVerdict, HealthSummary},
     window::per_second,
 };
 use crate::profile::{Load, Stage};
+use crate::scenario::settings::ALLOW_ERRORS;
 
 impl RunReport {
     /// Builds the document. Pure: equal inputs give equal documents.
@@ -28,8 +30,8 @@ impl RunReport {
             run,
             outcome,
             users,
-            measured,
-            thresholds,
+            mut measured,
+            mut thresholds,
             series,
             throttles,
             coordinators,
@@ -41,8 +43,20 @@ impl RunReport {
         let arrivals = run.profile.as_ref().map(|facts| facts.arrivals.total().into());
         let arrivals: Arrivals = arrivals.unwrap_or_default();
         let (health, generator) = cluster::generator(health, &nodes, &gaps, &arrivals);
-        let (verdict, reasons) = conclude(&outcome, &users, &generator, &thresholds);
-        let actions = measured.actions.iter().filter(|(_, action)| action.count() > 0);
+        // Nothing comes any more.
+        measured.settle();
+        let allow_errors = run
+            .settings
+            .iter()
+            .any(|(name, value)| name == ALLOW_ERRORS && value.as_deref() == Some("true"));
+        let asked = Asked::of(allow_errors, thresholds.iter().map(|row| row.expression.as_str()));
+        let found = Found {
+            too_many_errors: findings::too_many_errors(&measured, asked),
+            sentences: findings::whatever_was_asked(&measured, &series, span, users.started, asked),
+        };
+        let (verdict, reasons) = conclude(&outcome, &users, &generator, &thresholds, &found);
+        thresholds.extend(found.too_many_errors);
+        let actions = measured.actions.iter().filter(|(_, action)| action.begun() > 0);
         Self {
             schema: SCHEMA.to_owned(),
             run: run_info(run),
@@ -52,8 +66,9 @@ impl RunReport {
                 .map(|(name, action)| {
                     let mut report = ActionReport::of(action, span);
                     // A document without a histogram is better than none.
-                    report.service.histogram = action.service.encode().ok();
-                    report.response.histogram = action.response.encode().ok();
+                    let (service, response) = action.times();
+                    report.service.histogram = service.encode().ok();
+                    report.response.histogram = response.encode().ok();
                     (name.to_string(), report)
                 })
                 .collect(),

@@ -7,14 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     input::{Arrivals, CoordinatorRow, ThrottleRow, UserTotals},
+    lower_bound,
     over_time::{LifetimesReport, SeriesReport},
     targets::TargetReport,
+    units,
     verdict::{INTERRUPTED, Verdict},
 };
 use crate::{
     failure::Owner,
     measure::{
-        Source,
+        Phase, Source,
         health::{Trust, spell::Cause},
         timing::Timing,
         window::{ActionNumbers, Window, per_second},
@@ -78,6 +80,29 @@ pub struct RunReport {
 }
 
 impl RunReport {
+    /// What went wrong in a run that passed all the same; `None` if nothing did, or if it did not pass.
+    pub fn tolerated(&self) -> Option<String> {
+        if self.verdict != Verdict::Passed {
+            return None;
+        }
+        let sum = |of: fn(&ActionReport) -> u64| self.actions.values().map(of).sum::<u64>();
+        let (begun, failed) = (sum(|action| action.count + action.unfinished), sum(|a| a.failed));
+        let unfinished = sum(|action| action.unfinished);
+        let mut parts = Vec::new();
+        if failed > 0 {
+            parts.push(format!("{} failed", units::exact(failed)));
+        }
+        if unfinished > 0 {
+            parts.push(format!("{} did not end", units::exact(unfinished)));
+        }
+        if self.users.failed > 0 {
+            parts.push(format!("{} failed", units::plural(self.users.failed, "user")));
+        }
+        let of = units::plural(begun, "attempt");
+        (!parts.is_empty())
+            .then(|| format!("of {of} {}: no more than is allowed", parts.join(", ")))
+    }
+
     /// The same of a run that somebody interrupted, as whoever made it did not know.
     #[must_use]
     pub fn interrupted(mut self) -> Self {
@@ -132,10 +157,13 @@ pub struct StageRow {
 /// A timed action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActionReport {
-    /// How often it was done, failed or not.
+    /// How often it ended, done or failed. It began `count` + `unfinished` times.
     pub count: u64,
     /// How often it failed.
     pub failed: u64,
+    /// How often it was begun and did not end: given up by a stop, a kill or the end of the run.
+    #[serde(default)]
+    pub unfinished: u64,
     /// How many times were longer than the hour that is kept, and count as an hour.
     pub clamped: u64,
     /// How often per second.
@@ -144,6 +172,18 @@ pub struct ActionReport {
     pub service: Distribution,
     /// From when it should have started to answer.
     pub response: Distribution,
+    /// What those that ended spent in phases such as `connect`, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub phases: BTreeMap<Phase, PhaseReport>,
+}
+
+/// A phase of an action, in milliseconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PhaseReport {
+    /// How many attempts had it.
+    pub count: u64,
+    /// How long it took.
+    pub times: Distribution,
 }
 
 /// A distribution of durations, in milliseconds.
@@ -165,6 +205,10 @@ pub struct Distribution {
     pub p999: f64,
     /// The longest.
     pub max: f64,
+    /// The names of those of these numbers that rest on attempts which did not end: the true ones are
+    /// at least as high.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub at_least: Vec<String>,
     /// All of it, in microseconds: HdrHistogram's deflated V2 format in base64.
     pub histogram: Option<String>,
 }
@@ -211,6 +255,9 @@ pub struct FailureRow {
     pub reason: String,
     /// How often.
     pub count: u64,
+    /// One case of it, with what the reason leaves out: addresses, ids, times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<String>,
 }
 
 /// A threshold.
@@ -395,14 +442,38 @@ impl RunReport {
 impl ActionReport {
     /// What an action took over `span`, without the whole histograms.
     pub fn of(action: &ActionNumbers, span: Duration) -> Self {
+        let Unended { service, response } = Unended::of(action);
         Self {
             count: action.count(),
             failed: action.failed,
+            unfinished: action.unfinished.count(),
             clamped: action.clamped(),
             rate: per_second(action.count(), span),
-            service: Distribution::of(&action.service),
-            response: Distribution::of(&action.response),
+            service: Distribution::with(&action.service, service),
+            response: Distribution::with(&action.response, response),
+            phases: action
+                .phases
+                .iter()
+                .map(|(phase, times)| {
+                    let report =
+                        PhaseReport { count: times.count(), times: Distribution::of(times) };
+                    (phase, report)
+                })
+                .collect(),
         }
+    }
+}
+
+/// The times that attempts which did not end have waited.
+struct Unended<'a> {
+    service: &'a Timing,
+    response: &'a Timing,
+}
+
+impl<'a> Unended<'a> {
+    fn of(action: &'a ActionNumbers) -> Self {
+        let waited = &action.unfinished;
+        Self { service: waited.service(), response: waited.response() }
     }
 }
 
@@ -420,8 +491,25 @@ impl Distribution {
             p99,
             p999,
             max: millis(timing.max()),
+            at_least: Vec::new(),
             histogram: None,
         }
+    }
+
+    /// The numbers of those that ended and, as long as they have waited, of those that did not.
+    pub fn with(ended: &Timing, waited: &Timing) -> Self {
+        if waited.count() == 0 {
+            return Self::of(ended);
+        }
+        let mut all = ended.clone();
+        all.merge(waited);
+        let at_least = lower_bound::names(ended, waited, &all);
+        Self { at_least: at_least.into_iter().map(str::to_owned).collect(), ..Self::of(&all) }
+    }
+
+    /// Whether the number of that name is a lower bound: see [`Distribution::at_least`].
+    pub fn is_at_least(&self, name: &str) -> bool {
+        self.at_least.iter().any(|known| known == name)
     }
 }
 
@@ -436,6 +524,7 @@ pub(crate) fn failures_of(window: &Window) -> Vec<FailureRow> {
             action: key.action.as_deref().map(str::to_owned),
             reason: key.reason.to_string(),
             count: *count,
+            example: window.examples.get(key).map(|example| example.to_string()),
         })
         .collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.count));

@@ -50,6 +50,8 @@ pub struct LiveAction {
     pub rate: f64,
     /// Failed per second.
     pub failing: f64,
+    /// Under way at its end.
+    pub waiting: u64,
     /// Response time that half did not exceed.
     pub p50: Duration,
     /// Response time that 95 % did not exceed.
@@ -64,11 +66,12 @@ impl LiveAction {
         let actions = interval.actions.iter();
         actions
             .map(|(name, action)| {
-                let [p50, p95, p99] = action.response.quantiles([0.5, 0.95, 0.99]);
+                let [p50, p95, p99] = action.response_so_far().quantiles([0.5, 0.95, 0.99]);
                 Self {
                     name: name.to_string(),
                     rate: interval.rate(action.count()),
                     failing: interval.rate(action.failed),
+                    waiting: action.waiting.count(),
                     p50,
                     p95,
                     p99,
@@ -141,7 +144,14 @@ fn plan(profile: &PlanStatus) -> String {
 }
 
 fn actions(view: &LiveView) -> Table {
-    let heads = [("", "rate/s"), ("", "failed/s"), ("", "p50"), ("", "p95"), ("", "p99 ms")];
+    let heads = [
+        ("", "rate/s"),
+        ("", "failed/s"),
+        ("", "under way"),
+        ("", "p50"),
+        ("", "p95"),
+        ("", "p99 ms"),
+    ];
     let mut table = Table::new("actions", &heads);
     let mut busiest: Vec<_> = view.actions.iter().collect();
     // Those done most often, but in a steady order: lines that jump cannot be read.
@@ -152,7 +162,8 @@ fn actions(view: &LiveView) -> Table {
         let times = [action.p50, action.p95, action.p99];
         let times = times.map(|time| units::ms(time.as_secs_f64() * 1e3));
         let rates = [action.rate, action.failing].map(units::rate);
-        table.row(std::iter::once(action.name.clone()).chain(rates).chain(times));
+        let counts = rates.into_iter().chain([units::count(action.waiting)]);
+        table.row(std::iter::once(action.name.clone()).chain(counts).chain(times));
     }
     table
 }

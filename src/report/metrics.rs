@@ -20,7 +20,7 @@ pub fn render_metrics(snapshot: &Snapshot, filter: Option<&str>) -> String {
     let actions: Vec<_> = total
         .actions
         .iter()
-        .filter(|(name, action)| fits(name) && action.count() > 0)
+        .filter(|(name, action)| fits(name) && action.begun() > 0)
         .map(|(name, action)| {
             let mut report = ActionReport::of(action, total.span);
             report.rate = last.rate(last.actions.get(name).map_or(0, |action| action.count()));
@@ -45,6 +45,7 @@ pub fn render_metrics(snapshot: &Snapshot, filter: Option<&str>) -> String {
     });
     let tables = [
         tables::actions(actions.iter().map(|(name, action)| (*name, action))),
+        tables::phases(actions.iter().map(|(name, action)| (*name, action))),
         tables::counters(counters),
         tables::gauges(gauges),
         tables::checks(checks),

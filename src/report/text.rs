@@ -31,6 +31,7 @@ pub fn summary(report: &RunReport, colour: Colour) -> String {
         stages(report),
         tables::failures(&report.failures, MOST_FAILURES),
         tables::actions(report.actions.iter().map(|(name, action)| (name.as_str(), action))),
+        tables::phases(report.actions.iter().map(|(name, action)| (name.as_str(), action))),
         targets::table(&report.targets),
         tables::counters(report.counters.iter().map(|(name, counter)| (name.as_str(), *counter))),
         tables::gauges(report.gauges.iter().map(|(name, gauge)| (name.as_str(), *gauge))),
@@ -48,6 +49,7 @@ pub fn summary(report: &RunReport, colour: Colour) -> String {
 
 fn headline(report: &RunReport, colour: Colour) -> Vec<String> {
     let accent = match report.verdict {
+        Verdict::Passed if report.tolerated().is_some() => Accent::Warning,
         Verdict::Passed if report.generator.verdict == Trust::Valid => Accent::Good,
         Verdict::Passed | Verdict::Interrupted => Accent::Warning,
         Verdict::Failed | Verdict::ThresholdFailed | Verdict::Invalid | Verdict::Aborted => {
@@ -63,7 +65,7 @@ fn headline(report: &RunReport, colour: Colour) -> Vec<String> {
         units::plural(report.users.asked, "user"),
         units::span(took),
     )];
-    for reason in &report.reasons {
+    for reason in report.reasons.iter().chain(&report.tolerated()) {
         lines.extend(indented("- ", reason));
     }
     let nodes =

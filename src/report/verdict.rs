@@ -58,20 +58,31 @@ impl Verdict {
     }
 }
 
+/// What was found of the target beside what the thresholds say: see [`super::findings`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Found {
+    /// The actions of which too many failed.
+    pub too_many_errors: Vec<Judged>,
+    /// What is wrong whatever the thresholds say.
+    pub sentences: Vec<String>,
+}
+
 /// The verdict on a run, and why it is not [`Verdict::Passed`]: a sentence for each reason.
 ///
 /// An interrupted run is just that. Otherwise an invalid generator outweighs everything, since what
 /// it measured cannot be believed; then a threshold's abort; then a failed run; then a threshold.
 /// Failed users fail a run without thresholds. Where there are any, they judge, and `failed_users <= 0`
-/// says that none may fail. Failed actions alone fail nothing: how many are too many is for thresholds
-/// to say.
+/// says that none may fail. What was found of the target whatever the thresholds say fails a run too.
 pub fn conclude(
     outcome: &Outcome,
     users: &UserTotals,
     generator: &GeneratorVerdict,
     thresholds: &[Judged],
+    found: &Found,
 ) -> (Verdict, Vec<String>) {
+    let Found { too_many_errors, sentences } = found;
     let mut found = Vec::new();
+    let thresholds_given = !thresholds.is_empty();
     if *outcome == Outcome::Interrupted {
         found.push((Verdict::Interrupted, INTERRUPTED.to_owned()));
     }
@@ -87,7 +98,15 @@ pub fn conclude(
     // What ended the run is told already.
     let failed = thresholds.iter().filter(|judged| !judged.passed && !judged.aborted);
     found.extend(failed.map(|judged| (Verdict::ThresholdFailed, judged.sentence())));
-    if thresholds.is_empty() {
+    let by_default = |judged: &Judged| {
+        let why = format!("{}, by default (`--allow-errors` accepts them)", judged.sentence());
+        (Verdict::ThresholdFailed, why)
+    };
+    found.extend(too_many_errors.iter().map(by_default));
+    if *outcome == Outcome::Ended {
+        found.extend(sentences.iter().map(|found| (Verdict::Failed, found.clone())));
+    }
+    if !thresholds_given {
         found.extend(failed_users(users).map(|reason| (Verdict::Failed, reason)));
     }
     let verdict = found.first().map_or(Verdict::Passed, |(verdict, _)| *verdict);
@@ -124,7 +143,7 @@ mod tests {
     }
 
     fn code(outcome: Outcome, users: UserTotals, trust: Trust) -> u8 {
-        conclude(&outcome, &users, &generator(trust), &[]).0.exit_code()
+        conclude(&outcome, &users, &generator(trust), &[], &Found::default()).0.exit_code()
     }
 
     #[test]
@@ -155,7 +174,7 @@ mod tests {
                 at: None,
             };
             let thresholds: Vec<_> = held.iter().map(judged).collect();
-            conclude(&outcome, &users(failed, 0), &generator(trust), &thresholds)
+            conclude(&outcome, &users(failed, 0), &generator(trust), &thresholds, &Found::default())
         };
         let broke = || Outcome::Failed("the runtime broke".to_owned());
         let aborted = || Outcome::Aborted("too slow".to_owned());
@@ -173,8 +192,13 @@ mod tests {
 
     #[test]
     fn every_reason_is_told_the_deciding_one_first() {
-        let (_, reasons) =
-            conclude(&Outcome::Interrupted, &users(2, 1), &generator(Trust::Invalid), &[]);
+        let (_, reasons) = conclude(
+            &Outcome::Interrupted,
+            &users(2, 1),
+            &generator(Trust::Invalid),
+            &[],
+            &Found::default(),
+        );
         assert_eq!(
             reasons,
             [

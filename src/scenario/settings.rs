@@ -73,9 +73,9 @@ pub use declarations::{Declarations, RUNTIME};
 pub use fault::{Fault, FaultKind, Faults};
 pub use resolve::resolve;
 pub use runtime::{
-    ARRIVALS, Arrive, GRACEFUL_STOP, ITERATION_RATE, LoadSettings, PROFILE, RATES, SATURATION,
-    SEED, SPACING, Saturation, Spacing, THRESHOLDS, USER_RATE, check_change_of_iteration_rate,
-    check_iteration_rate, runtime_declarations,
+    ALLOW_ERRORS, ARRIVALS, Arrive, GRACEFUL_STOP, ITERATION_RATE, LoadSettings, PROFILE, RATES,
+    SATURATION, SEED, SPACING, Saturation, Spacing, THRESHOLDS, USER_RATE,
+    check_change_of_iteration_rate, check_iteration_rate, runtime_declarations,
 };
 pub use update::{Change, update};
 pub use values::{Origin, Value, Values};

@@ -7,7 +7,11 @@ use super::{
     judge::{Interval, Standing},
     metric::{Metric, Side, Stat},
 };
-use crate::measure::{names::clip, timing::Timing, window::Window};
+use crate::measure::{
+    names::clip,
+    timing::Timing,
+    window::{ActionNumbers, Waited, Window},
+};
 
 /// What one interval tells of a metric; small, so that many of them can be kept.
 #[derive(Debug, Default)]
@@ -15,8 +19,11 @@ pub(super) struct Piece {
     /// When the interval ended.
     pub(super) until: Duration,
     pub(super) span: Duration,
-    /// Times in microseconds, each with how often.
+    /// Times in microseconds, each with how often. Those of attempts that never ended are the time
+    /// that they had waited when they were given up.
     times: Vec<(u64, u64)>,
+    /// How long attempts had waited that were under way when the interval ended.
+    waiting: Vec<(u64, u64)>,
     part: u64,
     /// The whole that a share is of. Of what may be an action or a counter, the counter's; the
     /// action's is `part`.
@@ -29,6 +36,8 @@ pub(super) struct Piece {
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     times: Timing,
+    /// What is under way now.
+    waiting: Vec<(u64, u64)>,
     part: u64,
     of: u64,
     peak: u64,
@@ -42,7 +51,9 @@ impl Piece {
         let mut piece = Self { until: *until, span: measured.span, ..Self::default() };
         match metric {
             Metric::Time { side, action, .. } => {
-                piece.times = times(measured, action.as_deref(), *side);
+                piece.times = times(measured, action.as_deref(), *side, ended);
+                piece.times.extend(times(measured, action.as_deref(), *side, unfinished));
+                piece.waiting = times(measured, action.as_deref(), *side, waiting);
             }
             Metric::ErrorRate(action) => {
                 (piece.of, piece.part) = actions(measured, action.as_deref());
@@ -93,21 +104,46 @@ fn actions(measured: &Window, name: Option<&str>) -> (u64, u64) {
     }
 }
 
-/// The times of an action.
-fn times(measured: &Window, name: Option<&str>, side: Side) -> Vec<(u64, u64)> {
-    let of = |action: &crate::measure::window::ActionNumbers| match side {
-        Side::Response => action.response.recorded().collect(),
-        Side::Service => action.service.recorded().collect(),
-    };
+/// The times of some of the attempts at an action.
+fn times(
+    measured: &Window,
+    name: Option<&str>,
+    side: Side,
+    of: fn(&ActionNumbers, Side) -> &Timing,
+) -> Vec<(u64, u64)> {
     match name {
-        Some(name) => measured.actions.get(clip(name)).map_or_else(Vec::new, |action| of(action)),
-        None => measured.actions.values().flat_map(|action| -> Vec<_> { of(action) }).collect(),
+        Some(name) => measured
+            .actions
+            .get(clip(name))
+            .map_or_else(Vec::new, |action| of(action, side).recorded().collect()),
+        None => measured
+            .actions
+            .values()
+            .flat_map(|action| of(action, side).recorded().collect::<Vec<_>>())
+            .collect(),
     }
+}
+
+fn ended(action: &ActionNumbers, side: Side) -> &Timing {
+    if side == Side::Response { &action.response } else { &action.service }
+}
+
+fn unfinished(action: &ActionNumbers, side: Side) -> &Timing {
+    waited(&action.unfinished, side)
+}
+
+fn waiting(action: &ActionNumbers, side: Side) -> &Timing {
+    waited(&action.waiting, side)
+}
+
+fn waited(waited: &Waited, side: Side) -> &Timing {
+    if side == Side::Response { waited.response() } else { waited.service() }
 }
 
 impl Tally {
     pub(super) fn add(&mut self, piece: &Piece) {
         piece.times.iter().for_each(|(micros, count)| self.times.add(*micros, *count));
+        self.waiting.clone_from(&piece.waiting);
         self.part += piece.part;
         self.of += piece.of;
         self.peak = self.peak.max(piece.peak);
@@ -135,13 +171,9 @@ impl Tally {
         let count = if is_action { self.part } else { self.of };
         match metric {
             Metric::Time { stat, .. } => {
-                let times = (self.times.count() > 0).then_some(&self.times)?;
-                Some(unit.of_time(match stat {
-                    Stat::Percentile(percent) => times.quantile(quantile(*percent)),
-                    Stat::Min => times.min(),
-                    Stat::Mean => times.mean(),
-                    Stat::Max => times.max(),
-                }))
+                let base = (self.times.count() > 0).then(|| stat.of(&self.times));
+                let with = self.with_waiting(base.unwrap_or_default());
+                Some(unit.of_time(with.map(|times| stat.of(&times)).or(base)?))
             }
             Metric::ErrorRate(_) | Metric::CheckRate(_) if self.of == 0 => None,
             Metric::ErrorRate(_) | Metric::CheckRate(_) | Metric::DroppedRate => {
@@ -151,6 +183,31 @@ impl Tally {
             Metric::Count(_) => Some(count as f64),
             Metric::Users => Some(self.peak as f64),
             Metric::FailedUsers => Some(self.part as f64),
+        }
+    }
+}
+
+impl Tally {
+    /// All times, and with them those of attempts that are under way and have waited longer than
+    /// `than` by now: whatever they come to, it is more. One that has waited less tells nothing yet.
+    /// `None` if there are no such.
+    fn with_waiting(&self, than: Duration) -> Option<Timing> {
+        let than = u64::try_from(than.as_micros()).unwrap_or(u64::MAX);
+        let mut longer = self.waiting.iter().filter(|(micros, _)| *micros > than).peekable();
+        longer.peek()?;
+        let mut times = self.times.clone();
+        longer.for_each(|(micros, count)| times.add(*micros, *count));
+        Some(times)
+    }
+}
+
+impl Stat {
+    fn of(self, times: &Timing) -> Duration {
+        match self {
+            Self::Percentile(percent) => times.quantile(quantile(percent)),
+            Self::Min => times.min(),
+            Self::Mean => times.mean(),
+            Self::Max => times.max(),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    iter::empty,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -12,7 +13,11 @@ use std::{
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
-use super::task::STALL;
+use super::{id::UserId, task::STALL};
+use crate::{
+    failure::Failure,
+    measure::{Fate, Measure, Place, Sample},
+};
 
 thread_local! {
     /// Since when the code that runs now has the worker: since the user's poll began, or since the
@@ -40,29 +45,61 @@ pub(super) fn take() -> Option<String> {
 }
 
 pin_project! {
-    /// A timed action.
+    /// A timed action. From its first wait on it is among those under way; dropped then, it is
+    /// unfinished.
     pub(super) struct Timed<'a, F> {
         name: &'a str,
-        // When it was begun; taken by the first poll.
-        began: Option<Instant>,
+        measure: &'a Measure,
+        user: UserId,
+        began: Instant,
+        due: Instant,
+        polled: bool,
+        // Where it is under way.
+        place: Option<Place>,
         #[pin]
         action: F,
+    }
+
+    impl<F> PinnedDrop for Timed<'_, F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if let Some(place) = this.place.take() {
+                let sample = sample(*this.began, *this.due, Instant::now());
+                this.measure.leave(this.name, Some(place), sample, Fate::Unfinished, 1, empty());
+            }
+        }
     }
 }
 
 impl<'a, F> Timed<'a, F> {
-    pub(super) fn new(name: &'a str, began: Instant, action: F) -> Self {
-        Self { name, began: Some(began), action }
+    /// `action`, which begins at `began` and was due at `due`.
+    pub(super) fn new(
+        (name, measure, user): (&'a str, &'a Measure, UserId),
+        began: Instant,
+        due: Instant,
+        action: F,
+    ) -> Self {
+        Self { name, measure, user, began, due, polled: false, place: None, action }
     }
 }
 
-impl<F: Future> Future for Timed<'_, F> {
-    /// With when it was done.
-    type Output = (F::Output, Instant);
+fn sample(began: Instant, due: Instant, now: Instant) -> Sample<'static> {
+    Sample {
+        service: now.saturating_duration_since(began),
+        response: now.saturating_duration_since(due.min(began)),
+        failure: None,
+    }
+}
+
+impl<T, E: Into<Failure>, F: Future<Output = Result<T, E>>> Future for Timed<'_, F> {
+    type Output = Result<T, Failure>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let entered = this.began.take().or_else(|| SINCE.get());
+        let entered = match std::mem::replace(this.polled, true) {
+            false => Some(*this.began),
+            true => SINCE.get(),
+        };
         let outcome = this.action.poll(cx);
         let left = Instant::now();
         if entered.is_some_and(|entered| left.saturating_duration_since(entered) > STALL) {
@@ -72,6 +109,21 @@ impl<F: Future> Future for Timed<'_, F> {
             });
         }
         SINCE.set(Some(left));
-        outcome.map(|outcome| (outcome, left))
+        let Poll::Ready(outcome) = outcome else {
+            if this.place.is_none() {
+                let (name, user) = (*this.name, Some(*this.user));
+                *this.place = Some(this.measure.enter(name, *this.began, *this.due, user));
+            }
+            return Poll::Pending;
+        };
+        let outcome = outcome.map_err(Into::into);
+        let fate = match &outcome {
+            // Given up because of a stop: that says nothing about the target.
+            Err(failure) if failure.is_stop() => Fate::Unfinished,
+            outcome => Fate::Ended(outcome.as_ref().err()),
+        };
+        let sample = sample(*this.began, *this.due, left);
+        this.measure.leave(this.name, this.place.take(), sample, fate, 1, empty());
+        Poll::Ready(outcome)
     }
 }

@@ -24,6 +24,8 @@ pub struct UserCore {
     started: Instant,
     stopping: AtomicBool,
     retiring: AtomicBool,
+    /// Whether it has boundaries of its own at which it leaves: iterations, say.
+    minds_retirement: AtomicBool,
     ended: AtomicBool,
     /// Whether it was started for an arrival.
     arrived: bool,
@@ -59,6 +61,7 @@ impl UserCore {
             started,
             stopping: AtomicBool::new(false),
             retiring: AtomicBool::new(false),
+            minds_retirement: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             arrived: due.is_some(),
             iterations: AtomicU32::new(0),
@@ -102,6 +105,25 @@ impl UserCore {
     /// Whether the user is no longer needed: it is to end at the boundary of an iteration.
     pub(crate) fn is_retiring(&self) -> bool {
         self.retiring.load(Ordering::Acquire) || self.is_stopping()
+    }
+
+    /// The user has boundaries of its own at which it leaves when it is no longer needed.
+    pub(crate) fn minds_retirement(&self) {
+        if !self.minds_retirement.load(Ordering::Relaxed) {
+            self.minds_retirement.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the user leaves by itself, at a boundary of its own, when it is no longer needed. One
+    /// that was started for an arrival does when it has done what it was started for.
+    pub(crate) fn leaves_by_itself(&self) -> bool {
+        self.arrived || self.minds_retirement.load(Ordering::Relaxed)
+    }
+
+    /// Whether the user may begin nothing new: it is no longer needed, and has no boundary of its own
+    /// up to which it might go on.
+    pub(crate) fn begins_nothing(&self) -> bool {
+        self.retiring.load(Ordering::Acquire) && !self.leaves_by_itself()
     }
 
     /// Tells the user that it is no longer needed. It may end its iteration.

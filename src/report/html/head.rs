@@ -18,7 +18,9 @@ const MOST_REASONS: usize = 8;
 const REASON: usize = 400;
 
 pub(super) fn banner(report: &RunReport) -> Markup {
+    let tolerated = report.tolerated();
     let (class, sign, meaning) = match report.verdict {
+        Verdict::Passed if tolerated.is_some() => ("warn", "✓", "it passed with failures"),
         Verdict::Passed if report.generator.verdict == Trust::Valid => {
             ("good", "✓", "everything went as it should")
         }
@@ -35,7 +37,8 @@ pub(super) fn banner(report: &RunReport) -> Markup {
         header class={ "banner " (class) } {
             p class="verdict" { span class="sign" aria-hidden="true" { (sign) } (report.verdict) }
             h1 { (clip(&run.scenario, 120)) }
-            @if report.reasons.is_empty() { p class="meaning" { (meaning) } }
+            @if let Some(tolerated) = &tolerated { p class="meaning" { (tolerated) } }
+            @else if report.reasons.is_empty() { p class="meaning" { (meaning) } }
             @else { (reasons(&report.reasons)) }
             p class="which" {
                 "Run " (clip(&run.id, 120)) " from " (moment(&run.start)) " to " (moment(&run.end))
@@ -74,6 +77,8 @@ pub(super) fn tiles(view: &View<'_>) -> Markup {
     let done = report.actions.values().fold(0u64, |sum, action| sum.saturating_add(action.count));
     let failed =
         report.actions.values().fold(0u64, |sum, action| sum.saturating_add(action.failed));
+    let unfinished =
+        report.actions.values().fold(0u64, |sum, action| sum.saturating_add(action.unfinished));
     let rate: f64 = report.actions.values().map(|action| action.rate).sum();
     let slowest =
         report.actions.iter().max_by(|a, b| a.1.response.p95.total_cmp(&b.1.response.p95));
@@ -104,17 +109,25 @@ pub(super) fn tiles(view: &View<'_>) -> Markup {
                 ))
             }
             (tile("actions", html! { (units::count(done)) }, html! { (units::rate(rate)) " per second" }))
-            @if done > 0 {
+            @if done + unfinished > 0 {
                 (tile(
                     "failed actions",
-                    html! { (units::percent(failed as f64 / done as f64)) },
-                    html! { (units::count(failed)) " of " (units::count(done)) },
+                    html! { (units::percent(failed as f64 / done.max(1) as f64)) },
+                    html! {
+                        (units::count(failed)) " of " (units::count(done))
+                        @if unfinished > 0 {
+                            ", " span class="bad" { (units::count(unfinished)) " did not end" }
+                        }
+                    },
                 ))
             }
             @if let Some((name, action)) = slowest {
                 (tile(
                     "response p95",
-                    html! { (span(action.response.p95)) },
+                    html! {
+                        @if action.response.is_at_least("p95") { "≥ " }
+                        (span(action.response.p95))
+                    },
                     html! { "the slowest: " (clip(name, 40)) },
                 ))
             }

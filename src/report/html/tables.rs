@@ -128,6 +128,7 @@ pub(super) fn thresholds(report: &RunReport) -> Markup {
 pub(super) fn measured(report: &RunReport) -> Markup {
     html! {
         (actions(report))
+        (phases(report))
         (failures(report))
         (side_by_side([
             counters(report),
@@ -180,11 +181,12 @@ pub(super) fn side_by_side<const N: usize>(sheets: [Markup; N]) -> Markup {
 fn actions(report: &RunReport) -> Markup {
     let mut heads =
         vec![("action", Text), ("count", Number), ("per s", Number), ("failed", Number)];
+    heads.push(("unended", Number));
     for _ in 0..2 {
         heads.extend(["p50", "p90", "p95", "p99", "p99.9", "max"].map(|head| (head, Number)));
     }
     let mut sheet = Sheet::new("Actions", 130_000, &heads);
-    sheet.groups = vec![("", 4), ("service time, ms", 6), ("response time, ms", 6)];
+    sheet.groups = vec![("", 5), ("service time, ms", 6), ("response time, ms", 6)];
     let mut all: Vec<_> = report.actions.iter().collect();
     all.sort_by_key(|(_, action)| std::cmp::Reverse(action.count));
     sheet.render(all.into_iter().map(|(name, action)| {
@@ -193,14 +195,22 @@ fn actions(report: &RunReport) -> Markup {
             number(units::count(action.count)),
             number(units::rate(action.rate)),
             failed(action.failed),
+            failed(action.unfinished),
         ];
         counts.into_iter().chain(times(&action.service)).chain(times(&action.response))
     }))
 }
 
 fn times(times: &Distribution) -> [Markup; 6] {
-    [times.p50, times.p90, times.p95, times.p99, times.p999, times.max]
-        .map(|millis| number(units::ms(millis)))
+    [
+        ("p50", times.p50),
+        ("p90", times.p90),
+        ("p95", times.p95),
+        ("p99", times.p99),
+        ("p999", times.p999),
+        ("max", times.max),
+    ]
+    .map(|(name, millis)| number(crate::report::tables::time(times, name, millis)))
 }
 
 fn failed(count: u64) -> Markup {
@@ -210,6 +220,26 @@ fn failed(count: u64) -> Markup {
     } else {
         html! { (text) }
     }
+}
+
+fn phases(report: &RunReport) -> Markup {
+    let mut heads = vec![("action", Text), ("phase", Text), ("count", Number)];
+    heads.extend(["p50", "p90", "p95", "p99", "p99.9", "max"].map(|head| (head, Number)));
+    let mut sheet = Sheet::new("Phases", 60_000, &heads);
+    sheet.groups = vec![("", 3), ("time, ms", 6)];
+    let all = report.actions.iter();
+    sheet.render(
+        all.flat_map(|(name, action)| action.phases.iter().map(move |phase| (name, phase))).map(
+            |(name, (phase, report))| {
+                let what = [
+                    text(name, NAME),
+                    text(&phase.to_string(), NAME),
+                    number(units::count(report.count)),
+                ];
+                what.into_iter().chain(times(&report.times))
+            },
+        ),
+    )
 }
 
 fn failures(report: &RunReport) -> Markup {
@@ -224,7 +254,7 @@ fn failures(report: &RunReport) -> Markup {
         [
             number(row.owner.to_string()),
             text(what, NAME),
-            html! { span class="reason" { (clip(&row.reason, REASON)) } },
+            html! { span class="reason" { (clip(&crate::report::tables::reason(row), REASON)) } },
             number(units::count(row.count)),
         ]
     }))

@@ -36,7 +36,11 @@ pub const SEED: &str = "seed";
 /// What a run has to keep to.
 pub const THRESHOLDS: &str = "thresholds";
 
-/// How long users that are no longer needed may take to end their iteration.
+/// Whether errors are accepted, however many: without it, and without a threshold that speaks of them,
+/// fewer than 1 % of each action may fail.
+pub const ALLOW_ERRORS: &str = "allow_errors";
+
+/// How long what is under way at the end of a run may take to finish.
 pub const GRACEFUL_STOP: &str = "graceful_stop";
 
 /// What an arrival of a profile is.
@@ -215,8 +219,13 @@ pub fn runtime_declarations(user_rate: &str) -> Vec<Declaration> {
             .owner(RUNTIME)
             .build(),
         Declaration::of::<Duration>(GRACEFUL_STOP)
-            .description("How long users no longer needed may take to end their iteration.")
+            .description("How long what is under way at the end may take to finish.")
             .default(Duration::from_secs(30))
+            .owner(RUNTIME)
+            .build(),
+        Declaration::of::<bool>(ALLOW_ERRORS)
+            .description("Accept errors; else 1% of an action is too many, if no threshold says.")
+            .default(false)
             .owner(RUNTIME)
             .build(),
         Declaration::of::<Option<Thresholds>>(THRESHOLDS)
@@ -231,6 +240,7 @@ pub fn runtime_declarations(user_rate: &str) -> Vec<Declaration> {
 
 /// Whether it is the name of one of the settings that the runtime adds.
 pub(super) fn is_runtime(name: &str) -> bool {
-    let others = [PROFILE, ARRIVALS, SPACING, SATURATION, SEED, GRACEFUL_STOP, THRESHOLDS];
+    let others =
+        [PROFILE, ARRIVALS, SPACING, SATURATION, SEED, GRACEFUL_STOP, ALLOW_ERRORS, THRESHOLDS];
     RATES.contains(&name) || others.contains(&name)
 }
