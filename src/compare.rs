@@ -180,7 +180,7 @@ pub struct Comparison {
     pub compared: usize,
     /// What else differs between the runs, a sentence each.
     pub notes: Vec<String>,
-    /// Actions that vanished, appeared or never succeeded.
+    /// Actions that vanished, appeared or never succeeded: those that are worse first.
     pub actions: Vec<Presence>,
     /// All numbers: those of the run first, then those of its actions by name.
     pub rows: Vec<Row>,
@@ -211,8 +211,9 @@ pub fn compare(
     if !faults.is_empty() {
         return Err(Faults(faults));
     }
-    let actions: Vec<_> =
+    let mut actions: Vec<_> =
         names.iter().filter_map(|name| presence::happened(name, readings)).collect();
+    actions.sort_by_key(|action| action.verdict != Change::Worse);
     let (rows, compared) = rows::rows(readings, &names, &actions, options);
     let verdict = overall(&actions, &rows);
     let one_each = sides.iter().all(|runs| runs.len() == 1);

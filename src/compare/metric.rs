@@ -73,6 +73,17 @@ impl Metric {
         matches!(self, Self::Errors | Self::FailedUsers)
     }
 
+    /// Its name in a document's distribution.
+    pub(super) fn field(self) -> Option<&'static str> {
+        match self {
+            Self::ResponseMean => Some("mean"),
+            Self::ResponseP50 => Some("p50"),
+            Self::ResponseP95 | Self::ServiceP95 => Some("p95"),
+            Self::ResponseP99 => Some("p99"),
+            _ => None,
+        }
+    }
+
     /// What of a distribution of times it is; `None` if it is none.
     pub(super) fn statistic(self) -> Option<Statistic> {
         match self {

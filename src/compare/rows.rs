@@ -19,6 +19,10 @@ const SHARE_TOLERANCE: f64 = 0.001;
 /// noise between runs: by so much a run fails that is told to keep to nothing else.
 const ONE_RUN_TOLERANCE: f64 = 0.01;
 
+/// The part of the doubt that shares have to themselves, so that how many times are judged does not
+/// matter to them, nor they to times.
+const SHARES_DOUBT: f64 = 0.2;
+
 /// A number of all runs that is not judged yet.
 struct Number {
     action: Option<String>,
@@ -98,31 +102,35 @@ fn one_each(numbers: &[Number], options: &Options) -> Vec<Row> {
 
 /// Several runs: a change is what the noise between runs does not explain.
 fn several(numbers: &[Number], options: &Options) -> Vec<Row> {
+    let doubt = 1.0 - options.confidence;
     let contrasts: Vec<_> = numbers.iter().map(Number::contrast).collect();
     // What did not happen anywhere cannot have changed: it takes no part of the doubt.
     let judged = |number: &Number| number.enough() && number.all().any(|m| m.value > 0.0);
-    let both = || numbers.iter().zip(&contrasts);
-    let ps: Vec<f64> =
-        both().filter(|(number, _)| judged(number)).map(|(_, contrast)| contrast.p()).collect();
-    let doubt = 1.0 - options.confidence;
-    let mut doubts = doubts(&ps, doubt).into_iter();
-    let mut rows = Vec::new();
-    for (number, contrast) in both() {
+    let ps = |shares: bool| -> Vec<f64> {
+        let both = numbers.iter().zip(&contrasts);
+        let of_kind = both.filter(|(number, _)| judged(number) && number.is_share() == shares);
+        of_kind.map(|(_, contrast)| contrast.p()).collect()
+    };
+    let (shares, others) = (ps(true), ps(false));
+    let of_shares = if shares.is_empty() { 0.0 } else { doubt * SHARES_DOUBT };
+    let each = doubt * SHARES_DOUBT / numbers.len().max(1) as f64;
+    let mut shares = doubts(&shares, of_shares).into_iter();
+    let mut others = doubts(&others, doubt - of_shares).into_iter();
+    let judge = |(number, contrast): (&Number, &Contrast)| {
         let row = number.row(options);
         if !number.enough() {
-            rows.push(row);
+            row
         } else if !judged(number) {
-            let tail = doubt / 2.0 / ps.len().max(1) as f64;
-            let interval = number.within(tail);
+            let interval = number.within(each / 2.0);
             let same = interval.finding(row.tolerance) == Finding::Same;
             let verdict = if same { Change::Same } else { Change::Noise };
-            rows.push(Row { interval: Some(interval), verdict, ..row });
+            Row { interval: Some(interval), verdict, ..row }
         } else {
-            let doubt = doubts.next().unwrap_or(doubt);
-            rows.push(number.judge(contrast, doubt, row));
+            let kind = if number.is_share() { &mut shares } else { &mut others };
+            number.judge(contrast, kind.next().unwrap_or(each), row)
         }
-    }
-    rows
+    };
+    numbers.iter().zip(&contrasts).map(judge).collect()
 }
 
 /// Times and rates of an action that failed more often are no gain, and of one that never succeeded
@@ -153,14 +161,18 @@ impl Number {
         self.sides.each_ref().map(|side| side.iter().any(|measured| measured.at_least))
     }
 
+    fn is_share(&self) -> bool {
+        self.metric.unit() == Unit::Share
+    }
+
     /// The scale that changes add up on: logarithms, but for shares.
     fn scaled(&self, value: f64) -> f64 {
-        if self.metric.unit() == Unit::Share { value } else { value.max(f64::MIN_POSITIVE).ln() }
+        if self.is_share() { value } else { value.max(f64::MIN_POSITIVE).ln() }
     }
 
     /// A difference on that scale as people are told it.
     fn told(&self, difference: f64) -> f64 {
-        if self.metric.unit() == Unit::Share { difference } else { difference.exp_m1() }
+        if self.is_share() { difference } else { difference.exp_m1() }
     }
 
     fn contrast(&self) -> Contrast {
@@ -172,7 +184,7 @@ impl Number {
 
     /// Where the change lies as far as the samples go.
     fn within(&self, tail: f64) -> Interval {
-        if self.metric.unit() == Unit::Share {
+        if self.is_share() {
             let [from, to] = self.sides.each_ref().map(|side| {
                 let add = |sum: Share, one: &Measured| Share {
                     part: sum.part + one.share.part,

@@ -43,6 +43,7 @@ pub(super) struct ActionReading<'a> {
     seconds: f64,
     response: Recorded,
     service: Recorded,
+    reported: &'a ActionReport,
     series: Option<Seconds<'a>>,
 }
 
@@ -88,7 +89,7 @@ impl<'a> Side<'a> {
             ));
             return readings;
         }
-        for (action, reported) in report.actions.iter().filter(|(_, action)| action.count > 0) {
+        for (action, reported) in report.actions.iter().filter(|(_, action)| begun(action) > 0) {
             match read_action(report, action, reported) {
                 Ok(reading) => {
                     readings.actions.insert(action, reading);
@@ -145,16 +146,21 @@ pub(super) fn faults(sides: [&[Side<'_>]; 2]) -> Vec<String> {
 fn read_action<'a>(
     report: &'a RunReport,
     name: &str,
-    action: &ActionReport,
+    action: &'a ActionReport,
 ) -> Result<ActionReading<'a>, String> {
     Ok(ActionReading {
-        lost: Share::new(action.failed, action.count),
+        lost: Share::new(action.failed.saturating_add(action.unfinished), begun(action)),
         done: action.count as f64,
         seconds: report.run.duration_ms / 1e3,
         response: read_times("response", &action.response)?,
         service: read_times("service", &action.service)?,
+        reported: action,
         series: Seconds::of(&report.series, name),
     })
+}
+
+fn begun(action: &ActionReport) -> u64 {
+    action.count.saturating_add(action.unfinished)
 }
 
 fn read_times(what: &str, times: &Distribution) -> Result<Recorded, String> {
@@ -184,14 +190,18 @@ impl ActionReading<'_> {
         let series = self.series.as_ref();
         match (metric.unit(), metric.statistic()) {
             (Unit::Ms, Some(statistic)) => {
-                let times =
-                    if metric == Metric::ServiceP95 { &self.service } else { &self.response };
+                let (times, reported) = if metric == Metric::ServiceP95 {
+                    (&self.service, &self.reported.service)
+                } else {
+                    (&self.response, &self.reported.response)
+                };
+                let open = |name: &String| Some(name.as_str()) == metric.field();
                 let independent = times.log_variance(statistic);
                 let known = series.and_then(|series| series.of_times(metric)).unwrap_or(0.0);
                 Measured {
                     value: times.value(statistic),
                     variance: independent.max(known),
-                    at_least: false,
+                    at_least: reported.at_least.iter().any(open),
                     enough: times.suffices(statistic),
                     share: Share::default(),
                 }

@@ -92,3 +92,4 @@ fn text(comparison: &Comparison) -> String {
 mod between;
 mod one_each;
 mod simulated;
+mod unfinished;
