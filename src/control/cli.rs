@@ -71,8 +71,8 @@ Examples:
   crowd run http url=http://localhost:8080/ --stages '30s: 0 -> 50, 1m: 50, 10s: 50 -> 0'
   crowd run http url=http://localhost:8080/ requests=1 --stages '1m: 10/s -> 200/s max 500'
   crowd run http url=http://localhost:8080/ --profile load.toml saturation=block
-  crowd run chat --users 200 --threshold 'p95(round-trip) < 150ms abort after 30s'
-  crowd run chat --users 200 --html result.html --junit result.xml
+  crowd run chat --users 200 --duration 1m --threshold 'p95(round-trip) < 150ms abort after 30s'
+  crowd run chat --users 200 --duration 1m --html result.html --junit result.xml
   crowd run chat --users 20000 --api http://master:4000 --html result.html
 
 Ctrl-C tells all users to stop; a second one kills those that do not.";

@@ -18,7 +18,7 @@ use crate::{
 pub(super) const COMPARE_EXAMPLES: &str = "\
 Examples:
   crowd compare base1.json base2.json base3.json -- new1.json new2.json new3.json
-  crowd compare --action request --tolerance 10% --json base*.json -- new*.json
+  crowd compare --json --action request --tolerance 10% base*.json -- new*.json
   crowd compare yesterday.json today.json     one run a side: the noise between runs is not known
 
 The files are what `crowd run … --json FILE` writes. Exit code 6 says that something is worse.";
