@@ -11,6 +11,7 @@ mod admission;
 mod begin;
 pub mod descriptors;
 pub mod endings;
+mod finishing;
 mod following;
 pub(crate) mod load;
 pub mod machine;
@@ -128,6 +129,11 @@ impl Actor for Controller {
                     Err(refusal) => answer(reply, Err(refusal)),
                 }
             }
+            M::StopGracefully { reply } => {
+                let finishing = self.stop_gracefully(&myself, state);
+                answer(reply, finishing);
+            }
+            M::Finishing { run } => self.finishing(&myself, state, run),
             M::Reset { reply } => {
                 let reset = state.machine.reset();
                 match reset {

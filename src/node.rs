@@ -307,6 +307,15 @@ impl Node {
         self.ask(|reply| ControllerMessage::Stop { reply }).await?
     }
 
+    /// `stop gracefully`: users begin nothing new, and what is under way may finish within
+    /// `graceful_stop`; then the run stops. Answers when that is under way.
+    ///
+    /// # Errors
+    /// If the state refuses.
+    pub async fn stop_gracefully(&self) -> Result<(), Refusal> {
+        self.ask(|reply| ControllerMessage::StopGracefully { reply }).await?
+    }
+
     /// `reset`.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ mod build;
 mod cluster;
 pub mod document;
 pub mod file;
-mod findings;
+pub(crate) mod findings;
 pub mod html;
 pub mod input;
 pub mod json;

@@ -21,6 +21,7 @@ use crate::{
     feed::{Feed, Row},
     iterate::{Capture, Captures, Pacing, ThinkTime, Weighted},
     measure::Attempt,
+    moment,
     random::Random,
     scenario::{Run, Scenario},
     throttle::{Permit, Throttle},
@@ -288,7 +289,7 @@ impl<S: Scenario> User<S> {
     /// # Errors
     /// Ends early with [`Stopped`] when the user is told to stop.
     pub async fn sleep(&self, duration: Duration) -> Result<(), Stopped> {
-        self.sleep_until(Instant::now() + duration).await
+        self.sleep_until(moment::after(Instant::now(), duration)).await
     }
 
     /// Sleeps until a moment.

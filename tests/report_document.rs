@@ -165,6 +165,9 @@ fn a_written_document_is_read_back_equal() {
     json::write(&report, &path).unwrap();
     let read: RunReport = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     assert_eq!(read, report);
+    // Some programs that copy texts put a byte-order mark before them.
+    let copy = format!("\u{feff}{}", fs::read_to_string(&path).unwrap());
+    assert_eq!(json::of_text(&copy), Ok(report));
     // Nothing else is left behind.
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }

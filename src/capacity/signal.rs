@@ -11,12 +11,27 @@ use crate::{
 
 /// A signal of the run's own measurements: it is healthy while its threshold holds.
 #[derive(Debug, Clone, PartialEq)]
-pub struct OwnSignal(Threshold);
+pub struct OwnSignal {
+    threshold: Threshold,
+    /// Whether it is about the worst of all actions, and not about all of them together.
+    each: bool,
+}
 
 impl OwnSignal {
+    /// Whether it says how many errors are too many.
+    pub fn speaks_of_errors(&self) -> bool {
+        matches!(self.threshold.metric, Metric::ErrorRate(_))
+    }
+
+    /// The same of each action: it is healthy while its threshold holds for all of them.
+    #[must_use]
+    pub fn of_each_action(self) -> Self {
+        Self { each: true, ..self }
+    }
+
     /// The timed action that it is about; none: all together, or none.
     pub fn action(&self) -> Option<&str> {
-        match &self.0.metric {
+        match &self.threshold.metric {
             Metric::Time { action, .. } => action.as_deref(),
             Metric::ErrorRate(action) | Metric::Rate(action) => action.as_deref(),
             _ => None,
@@ -25,7 +40,7 @@ impl OwnSignal {
 
     /// How far back it looks; none: as long as the search's window.
     pub fn over(&self) -> Option<Duration> {
-        match self.0.scope {
+        match self.threshold.scope {
             Scope::Over(time) => Some(time),
             Scope::Run | Scope::Stage(_) => None,
         }
@@ -34,9 +49,9 @@ impl OwnSignal {
     /// How it stands, given what was measured over its time. The value and the limit are in
     /// milliseconds, shares from 0 to 1, or so many a second.
     pub fn of(&self, window: &Window) -> Signal {
-        let Threshold { metric, comparator, bound, .. } = &self.0;
+        let Threshold { metric, comparator, bound, .. } = &self.threshold;
         let measured = self.is_measured(window);
-        let value = |unit| self.0.value_in(unit, window).filter(|_| measured);
+        let value = |unit| self.value(unit, window).filter(|_| measured);
         // Compared in its own unit: 70 µs are the very number that `0.07ms` reads as.
         let healthy = value(bound.unit).map(|value| comparator.holds(value, bound.value));
         let (unit, limit) = match bound.unit {
@@ -48,7 +63,7 @@ impl OwnSignal {
             unit => (unit, bound.value),
         };
         Signal {
-            name: self.0.to_string(),
+            name: self.threshold.to_string(),
             kind: match metric {
                 Metric::ErrorRate(_) => SignalKind::Errors,
                 _ if metric.kind() == Kind::Time => SignalKind::Latency,
@@ -60,10 +75,21 @@ impl OwnSignal {
         }
     }
 
+    fn value(&self, unit: Unit, window: &Window) -> Option<f64> {
+        if !self.each {
+            return self.threshold.value_in(unit, window);
+        }
+        let of_each = window.actions.keys().filter_map(|name| {
+            let metric = Metric::ErrorRate(Some(name.to_string()));
+            Threshold { metric, ..self.threshold.clone() }.value_in(unit, window)
+        });
+        of_each.max_by(f64::total_cmp)
+    }
+
     /// Whether there is anything to judge. To a threshold no requests are none that failed, and an
     /// action that nobody did has the rate 0; to a search they are a load that is not there.
     fn is_measured(&self, window: &Window) -> bool {
-        match &self.0.metric {
+        match &self.threshold.metric {
             Metric::ErrorRate(action) => {
                 let wanted =
                     |name: &str| action.as_deref().is_none_or(|action| clip(action) == name);
@@ -85,7 +111,7 @@ impl OwnSignal {
 
 impl fmt::Display for OwnSignal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.threshold.fmt(f)
     }
 }
 
@@ -104,7 +130,7 @@ impl FromStr for OwnSignal {
             Threshold {
                 metric: Metric::Users | Metric::FailedUsers | Metric::DroppedRate, ..
             } => "it says nothing about the requests",
-            _ => return Ok(Self(threshold)),
+            _ => return Ok(Self { threshold, each: false }),
         };
         Err(format!("`{text}` is no signal: {why}"))
     }

@@ -218,6 +218,14 @@ impl Master {
         self.verb(Verb::Stop).await.map(drop)
     }
 
+    /// `stop gracefully`: answers when it is under way.
+    ///
+    /// # Errors
+    /// If the state refuses.
+    pub(crate) async fn stop_gracefully(&self) -> Result<(), Refusal> {
+        self.verb(Verb::StopGracefully).await.map(drop)
+    }
+
     /// `reset`: the run is forgotten everywhere, and nobody is master any more.
     ///
     /// # Errors

@@ -22,7 +22,11 @@ use crate::{
     measure::{health::nodes::judge_nodes, window::Window},
     node::{Added, ClusterNode, RunState, SetOutcome, SettingView, Status, UserView},
     refusal::{Code, Refusal},
-    report::RunReport,
+    report::{
+        RunReport,
+        findings::{self, Asked},
+        live::Screen,
+    },
     scenario::catalog::Catalog,
     throttle::Started,
     user::UserId,
@@ -133,6 +137,10 @@ impl Operations for ClusterNode {
 
     async fn stop(&self) -> Result<(), Refusal> {
         self.master().stop().await
+    }
+
+    async fn stop_gracefully(&self) -> Result<(), Refusal> {
+        self.master().stop_gracefully().await
     }
 
     async fn reset(&self) -> Result<(), Refusal> {
@@ -307,18 +315,22 @@ impl Operations for ClusterNode {
         }
     }
 
-    async fn live(&self, left: Option<Duration>, width: usize) -> String {
+    async fn live(&self, left: Option<Duration>, screen: Screen) -> String {
         if !self.is_master() {
-            return self.node().live(left, width).await;
+            return self.node().live(left, screen).await;
         }
         match Operations::status(self).await {
             Ok(status) => {
-                let failing = self.node().failing_thresholds();
                 let measured = ClusterNode::measured(self);
+                let snapshot = measured.snapshot();
+                let mut failing = self.node().failing_thresholds();
+                let account = self.master().account().await;
+                let settings = account.map(|account| account.settings).unwrap_or_default();
+                failing.extend(findings::failing(&snapshot.total, Asked::of_settings(&settings)));
                 let nodes = measured.health();
                 let nodes = nodes.iter().map(|(name, health)| (name.as_str(), health));
                 let generator = judge_nodes(nodes).verdict;
-                live_view(status, &measured.snapshot(), (failing, generator), (left, width))
+                live_view(status, &snapshot, (failing, generator), (left, screen))
             }
             Err(_) => String::new(),
         }
@@ -355,6 +367,7 @@ fn is_of_the_run(command: &Command) -> bool {
         | Command::Add { .. }
         | Command::Remove { .. }
         | Command::Stop
+        | Command::StopGracefully
         | Command::Reset
         | Command::Set { .. }
         | Command::Status

@@ -55,6 +55,8 @@ pub enum Command {
     },
     /// `stop`.
     Stop,
+    /// `stop gracefully`.
+    StopGracefully,
     /// `reset`.
     Reset,
     /// `set KEY=VALUE… [on NODE,…]`.
@@ -251,6 +253,7 @@ impl fmt::Display for Command {
                 words::write_nodes(f, nodes)
             }
             Self::Stop => f.write_str("stop"),
+            Self::StopGracefully => f.write_str("stop gracefully"),
             Self::Reset => f.write_str("reset"),
             Self::Set { settings, nodes } => {
                 f.write_str("set")?;

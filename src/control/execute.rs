@@ -73,6 +73,10 @@ pub(crate) async fn execute_here(
             node.stop().await?;
             Reply::Stopped(node.status().await?)
         }
+        Command::StopGracefully => {
+            node.stop_gracefully().await?;
+            Reply::Stopped(node.status().await?)
+        }
         Command::Reset => {
             node.reset().await?;
             node.desk().forget();

@@ -16,8 +16,9 @@ use crate::{
     node::{Added, Node, RunState, SettingView, Status, UserView},
     refusal::{Code, Refusal},
     report::{
-        Colour, RunReport,
-        live::{self, LiveAction, LiveView},
+        RunReport,
+        findings::{self, Asked},
+        live::{self, LiveAction, LiveView, Screen},
         metrics::render_metrics,
     },
     scenario::catalog::Catalog,
@@ -73,6 +74,10 @@ impl Operations for Node {
 
     async fn stop(&self) -> Result<(), Refusal> {
         Node::stop(self).await
+    }
+
+    async fn stop_gracefully(&self) -> Result<(), Refusal> {
+        Node::stop_gracefully(self).await
     }
 
     async fn reset(&self) -> Result<(), Refusal> {
@@ -165,12 +170,15 @@ impl Operations for Node {
         Some(self.measure().await?.snapshot().total)
     }
 
-    async fn live(&self, left: Option<Duration>, width: usize) -> String {
+    async fn live(&self, left: Option<Duration>, screen: Screen) -> String {
         let (Ok(status), Some(measure)) = (Node::status(self).await, self.measure().await) else {
             return String::new();
         };
-        let judged = (self.failing_thresholds(), self.generator().verdict);
-        live_view(status, &measure.snapshot(), judged, (left, width))
+        let measured = measure.snapshot();
+        let mut failing = self.failing_thresholds();
+        let settings = self.account().await.map(|account| account.settings).unwrap_or_default();
+        failing.extend(findings::failing(&measured.total, Asked::of_settings(&settings)));
+        live_view(status, &measured, (failing, self.generator().verdict), (left, screen))
     }
 
     async fn finish_report(&self, end: RunEnd) -> Option<RunReport> {
@@ -213,7 +221,7 @@ pub(super) fn live_view(
     status: Status,
     measured: &Snapshot,
     (failing, generator): (Vec<String>, Trust),
-    (left, width): (Option<Duration>, usize),
+    (left, screen): (Option<Duration>, Screen),
 ) -> String {
     let view = LiveView {
         scenario: status.scenario.unwrap_or_default(),
@@ -232,7 +240,7 @@ pub(super) fn live_view(
         failing,
         generator,
     };
-    live::render(&view, Colour::Ansi, width)
+    live::render(&view, screen.colour, screen.width)
 }
 
 pub(super) fn rate_of(rate: &RateText) -> Result<Rate, Refusal> {

@@ -22,6 +22,7 @@ use crate::{
         status::PlanStatus,
         tally::Tallies,
     },
+    moment,
     refusal::{Code, Refusal},
     scenario::settings::{LoadSettings, Values},
     user::{id::IdSet, supervisor::SupervisorMessage},
@@ -50,6 +51,8 @@ pub(crate) struct ActiveLoad {
     pause: bool,
     /// Whether the master has said that nobody is needed any more.
     over: bool,
+    /// Whether it ends before the plan does.
+    cut: bool,
 }
 
 impl ActiveLoad {
@@ -72,7 +75,15 @@ impl ActiveLoad {
             heard: 0,
             pause: false,
             over: false,
+            cut: false,
         }))
+    }
+
+    /// Nothing more arrives; what has may finish until `by`.
+    pub(super) fn cut(&mut self, by: Instant) {
+        self.cut = true;
+        self.ending = Some(by);
+        self.gate.close();
     }
 
     /// Whether nobody is needed any more once the plan is over: kept users are, as long as arrivals
@@ -221,7 +232,8 @@ impl Controller {
             }
             if load.over && load.is_done_with_users() {
                 let commands = state.machine.retire_all();
-                return self.perform(myself, state, commands);
+                self.perform(myself, state, commands);
+                return self.let_go(state);
             }
             return self.keep_at(myself, state, target);
         }
@@ -232,13 +244,14 @@ impl Controller {
         if !load.plan.is_open(elapsed) && load.gate.is_quiet(elapsed) {
             load.gate.dismiss();
         }
-        if !load.plan.is_over(elapsed) {
+        if !load.plan.is_over(elapsed) && !load.cut {
             let target = load.plan.target_users(elapsed);
             return self.keep_at(myself, state, target);
         }
         let counts = state.machine.population().counts();
-        let deadline =
-            *load.ending.get_or_insert(began + load.plan.start_of(usize::MAX) + load.graceful_stop);
+        let deadline = *load.ending.get_or_insert_with(|| {
+            moment::after(began + load.plan.start_of(usize::MAX), load.graceful_stop)
+        });
         // Those that were let in and did not come here yet are among the users of the gate.
         let nobody = counts.waiting + counts.running + load.gate.users() == 0;
         if clear && nobody || now >= deadline {
@@ -250,6 +263,7 @@ impl Controller {
             // Users that were started meanwhile are no longer needed either.
             let commands = state.machine.retire_all();
             self.perform(myself, state, commands);
+            self.let_go(state);
         } else {
             self.keep_at(myself, state, 0);
         }
@@ -263,6 +277,9 @@ impl Controller {
             return;
         }
         let Some(active) = &mut state.run else { return };
+        if active.finish_by.is_some() {
+            return;
+        }
         let follows = active.follows();
         let Some(load) = &mut active.load else { return };
         let kept = state.machine.population().kept();

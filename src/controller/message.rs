@@ -224,6 +224,10 @@ pub(crate) enum ControllerMessage {
     Remove { count: u64, force: bool, reply: Reply<u64> },
     /// `stop`; answered at once if users have to leave first, else when the run is over.
     Stop { reply: Reply<()> },
+    /// `stop gracefully`; answered at once.
+    StopGracefully { reply: Reply<()> },
+    /// A run that ends gracefully is to be looked after.
+    Finishing { run: u64 },
     /// `reset`.
     Reset { reply: Reply<()> },
     /// `set`; answered when the scenario's hooks are over.

@@ -73,6 +73,8 @@ pub(crate) struct ActiveRun {
     pub(super) started: SystemTime,
     pub(super) began: Instant,
     pub(super) ended: Option<(Instant, Ended)>,
+    /// When it stops at the latest, once it ends gracefully.
+    pub(super) finish_by: Option<Instant>,
 }
 
 impl ActiveRun {
@@ -123,6 +125,7 @@ impl ActiveRun {
             started: SystemTime::now(),
             began: Instant::now(),
             ended: None,
+            finish_by: None,
         })
     }
 

@@ -21,7 +21,6 @@ use crate::measure::{
     window::per_second,
 };
 use crate::profile::{Load, Stage};
-use crate::scenario::settings::ALLOW_ERRORS;
 
 impl RunReport {
     /// Builds the document. Pure: equal inputs give equal documents.
@@ -45,11 +44,7 @@ impl RunReport {
         let (health, generator) = cluster::generator(health, &nodes, &gaps, &arrivals);
         // Nothing comes any more.
         measured.settle();
-        let allow_errors = run
-            .settings
-            .iter()
-            .any(|(name, value)| name == ALLOW_ERRORS && value.as_deref() == Some("true"));
-        let asked = Asked::of(allow_errors, thresholds.iter().map(|row| row.expression.as_str()));
+        let asked = Asked::of_settings(&run.settings);
         let found = Found {
             too_many_errors: findings::too_many_errors(&measured, asked),
             sentences: findings::whatever_was_asked(&measured, &series, span, users.started, asked),

@@ -9,7 +9,8 @@ use crate::{
         series::Series,
         window::{ActionNumbers, Window},
     },
-    threshold::{Judged, Metric, Threshold},
+    scenario::settings::{ALLOW_ERRORS, THRESHOLDS},
+    threshold::{Judged, Metric, Threshold, Thresholds},
 };
 
 /// The share of an action that may fail where no threshold speaks of errors.
@@ -35,16 +36,15 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// What these thresholds, as they are written, and the setting say.
-    pub(crate) fn of<'a>(
-        allow_errors: bool,
-        thresholds: impl IntoIterator<Item = &'a str>,
-    ) -> Self {
-        let speaks_of_errors = |text: &str| {
-            text.parse::<Threshold>()
-                .is_ok_and(|threshold| matches!(threshold.metric, Metric::ErrorRate(_)))
-        };
-        Self { allow_errors, judged: thresholds.into_iter().any(speaks_of_errors) }
+    /// What the settings of a run say, as texts.
+    pub(crate) fn of_settings(settings: &[(String, Option<String>)]) -> Self {
+        let of = |name: &str| settings.iter().find(|(key, _)| key == name)?.1.as_deref();
+        let thresholds = of(THRESHOLDS).and_then(|text| text.parse::<Thresholds>().ok());
+        let errors = |threshold: &Threshold| matches!(threshold.metric, Metric::ErrorRate(_));
+        Self {
+            allow_errors: of(ALLOW_ERRORS) == Some("true"),
+            judged: thresholds.is_some_and(|all| all.all().iter().any(errors)),
+        }
     }
 
     /// Whether [`MOST_ERRORS`] holds.
@@ -74,6 +74,15 @@ pub(crate) fn too_many_errors(measured: &Window, asked: Asked) -> Vec<Judged> {
                 at: None,
             }
         })
+        .collect()
+}
+
+/// The same, a line each, for whoever watches the run.
+pub(crate) fn failing(measured: &Window, asked: Asked) -> Vec<String> {
+    let failing = too_many_errors(measured, asked);
+    failing
+        .into_iter()
+        .map(|Judged { expression, text, .. }| format!("{expression}: {text}"))
         .collect()
 }
 

@@ -72,6 +72,7 @@ pub use declaration::{Check, Declaration, Update};
 pub use declarations::{Declarations, RUNTIME};
 pub use fault::{Fault, FaultKind, Faults};
 pub use resolve::resolve;
+pub(crate) use runtime::DEFAULT_GRACEFUL_STOP;
 pub use runtime::{
     ALLOW_ERRORS, ARRIVALS, Arrive, GRACEFUL_STOP, ITERATION_RATE, LoadSettings, PROFILE, RATES,
     SATURATION, SEED, SPACING, Saturation, Spacing, THRESHOLDS, USER_RATE,

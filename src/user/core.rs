@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         OnceLock,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -17,6 +17,9 @@ use super::{
 };
 use crate::scenario::Message;
 
+const ARRIVED: u8 = 1;
+const MINDS_RETIREMENT: u8 = 2;
+
 /// The runtime's side of a user. What a user may never need is made on first use: the mailbox
 /// holds no queue until somebody writes to it.
 pub struct UserCore {
@@ -24,11 +27,10 @@ pub struct UserCore {
     started: Instant,
     stopping: AtomicBool,
     retiring: AtomicBool,
-    /// Whether it has boundaries of its own at which it leaves: iterations, say.
-    minds_retirement: AtomicBool,
     ended: AtomicBool,
-    /// Whether it was started for an arrival.
-    arrived: bool,
+    /// Whether it was started for an arrival, and whether it has boundaries of its own at which it
+    /// leaves, iterations say: [`ARRIVED`] and [`MINDS_RETIREMENT`].
+    leaves: AtomicU8,
     /// How many iterations have begun.
     iterations: AtomicU32,
     /// How many random streams were drawn.
@@ -61,9 +63,8 @@ impl UserCore {
             started,
             stopping: AtomicBool::new(false),
             retiring: AtomicBool::new(false),
-            minds_retirement: AtomicBool::new(false),
             ended: AtomicBool::new(false),
-            arrived: due.is_some(),
+            leaves: AtomicU8::new(if due.is_some() { ARRIVED } else { 0 }),
             iterations: AtomicU32::new(0),
             streams: AtomicU32::new(0),
             late: AtomicU32::new(
@@ -109,15 +110,15 @@ impl UserCore {
 
     /// The user has boundaries of its own at which it leaves when it is no longer needed.
     pub(crate) fn minds_retirement(&self) {
-        if !self.minds_retirement.load(Ordering::Relaxed) {
-            self.minds_retirement.store(true, Ordering::Relaxed);
+        if self.leaves.load(Ordering::Relaxed) & MINDS_RETIREMENT == 0 {
+            self.leaves.fetch_or(MINDS_RETIREMENT, Ordering::Relaxed);
         }
     }
 
     /// Whether the user leaves by itself, at a boundary of its own, when it is no longer needed. One
     /// that was started for an arrival does when it has done what it was started for.
     pub(crate) fn leaves_by_itself(&self) -> bool {
-        self.arrived || self.minds_retirement.load(Ordering::Relaxed)
+        self.leaves.load(Ordering::Relaxed) != 0
     }
 
     /// Whether the user may begin nothing new: it is no longer needed, and has no boundary of its own
@@ -140,7 +141,7 @@ impl UserCore {
 
     /// Whether the user was started for an arrival.
     pub(crate) fn has_arrived(&self) -> bool {
-        self.arrived
+        self.leaves.load(Ordering::Relaxed) & ARRIVED != 0
     }
 
     /// An iteration begins, so much later than planned. Answers how many have begun before.

@@ -60,6 +60,11 @@ impl Directory {
         self.users.remove(&id);
     }
 
+    /// Looks at all users.
+    pub(crate) fn each(&self, mut look: impl FnMut(&Arc<UserCore>)) {
+        self.users.iter().for_each(|user| look(user.value()));
+    }
+
     /// Kills and removes the users whose ids `which` says yes to.
     pub(crate) fn kill_and_forget(&self, which: impl Fn(UserId) -> bool) {
         self.users.retain(|id, user| {

@@ -1,9 +1,10 @@
 //! The user supervisor: an actor that starts users and hears how they end. One per core, each in
 //! charge of the ids that are its index modulo their number.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use rustc_hash::FxHashSet;
 use tokio::time::Instant;
 
 use super::{
@@ -47,6 +48,14 @@ pub(crate) enum SupervisorMessage {
     },
     /// Tell your share of these users that they are no longer needed.
     Retire(Arc<IdSet>),
+    /// Tell those of your users that are no longer needed to stop, if they have no boundary of their
+    /// own to leave at and nothing of theirs is under way; kill them so long after that.
+    LetGo {
+        /// Whose attempts are under way.
+        under_way: Arc<FxHashSet<UserId>>,
+        /// How long after they were told to stop they are killed.
+        grace: Duration,
+    },
     /// Tell your share of these users to stop.
     Stop(Arc<IdSet>),
     /// Kill those of your share that still run.
@@ -62,6 +71,7 @@ impl std::fmt::Debug for SupervisorMessage {
         f.write_str(match self {
             Self::Start { .. } => "Start",
             Self::Retire(_) => "Retire",
+            Self::LetGo { .. } => "LetGo",
             Self::Stop(_) => "Stop",
             Self::Kill(_) => "Kill",
             Self::Collect => "Collect",
@@ -92,6 +102,8 @@ pub(crate) struct SupervisorState {
     directory: Directory,
     index: u64,
     of: u64,
+    /// Who was told to stop as nothing of theirs was under way, and when; the first ones first.
+    let_go: VecDeque<(Instant, Vec<UserId>)>,
 }
 
 impl UserSupervisor {
@@ -123,6 +135,7 @@ impl Actor for UserSupervisor {
             directory: Directory::default(),
             index: self.index,
             of: self.of,
+            let_go: VecDeque::new(),
         })
     }
 
@@ -172,6 +185,7 @@ impl Actor for UserSupervisor {
             SupervisorMessage::Stop(ids) => {
                 self.each(&ids, &state.directory, UserCore::stop).await;
             }
+            SupervisorMessage::LetGo { under_way, grace } => state.let_go(&under_way, grace),
             SupervisorMessage::Kill(ids) => {
                 self.each(&ids, &state.directory, UserCore::kill).await;
             }
@@ -194,6 +208,30 @@ impl UserSupervisor {
                 act(&user);
             }
             give_way(turn + 1).await;
+        }
+    }
+}
+
+impl SupervisorState {
+    fn let_go(&mut self, under_way: &FxHashSet<UserId>, grace: Duration) {
+        let now = Instant::now();
+        let (index, of) = (self.index, self.of);
+        let mut told = Vec::new();
+        self.directory.each(|user| {
+            let id = user.id();
+            let mine = id.0 % of == index;
+            if mine && user.begins_nothing() && !user.is_stopping() && !under_way.contains(&id) {
+                user.stop();
+                told.push(id);
+            }
+        });
+        if !told.is_empty() {
+            self.let_go.push_back((now, told));
+        }
+        while let Some((_, users)) = self.let_go.pop_front_if(|(then, _)| now >= *then + grace) {
+            for user in users.into_iter().filter_map(|id| self.directory.get(id)) {
+                user.kill();
+            }
         }
     }
 }

@@ -3,6 +3,8 @@
 
 mod admission;
 mod endings;
+mod endless_durations;
+mod graceful;
 mod init;
 mod iterating;
 mod iteration_rate;

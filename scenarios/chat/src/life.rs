@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, io, time::Duration};
 
-use crowd::{measure::Sample, prelude::*};
+use crowd::{measure::Attempt, moment, prelude::*};
 use tokio::{
     io::AsyncWriteExt,
     net::{
@@ -44,8 +44,9 @@ pub(crate) struct Talk<'a> {
     left: u64,
     /// The number of the last message or answer.
     last_id: u64,
-    /// Messages that were neither answered nor came back: when they were due, and sent.
-    open: HashMap<u64, (Instant, Instant)>,
+    /// Messages that were neither answered nor came back. However the user ends, those that are left
+    /// count as unfinished.
+    open: HashMap<u64, Attempt<'a>>,
 }
 
 impl<'a> Talk<'a> {
@@ -80,11 +81,11 @@ impl<'a> Talk<'a> {
     /// If the connection ends or the server talks nonsense.
     pub(crate) async fn run(&mut self) -> Result<(), Failure> {
         // The users of a burst must not all talk in step.
-        let mut due = Instant::now() + self.interval().mul_f64(rand::random());
+        let mut due = moment::after(Instant::now(), moment::times(self.interval(), rand::random()));
         let mut last_active = Instant::now();
         loop {
-            let wake =
-                if self.left > 0 { due } else { last_active + self.user.settings().idle_time };
+            let idle_time = self.user.settings().idle_time;
+            let wake = if self.left > 0 { due } else { moment::after(last_active, idle_time) };
             tokio::select! {
                 line = self.lines.next() => {
                     let frame = match line? {
@@ -100,7 +101,7 @@ impl<'a> Talk<'a> {
                     }
                     self.talk(due).await?;
                     // From when it was due: a late message does not delay those after it.
-                    due += self.interval();
+                    due = moment::after(due, self.interval());
                     last_active = Instant::now();
                 }
             }
@@ -109,7 +110,7 @@ impl<'a> Talk<'a> {
 
     /// The time to the next message.
     fn interval(&self) -> Duration {
-        self.user.settings().message_interval.mul_f64(rand::random_range(0.5..1.5))
+        moment::times(self.user.settings().message_interval, rand::random_range(0.5..1.5))
     }
 
     /// Sends a message to a neighbour.
@@ -118,9 +119,9 @@ impl<'a> Talk<'a> {
         let sentence = SENTENCES[rand::random_range(0..SENTENCES.len())];
         self.left -= 1;
         self.user.count("messages_sent", 1);
-        let sent = Instant::now();
+        let round_trip = self.user.begin("round-trip", due);
         let msg_id = self.send(to, sentence, None).await?;
-        self.open.insert(msg_id, (due, sent));
+        self.open.insert(msg_id, round_trip);
         Ok(())
     }
 
@@ -129,14 +130,8 @@ impl<'a> Talk<'a> {
         match frame {
             Frame::Message(Message { resp_to: Some(answered), .. }) => {
                 // An answer to nothing, or a second one, is not measured.
-                if let Some((due, sent)) = self.open.remove(&answered) {
-                    let now = Instant::now();
-                    let sample = Sample {
-                        service: now - sent,
-                        response: now - due.min(sent),
-                        failure: None,
-                    };
-                    self.user.measure().record("round-trip", sample);
+                if let Some(round_trip) = self.open.remove(&answered) {
+                    round_trip.end(None);
                     self.user.count("answers", 1);
                 }
             }

@@ -3,6 +3,9 @@
 
 use crowd::prelude::*;
 
+/// The counter of users that have waited to their end.
+pub const WAITED: &str = "waited";
+
 /// The settings of the `idle` scenario.
 #[derive(Debug, Clone, Settings)]
 pub struct IdleSettings {
@@ -17,7 +20,7 @@ pub struct Idle;
 impl Scenario for Idle {
     const NAME: &'static str = "idle";
     const ABOUT: &'static str =
-        "Each user waits until it is told to stop, or until its lifetime is over.";
+        "Each user waits until it is told to stop, or until its lifetime is over. Counter: waited.";
     type Settings = IdleSettings;
     type Message = ();
 
@@ -31,8 +34,10 @@ impl Scenario for Idle {
         let lifetime = user.settings().lifetime;
         match lifetime {
             None => user.retired().await,
-            Some(lifetime) => Box::pin(user.sleep(lifetime)).await?,
+            // A stop is as good an end as any.
+            Some(lifetime) => drop(Box::pin(user.sleep(lifetime)).await),
         }
+        user.count(WAITED, 1);
         Ok(())
     }
 }

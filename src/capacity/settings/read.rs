@@ -14,6 +14,9 @@ use crate::{
     capacity::signal::OwnSignal, scenario::settings::SettingValue, suggestion::did_you_mean,
 };
 
+/// The longest time that a search may take to look at anything.
+const LONGEST: Duration = Duration::from_secs(30 * 86_400);
+
 /// The names of all settings of a search. `signal` and `query` may be given more than once.
 pub const KEYS: &[&str] = &[
     "strategy",
@@ -40,6 +43,7 @@ pub const KEYS: &[&str] = &[
     "patience",
     "tick",
     "signal",
+    "allow_errors",
     "prometheus",
     "query",
 ];
@@ -194,6 +198,7 @@ impl Given {
             signals: Vec::new(),
             queries: Vec::new(),
         };
+        let allow_errors = read.value("allow_errors", false);
         let mut faults = read.faults;
         for (path, text) in signals {
             match text.parse() {
@@ -212,8 +217,9 @@ impl Given {
         if !faults.is_empty() {
             return Err(SearchFaults(faults));
         }
-        if settings.signals.is_empty() && settings.queries.is_empty() {
-            settings.signals.extend(DEFAULT_SIGNAL.parse::<OwnSignal>());
+        // A load at which nothing works is not carried, however fast it fails.
+        if !allow_errors && !settings.signals.iter().any(OwnSignal::speaks_of_errors) {
+            settings.signals.extend(DEFAULT_SIGNAL.parse().map(OwnSignal::of_each_action));
         }
         Ok(settings)
     }
@@ -398,6 +404,14 @@ impl Read {
         let value = self.value(name, default);
         if let Err(why) = range.check(value.as_secs_f64()) {
             self.faults.push(format!("{name} {why}"));
+        }
+        if value > LONGEST {
+            self.faults.push(format!(
+                "{name}: {} is too long; {} is the most",
+                value.render(),
+                LONGEST.render()
+            ));
+            return default;
         }
         value
     }

@@ -303,6 +303,7 @@ impl MasterActor {
             }
             Prepared::Verb(Verb::Drain { node }) => core.drain(now, number, &node),
             Prepared::Verb(Verb::Stop) => core.stop(now, number),
+            Prepared::Verb(Verb::StopGracefully) => core.stop_gracefully(now, number),
             Prepared::Verb(_) => core.reset(now, number),
         }
     }

@@ -130,6 +130,8 @@ pub(crate) struct Core {
     sets: VecDeque<settings::Set>,
     /// Verbs that wait until all workers know that the run is to stop, and which do not yet.
     stops: (Vec<u64>, BTreeSet<u64>),
+    /// When a run that ends gracefully stops at the latest.
+    finish_by: Option<Duration>,
     /// When workers that have not ended are given up.
     stop_by: Option<Duration>,
     /// Whether the companions are ending.
@@ -183,6 +185,7 @@ impl Core {
             drains: BTreeMap::new(),
             setting: None,
             sets: VecDeque::new(),
+            finish_by: None,
             stops: Default::default(),
             stop_by: None,
             ending: false,

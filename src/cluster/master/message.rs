@@ -31,6 +31,7 @@ pub(super) enum Verb {
     Set { settings: Vec<(String, String)>, nodes: Vec<String> },
     Drain { node: String },
     Stop,
+    StopGracefully,
     Reset,
 }
 
@@ -43,7 +44,7 @@ impl Verb {
             Self::Remove { .. } => "remove",
             Self::Set { .. } => "set",
             Self::Drain { .. } => "drain",
-            Self::Stop => "stop",
+            Self::Stop | Self::StopGracefully => "stop",
             Self::Reset => "reset",
         }
     }

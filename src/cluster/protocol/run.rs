@@ -64,6 +64,9 @@ pub(crate) enum ToWorker {
     /// End the run: nobody waits on, all users are stopped, killed two seconds later, then
     /// `terminate`. A call, answered at once; the end comes as a state in a [`Beat`].
     Stop { assignment: Assignment },
+    /// Let nobody begin anything new, and what is under way finish. A cast; said again until the run
+    /// stops.
+    Finish { assignment: Assignment },
     /// Forget the run. A call, answered when this node is idle.
     Reset { assignment: Assignment },
     /// The answer to a [`Beat`]: you may run users for [`crate::cluster::lease::LEASE`] from the

@@ -49,6 +49,7 @@ pub(super) fn assignment(order: &ToWorker) -> Option<Assignment> {
         | ToWorker::CheckSettings { assignment, .. }
         | ToWorker::ApplySettings { assignment, .. }
         | ToWorker::Stop { assignment }
+        | ToWorker::Finish { assignment }
         | ToWorker::Reset { assignment }
         | ToWorker::Renewed { assignment, .. }
         | ToWorker::Plan { assignment, .. }
@@ -141,6 +142,10 @@ impl WorkerActor {
             ToWorker::Stop { .. } => {
                 state.stop_soon = Some(asker);
                 self.stop_at_last(state);
+            }
+            ToWorker::Finish { .. } => {
+                // Heard for the second time it is refused, or there is nothing to finish.
+                drop(self.tell(|reply| C::StopGracefully { reply: reply.into() }));
             }
             ToWorker::Reset { .. } => self.reset(state, key, asker),
             ToWorker::Whereabouts { changes, .. } => (self.options.whereabouts)(&changes),

@@ -11,7 +11,8 @@ use clap::Args;
 use super::say;
 use crate::{
     compare::{Change, Comparison, Options, Side, compare, render},
-    control::{exit::Exit, table::wants_colour},
+    control::{exit::Exit, table::wants_colour, tell::complain},
+    mark,
     report::{Colour, RunReport, document::SCHEMA, units::plural},
 };
 
@@ -95,7 +96,7 @@ pub(super) fn compare_them(mut flags: CompareFlags, open: bool) -> Exit {
     let paths = match flags.sides(open) {
         Ok(paths) => paths,
         Err(fault) => {
-            eprintln!("{fault}");
+            complain(&fault);
             return Exit::BadUsage;
         }
     };
@@ -112,7 +113,7 @@ pub(super) fn compare_them(mut flags: CompareFlags, open: bool) -> Exit {
         side.into_iter().filter_map(read).collect::<Vec<_>>()
     });
     if !faults.is_empty() {
-        faults.iter().for_each(|fault| eprintln!("{fault}"));
+        faults.iter().for_each(|fault| complain(fault));
         return Exit::BadUsage;
     }
     let options = Options { confidence, tolerance, actions };
@@ -122,7 +123,7 @@ pub(super) fn compare_them(mut flags: CompareFlags, open: bool) -> Exit {
     let comparison = match compare(&before, &after, &options) {
         Ok(comparison) => comparison,
         Err(faults) => {
-            eprintln!("{faults}");
+            complain(&faults);
             return Exit::BadUsage;
         }
     };
@@ -130,7 +131,7 @@ pub(super) fn compare_them(mut flags: CompareFlags, open: bool) -> Exit {
         match serde_json::to_string_pretty(&comparison) {
             Ok(text) => say(&text),
             Err(fault) => {
-                eprintln!("the comparison cannot be written as JSON: {fault}");
+                complain(&format_args!("the comparison cannot be written as JSON: {fault}"));
                 return Exit::Failed;
             }
         }
@@ -152,7 +153,7 @@ fn exit(comparison: &Comparison, even_if_invalid: bool) -> Exit {
 fn read(path: &Path) -> Result<RunReport, String> {
     let shown = path.display();
     let text = fs::read_to_string(path).map_err(|error| format!("`{shown}`: {error}"))?;
-    let value: serde_json::Value = serde_json::from_str(&text)
+    let value: serde_json::Value = serde_json::from_str(mark::skipped(&text))
         .map_err(|error| format!("`{shown}`: this is no JSON document: {error}"))?;
     // A document of another shape is told as that, not as the first field it lacks.
     match value.get("schema").and_then(serde_json::Value::as_str) {

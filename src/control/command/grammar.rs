@@ -9,9 +9,11 @@ use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
 use super::{
     CapacityCommand, Command, CoordinatorCommand, RateText, ThrottleCommand, USERS_SHOWN,
-    verbs::Verb, words,
+    verbs::{EXIT, Verb},
+    words,
 };
 use crate::{
+    mark,
     refusal::{Code, Refusal},
     suggestion::did_you_mean,
     user::UserId,
@@ -45,7 +47,9 @@ enum Words {
         count: u64,
         rest: Vec<String>,
     },
-    Stop,
+    Stop {
+        rest: Vec<String>,
+    },
     Reset,
     Set {
         #[arg(required = true, allow_hyphen_values = true)]
@@ -93,6 +97,7 @@ enum Words {
         #[arg(value_parser = Verb::find)]
         verb: Option<&'static Verb>,
     },
+    #[command(alias = EXIT)]
     Quit,
 }
 
@@ -142,12 +147,13 @@ enum CapacityWords {
     Stop,
 }
 
-/// Reads a line of a console or a script; `None` if it is empty or only a comment (`# …`).
+/// Reads a line of a console or a script; `None` if it is empty or only a comment (`# …`). Before
+/// the first one of a script there may be a byte-order mark.
 ///
 /// # Errors
 /// As [`parse`].
 pub fn parse_line(line: &str) -> Result<Option<Command>, Refusal> {
-    let line = line.trim();
+    let line = mark::skipped(line).trim();
     if line.is_empty() || line.starts_with('#') { Ok(None) } else { parse(line).map(Some) }
 }
 
@@ -229,7 +235,13 @@ impl Words {
                 nothing_more("remove", rest)?;
                 Command::Remove { count, force, nodes }
             }
-            Self::Stop => Command::Stop,
+            Self::Stop { rest } => match rest.as_slice() {
+                [word] if word == "gracefully" => Command::StopGracefully,
+                rest => {
+                    nothing_more("stop", rest)?;
+                    Command::Stop
+                }
+            },
             Self::Reset => Command::Reset,
             Self::Set { settings } => {
                 let (settings, nodes) = words::split_nodes(&settings)?;

@@ -7,11 +7,13 @@ use std::time::Duration;
 pub(super) enum Action {
     /// Nothing; it ends already.
     Nothing,
+    /// Let what is under way finish.
+    Finish,
     /// Admit nobody more and tell everybody to stop.
     Drain,
     /// Stop everybody, and kill them if need be.
     Force,
-    /// Leave the process without further ado.
+    /// Leave the process at once, with what is known so far.
     Leave,
 }
 
@@ -42,8 +44,8 @@ impl Ending {
     pub(super) fn interrupt(&mut self) -> Action {
         let (phase, action) = match self.phase {
             Phase::Going => (Phase::Draining, Action::Drain),
-            // It is being forced for its time is up; the report is worth those two seconds.
-            Phase::TimeUp => (Phase::Forcing, Action::Nothing),
+            // What is under way is not waited for any longer.
+            Phase::TimeUp => (Phase::Forcing, Action::Force),
             Phase::Draining => (Phase::Forcing, Action::Force),
             Phase::Forcing => (Phase::Forcing, Action::Leave),
         };
@@ -57,7 +59,7 @@ impl Ending {
     pub(super) fn tick(&mut self, elapsed: Duration) -> Action {
         if self.phase == Phase::Going && self.limit.is_some_and(|limit| elapsed >= limit) {
             self.phase = Phase::TimeUp;
-            return Action::Force;
+            return Action::Finish;
         }
         Action::Nothing
     }
@@ -93,12 +95,12 @@ mod tests {
     }
 
     #[test]
-    fn a_run_whose_time_is_up_is_forced_once_and_not_called_interrupted() {
+    fn a_run_whose_time_is_up_finishes_and_is_not_called_interrupted() {
         let mut ending = Ending::new(Some(SECOND));
-        assert_eq!(ending.tick(SECOND), Action::Force);
+        assert_eq!(ending.tick(SECOND), Action::Finish);
         assert_eq!(ending.tick(SECOND), Action::Nothing);
         assert!(!ending.interrupted());
-        assert_eq!(ending.interrupt(), Action::Nothing);
+        assert_eq!(ending.interrupt(), Action::Force);
         assert!(!ending.interrupted());
         assert_eq!(ending.interrupt(), Action::Leave);
     }

@@ -9,7 +9,7 @@ use crate::{
         operations::{Operations, RunEnd},
     },
     node::Status,
-    report::RunReport,
+    report::{RunReport, live::Screen},
 };
 
 /// Why a run did not begin, or cannot be seen to its end.
@@ -38,14 +38,18 @@ pub(in crate::control) trait Host: Clone + Send {
     /// Ends it. Refused only if it ends already, which is no matter.
     async fn stop(&self);
 
+    /// Lets what is under way finish, and ends it then. Refused only if it ends already, which is no
+    /// matter.
+    async fn stop_gracefully(&self);
+
     /// Waits until it is over.
     async fn ended(&self) -> Result<(), Trouble>;
 
     /// Resolves when nothing can be done any more.
     async fn broken(&self) -> Trouble;
 
-    /// A few lines that tell how it goes, none wider than `width`.
-    async fn live(&self, left: Option<Duration>, width: usize) -> String;
+    /// A few lines that tell how it goes, for that screen.
+    async fn live(&self, left: Option<Duration>, screen: Screen) -> String;
 
     /// What came of it.
     async fn report(&self, end: RunEnd) -> Result<RunReport, Trouble>;
@@ -88,6 +92,10 @@ impl<N: Operations> Host for Here<N> {
         let _ = self.0.stop().await;
     }
 
+    async fn stop_gracefully(&self) {
+        let _ = self.0.stop_gracefully().await;
+    }
+
     async fn ended(&self) -> Result<(), Trouble> {
         self.0.ended().await;
         Ok(())
@@ -98,8 +106,8 @@ impl<N: Operations> Host for Here<N> {
         Trouble { message: "the node is broken".to_owned(), exit: Exit::Failed }
     }
 
-    async fn live(&self, left: Option<Duration>, width: usize) -> String {
-        self.0.live(left, width).await
+    async fn live(&self, left: Option<Duration>, screen: Screen) -> String {
+        self.0.live(left, screen).await
     }
 
     async fn report(&self, end: RunEnd) -> Result<RunReport, Trouble> {

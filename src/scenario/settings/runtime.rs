@@ -33,6 +33,9 @@ pub const SATURATION: &str = "saturation";
 /// What random choices of a run come from.
 pub const SEED: &str = "seed";
 
+/// [`GRACEFUL_STOP`] unless a run says otherwise: what the field expects, k6 among others.
+pub(crate) const DEFAULT_GRACEFUL_STOP: Duration = Duration::from_secs(30);
+
 /// What a run has to keep to.
 pub const THRESHOLDS: &str = "thresholds";
 
@@ -220,7 +223,7 @@ pub fn runtime_declarations(user_rate: &str) -> Vec<Declaration> {
             .build(),
         Declaration::of::<Duration>(GRACEFUL_STOP)
             .description("How long what is under way at the end may take to finish.")
-            .default(Duration::from_secs(30))
+            .default(DEFAULT_GRACEFUL_STOP)
             .owner(RUNTIME)
             .build(),
         Declaration::of::<bool>(ALLOW_ERRORS)

@@ -11,6 +11,7 @@ use crate::{
         run::{Change, Part, Stage, Standing},
     },
     refusal::Refusal,
+    scenario::settings::{DEFAULT_GRACEFUL_STOP, GRACEFUL_STOP, SettingValue},
 };
 
 /// A run that is being forgotten.
@@ -54,6 +55,45 @@ impl Core {
             }
         }
         self.tidy(now);
+    }
+
+    /// `stop gracefully`: answered at once; the run stops when nobody is left, or after
+    /// `graceful_stop`.
+    pub(crate) fn stop_gracefully(&mut self, now: Duration, verb: u64) {
+        if let Err(refusal) = self.require_running("stop") {
+            return self.answer(verb, Err(refusal));
+        }
+        let by = now.saturating_add(self.graceful_stop());
+        self.finish_by.get_or_insert(by);
+        self.tick_finish(now);
+        self.answer(verb, Ok(Outcome::Done));
+        self.tidy(now);
+    }
+
+    fn graceful_stop(&self) -> Duration {
+        let settings = self.run.iter().flat_map(|run| &run.settings);
+        let mut given = settings.filter(|(name, _)| name == GRACEFUL_STOP);
+        // What was given was checked when the run began.
+        given
+            .next_back()
+            .and_then(|(_, text)| Duration::parse(text).ok())
+            .unwrap_or(DEFAULT_GRACEFUL_STOP)
+    }
+
+    /// Looks after a run that ends gracefully.
+    pub(super) fn tick_finish(&mut self, now: Duration) {
+        let Some(by) = self.finish_by.filter(|_| self.stage() == Some(Stage::Running)) else {
+            return;
+        };
+        let users = self.run.as_ref().map(|run| run.totals().users).unwrap_or_default();
+        let unplaced = self.run.as_ref().is_some_and(|run| !run.unplaced.is_empty());
+        if now >= by || users.waiting + users.running == 0 && !unplaced {
+            self.finish_by = None;
+            return self.end_run(now, None);
+        }
+        for (assignment, to) in self.workers(Part::is_begun) {
+            self.command(Command::Cast { to, message: ToWorker::Finish { assignment } });
+        }
     }
 
     /// All users are told to go; with the reason, if the run has failed.
@@ -207,6 +247,7 @@ impl Core {
         self.doing = None;
         self.setting = None;
         self.stop_by = None;
+        self.finish_by = None;
         self.ending = false;
         self.whereabouts.clear();
         let sets = std::mem::take(&mut self.sets).into_iter().map(|set| set.verb);

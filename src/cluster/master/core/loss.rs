@@ -182,6 +182,7 @@ impl Core {
         }
         self.tick_users(now);
         self.tick_plan(now);
+        self.tick_finish(now);
         self.tick_end(now);
         self.go_on_starting(now);
         self.tidy(now);

@@ -82,8 +82,9 @@ impl Core {
         // Before it begins its first arrivals are dealt.
         let elapsed = now.saturating_sub(self.began + began);
         let until = (now + LEAD).saturating_sub(self.began + began);
-        let over = plan.is_over(elapsed) && now >= self.began + began;
-        let rows = plan.deal(&mut dealt, until);
+        let cut = self.finish_by.is_some();
+        let over = cut || plan.is_over(elapsed) && now >= self.began + began;
+        let rows = if cut { Vec::new() } else { plan.deal(&mut dealt, until) };
         let pause = !plan.is_open(elapsed) && !plan.is_open(until);
         let members: Vec<Assignment> =
             self.workers(Part::is_begun).into_iter().map(|(assignment, _)| assignment).collect();
@@ -160,7 +161,8 @@ impl Core {
             changes.push((assignment, told));
         }
         self.apply(Change::PlanTold { told: changes, dealt, over, nobodys });
-        self.end_with_plan(now, self.began + began + plan.start_of(usize::MAX) + graceful_stop);
+        let ends = self.began + began + plan.start_of(usize::MAX);
+        self.end_with_plan(now, ends.saturating_add(graceful_stop));
     }
 
     /// How many users each of these parts is to keep.
@@ -213,7 +215,7 @@ impl Core {
         }
         let mut parts = run.parts.values().filter(|part| part.is_begun() || part.is_lost());
         let done = parts.all(|part| part.is_begun() && part.plan.is_done());
-        if done || now >= deadline + BEAT {
+        if done || now >= deadline.saturating_add(BEAT) {
             self.end_run(now, None);
         }
     }
