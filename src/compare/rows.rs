@@ -6,11 +6,11 @@ use super::{
     Change, Metric, Options, Row, Unit,
     between::{Contrast, Observed, doubts},
     interval::{Finding, Interval},
+    normal::upper_point,
     presence::{Event, Presence},
     shares::{Share, difference},
     side::{Measured, Readings},
 };
-use crate::compare::normal::upper_point;
 
 /// A share that changed by no more than this, a tenth of a percent, is the same however small it was.
 const SHARE_TOLERANCE: f64 = 0.001;

@@ -33,7 +33,7 @@ pub(super) fn sentence(
             let mut parts: Vec<_> = actions
                 .iter()
                 .filter(|action| action.verdict == Change::Worse)
-                .map(|action| action.sentence.clone())
+                .map(|action| one_line(&action.sentence))
                 .collect();
             if of(Change::Worse) > 0 {
                 parts.push(numbers(Change::Worse, "worse"));
@@ -104,7 +104,7 @@ pub fn render(comparison: &Comparison, colour: Colour) -> String {
     lines.extend(marked(&colour.paint(accent, word), word.len(), &comparison.sentence));
     for action in &comparison.actions {
         let word = if action.verdict == Change::Worse { "WORSE" } else { "note" };
-        lines.extend(marked(&format!("  {word:<9}"), 11, &action.sentence));
+        lines.extend(marked(&format!("  {word:<9}"), 11, &one_line(&action.sentence)));
     }
     for (what, runs) in [("baseline", &comparison.baseline), ("candidate", &comparison.candidate)] {
         for run in runs {

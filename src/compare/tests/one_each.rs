@@ -149,6 +149,16 @@ fn an_empty_distribution_is_no_number() {
 }
 
 #[test]
+fn names_of_actions_do_not_reach_a_terminal_as_they_are() {
+    let named = |id, action: Value| report(&document(id, action));
+    let both = json!({ "a\u{1b}[31m\nb": action(&times(100, 1.0, 1), 0) });
+    let found = of(&named("r1", both), &named("r2", json!({})), &Options::default());
+    let text = text(&found);
+    assert!(text.contains("vanished") && !text.contains('\u{1b}'), "{text}");
+    assert!(!text.contains("\nb"), "{text}");
+}
+
+#[test]
 fn a_person_reads_this() {
     let actions = |median: f64, failed: u64, extra: &str, seed: u64| {
         json!({
