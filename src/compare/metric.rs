@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::bootstrap::Statistic;
+use super::recorded::Statistic;
 
 /// A number of a run that is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -20,7 +20,7 @@ pub enum Metric {
     ResponseP99,
     /// The service time that 95 % did not exceed.
     ServiceP95,
-    /// How many of an action failed, as a share.
+    /// How many of an action failed or did not end, as a share of those begun.
     Errors,
     /// How often an action was done per second.
     Rate,
@@ -43,14 +43,14 @@ pub enum Unit {
 }
 
 impl Metric {
-    /// Those of an action.
+    /// Those of an action: whether it succeeded first.
     pub(super) const OF_ACTION: [Self; 7] = [
+        Self::Errors,
         Self::ResponseMean,
         Self::ResponseP50,
         Self::ResponseP95,
         Self::ResponseP99,
         Self::ServiceP95,
-        Self::Errors,
         Self::Rate,
     ];
 
@@ -66,6 +66,22 @@ impl Metric {
     /// Whether more of it is better.
     pub(super) fn more_is_better(self) -> bool {
         self == Self::Rate
+    }
+
+    /// Whether it says how much succeeded.
+    pub(super) fn is_success(self) -> bool {
+        matches!(self, Self::Errors | Self::FailedUsers)
+    }
+
+    /// Its name in a document's distribution.
+    pub(super) fn field(self) -> Option<&'static str> {
+        match self {
+            Self::ResponseMean => Some("mean"),
+            Self::ResponseP50 => Some("p50"),
+            Self::ResponseP95 | Self::ServiceP95 => Some("p95"),
+            Self::ResponseP99 => Some("p99"),
+            _ => None,
+        }
     }
 
     /// What of a distribution of times it is; `None` if it is none.

@@ -1,19 +1,42 @@
-//! What else differs between two runs: whoever compares should know that the load was another.
+//! What else differs between runs: whoever compares should know that the load was another.
 
 use std::collections::BTreeSet;
 
+use super::Side;
 use crate::report::{RunReport, units};
 
 /// Times that differ by more than this share are told.
 const DURATION: f64 = 0.1;
 
-/// What differs, a sentence each.
-pub(super) fn notes(baseline: &RunReport, candidate: &RunReport) -> Vec<String> {
+/// What differs between the sides, and within each of them, a sentence each.
+pub(super) fn notes(sides: [&[Side<'_>]; 2]) -> Vec<String> {
     let mut notes = Vec::new();
+    if let [[before, ..], [after, ..]] = sides {
+        let told = differences(before.report, after.report).into_iter();
+        notes.extend(
+            told.map(|(what, was, is)| format!("not the same {what}: {was} before, {is} now")),
+        );
+    }
+    for side in sides {
+        let Some((first, others)) = side.split_first() else { continue };
+        for other in others {
+            let told = differences(first.report, other.report).into_iter();
+            notes.extend(told.map(|(what, one, another)| {
+                let names = (&first.name, &other.name);
+                format!("not the same {what}: {one} in {}, {another} in {}", names.0, names.1)
+            }));
+        }
+    }
+    notes
+}
+
+/// What differs between two runs: what, what it was, what it is.
+fn differences(baseline: &RunReport, candidate: &RunReport) -> Vec<(String, String, String)> {
+    let mut found = Vec::new();
     let (before, after) = (&baseline.run, &candidate.run);
     let mut differs = |what: &str, was: String, is: String| {
         if was != is {
-            notes.push(format!("not the same {what}: {was} before, {is} now"));
+            found.push((what.to_owned(), was, is));
         }
     };
     let named = |name: &str| format!("`{name}`");
@@ -44,5 +67,5 @@ pub(super) fn notes(baseline: &RunReport, candidate: &RunReport) -> Vec<String> 
         };
         differs("length", span(was), span(is));
     }
-    notes
+    found
 }

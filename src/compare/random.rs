@@ -1,7 +1,8 @@
-//! Random draws that are the same on every machine and in every version: a comparison of the same
-//! two files always says the same.
+//! Random draws for simulated runs, the same on every machine.
 
-use std::f64::consts::TAU;
+use std::{f64::consts::TAU, time::Duration};
+
+use crate::measure::timing::Timing;
 
 /// A stream of draws: xoshiro256++ (Blackman and Vigna, 2021), filled by SplitMix64.
 #[derive(Debug, Clone)]
@@ -12,19 +13,6 @@ pub(super) struct Draws {
 }
 
 impl Draws {
-    /// The stream of that name: one for each number that is compared, so that what else is compared
-    /// does not matter.
-    pub(super) fn named(parts: &[&str]) -> Self {
-        // FNV-1a, with something between the parts that no name holds.
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        for part in parts {
-            for byte in part.bytes().chain([0xff]) {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-            }
-        }
-        Self::seeded(hash)
-    }
-
     /// The stream of that seed.
     pub(super) fn seeded(seed: u64) -> Self {
         let mut mixed = seed;
@@ -62,60 +50,30 @@ impl Draws {
         self.spare = Some(radius * sine);
         radius * cosine
     }
-
-    /// Gamma of that shape, at least 1, with scale 1 (Marsaglia and Tsang, 2000).
-    fn gamma(&mut self, shape: f64) -> f64 {
-        let d = shape - 1.0 / 3.0;
-        let c = 1.0 / (9.0 * d).sqrt();
-        loop {
-            let x = self.normal();
-            let v = (1.0 + c * x).powi(3);
-            if v > 0.0 && self.uniform().ln() < 0.5 * x * x + d - d * v + d * v.ln() {
-                return d * v;
-            }
-        }
-    }
-
-    /// Beta of these shapes, each at least 1.
-    pub(super) fn beta(&mut self, a: f64, b: f64) -> f64 {
-        let (x, y) = (self.gamma(a), self.gamma(b));
-        x / (x + y)
-    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Times like those of a server: log-normal around `median` milliseconds.
+pub(super) fn times(count: usize, median: f64, seed: u64) -> Timing {
+    let mut draws = Draws::seeded(seed);
+    let mut timing = Timing::default();
+    for _ in 0..count {
+        timing.record(Duration::from_secs_f64(median / 1e3 * (0.5 * draws.normal()).exp()));
+    }
+    timing
+}
 
-    fn moments(mut draw: impl FnMut() -> f64) -> (f64, f64) {
+#[test]
+fn draws_have_the_moments_they_should() {
+    let moments = |mut draw: Box<dyn FnMut() -> f64>| {
         let drawn: Vec<f64> = (0..40_000).map(|_| draw()).collect();
         let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
         let variance = drawn.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / drawn.len() as f64;
         (mean, variance)
-    }
-
-    #[test]
-    fn draws_have_the_moments_they_should() {
-        let mut draws = Draws::seeded(1);
-        let (mean, variance) = moments(|| draws.uniform());
-        assert!((mean - 0.5).abs() < 0.01 && (variance - 1.0 / 12.0).abs() < 0.002);
-        let (mean, variance) = moments(|| draws.normal());
-        assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.03, "{mean} {variance}");
-        let (a, b) = (95.0, 6.0);
-        let (mean, variance) = moments(|| draws.beta(a, b));
-        let wanted: f64 = a * b / ((a + b) * (a + b) * (a + b + 1.0));
-        assert!((mean - a / (a + b)).abs() < 0.001, "{mean}");
-        assert!((variance / wanted - 1.0).abs() < 0.05, "{variance} for {wanted}");
-    }
-
-    #[test]
-    fn a_stream_never_changes() {
-        // What these are does not matter, but that they stay: else old answers change.
-        let mut draws = Draws::named(&["get", "p95"]);
-        let first = [draws.next(), draws.next(), draws.next()];
-        let mut again = Draws::named(&["get", "p95"]);
-        assert_eq!(first, [again.next(), again.next(), again.next()]);
-        assert_ne!(first[0], Draws::named(&["getp", "95"]).next());
-        insta::assert_debug_snapshot!(first[0], @"7199486031596156059");
-    }
+    };
+    let mut draws = Draws::seeded(1);
+    let (mean, variance) = moments(Box::new(move || draws.uniform()));
+    assert!((mean - 0.5).abs() < 0.01 && (variance - 1.0 / 12.0).abs() < 0.002);
+    let mut draws = Draws::seeded(2);
+    let (mean, variance) = moments(Box::new(move || draws.normal()));
+    assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.03, "{mean} {variance}");
 }

@@ -1,192 +1,280 @@
-//! Number by number: what both runs had, and what the change says.
+//! Number by number: what both sides had, and what the change says.
+
+use std::collections::BTreeSet;
 
 use super::{
-    Change, Metric, Options, Row, Side, Unit,
-    bootstrap::{Recorded, Sampled, change},
+    Change, Metric, Options, Row, Unit,
+    between::{Contrast, Observed, doubts},
     interval::{Finding, Interval},
-    random::Draws,
-    shares::{Share, difference, rate_change},
-    side::{ActionReading, Readings},
+    normal::upper_point,
+    presence::{Event, Presence},
+    shares::{Share, difference},
+    side::{Measured, Readings},
 };
-use crate::suggestion::did_you_mean;
-
-/// Fewer than this say nothing of a share or a rate.
-const FEWEST: u64 = 50;
 
 /// A share that changed by no more than this, a tenth of a percent, is the same however small it was.
 const SHARE_TOLERANCE: f64 = 0.001;
 
-/// A run and what was read of it.
-#[derive(Clone, Copy)]
-pub(super) struct Run<'a> {
-    pub(super) side: &'a Side<'a>,
-    pub(super) readings: &'a Readings,
-}
+/// A share of failures that changed by more than this between one run and another is not laid to the
+/// noise between runs: by so much a run fails that is told to keep to nothing else.
+const ONE_RUN_TOLERANCE: f64 = 0.01;
 
-/// The actions to compare.
-pub(super) fn common(
-    before: &Readings,
-    after: &Readings,
-    wanted: &[String],
-    faults: &mut Vec<String>,
-) -> Vec<String> {
-    if !faults.is_empty() {
-        return Vec::new();
-    }
-    let both = before.actions.keys().filter(|name| after.actions.contains_key(*name));
-    let mut both: Vec<String> = both.cloned().collect();
-    if both.is_empty() {
-        let list = |readings: &Readings| {
-            let names: Vec<_> = readings.actions.keys().map(|name| format!("`{name}`")).collect();
-            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-        };
-        faults.push(format!(
-            "the runs have no action in common: the baseline has {}, the candidate {}",
-            list(before),
-            list(after)
-        ));
-        return both;
-    }
-    for name in wanted.iter().filter(|name| !both.contains(name)) {
-        let hint = did_you_mean(name, both.iter().map(String::as_str));
-        faults.push(format!("there is no action `{name}` in both runs{hint}"));
-    }
-    both.retain(|name| wanted.is_empty() || wanted.contains(name));
-    both
-}
+/// The part of the doubt that shares have to themselves, so that how many times are judged does not
+/// matter to them, nor they to times.
+const SHARES_DOUBT: f64 = 0.2;
 
-/// A number of both runs that is not judged yet.
-struct Pair<'a> {
-    action: Option<&'a str>,
+/// A number of all runs that is not judged yet.
+struct Number {
+    action: Option<String>,
     metric: Metric,
-    values: [f64; 2],
-    /// What it rests on; `None` if that is too little.
-    data: Option<Data<'a>>,
-}
-
-enum Data<'a> {
-    Times([&'a Recorded; 2]),
-    Shares([Share; 2]),
-    /// How many, in how many seconds.
-    Rates([(u64, f64); 2]),
+    sides: [Vec<Measured>; 2],
 }
 
 /// All rows, and how many of them had enough samples.
-pub(super) fn rows(runs: [Run<'_>; 2], names: &[String], options: &Options) -> (Vec<Row>, usize) {
-    let mut pairs = of_the_run(runs);
+pub(super) fn rows(
+    sides: [&[Readings<'_>]; 2],
+    names: &BTreeSet<&str>,
+    happened: &[Presence],
+    options: &Options,
+) -> (Vec<Row>, usize) {
+    let numbers = numbers(sides, names);
+    let mut rows = if sides.iter().all(|runs| runs.len() == 1) {
+        one_each(&numbers, options)
+    } else {
+        several(&numbers, options)
+    };
+    let never = happened.iter().filter(|presence| presence.event == Event::NeverSucceeded);
+    withhold(&mut rows, never.map(|presence| presence.action.as_str()).collect());
+    let compared = rows.iter().filter(|row| row.verdict != Change::TooFew).count();
+    (rows, compared)
+}
+
+fn numbers(sides: [&[Readings<'_>]; 2], names: &BTreeSet<&str>) -> Vec<Number> {
+    let whole = [Metric::Dropped, Metric::FailedUsers].into_iter().map(|metric| Number {
+        action: None,
+        metric,
+        sides: sides.map(|runs| runs.iter().map(|run| run.measured(metric)).collect()),
+    });
+    // Those of the run that are nothing everywhere are left out.
+    let mut numbers: Vec<_> =
+        whole.filter(|number| number.all().any(|measured| measured.value > 0.0)).collect();
     for name in names {
-        pairs.extend(Metric::OF_ACTION.into_iter().filter_map(|m| of_action(runs, name, m)));
-    }
-    let compared = pairs.iter().filter(|pair| pair.data.is_some()).count();
-    // Bonferroni: the doubt is divided among all numbers, and half of each part goes to each tail.
-    let tail = (1.0 - options.confidence) / 2.0 / compared.max(1) as f64;
-    (pairs.iter().map(|pair| judge(pair, runs, options, tail)).collect(), compared)
-}
-
-/// Numbers of the whole run; those that are nothing in both are left out.
-fn of_the_run(runs: [Run<'_>; 2]) -> Vec<Pair<'_>> {
-    let numbers = [
-        (Metric::Dropped, runs.map(|run| run.readings.dropped)),
-        (Metric::FailedUsers, runs.map(|run| run.readings.failed_users)),
-    ];
-    let told = numbers.into_iter().filter(|(_, shares)| shares.iter().any(|share| share.part > 0));
-    told.map(|(metric, shares)| of_shares(None, metric, shares)).collect()
-}
-
-fn of_shares(action: Option<&str>, metric: Metric, shares: [Share; 2]) -> Pair<'_> {
-    let enough = shares.iter().all(|share| share.of >= FEWEST);
-    let data = enough.then_some(Data::Shares(shares));
-    Pair { action, metric, values: shares.map(Share::value), data }
-}
-
-fn of_action<'a>(runs: [Run<'a>; 2], name: &'a str, metric: Metric) -> Option<Pair<'a>> {
-    let [Some(before), Some(after)] = runs.map(|run| run.readings.actions.get(name)) else {
-        return None;
-    };
-    let actions: [&ActionReading; 2] = [before, after];
-    let Some(statistic) = metric.statistic() else {
-        if metric == Metric::Errors {
-            return Some(of_shares(Some(name), metric, actions.map(|action| action.failed)));
+        for metric in Metric::OF_ACTION {
+            let of = |runs: &[Readings<'_>]| -> Option<Vec<_>> {
+                runs.iter().map(|run| Some(run.actions.get(name)?.measured(metric))).collect()
+            };
+            // An action that is missing somewhere is told as that.
+            if let [Some(before), Some(after)] = sides.map(of) {
+                let action = Some((*name).to_owned());
+                numbers.push(Number { action, metric, sides: [before, after] });
+            }
         }
-        let rates = [0, 1].map(|at| (actions[at].count, runs[at].readings.seconds));
-        let enough = rates.iter().all(|(count, seconds)| *count >= FEWEST && *seconds > 0.0);
-        let values = rates.map(|(count, seconds)| count as f64 / seconds.max(f64::MIN_POSITIVE));
-        return Some(Pair {
-            action: Some(name),
+    }
+    numbers
+}
+
+/// One run against one: what is seen within each says nothing of the noise between them.
+fn one_each(numbers: &[Number], options: &Options) -> Vec<Row> {
+    let enough = numbers.iter().filter(|number| number.enough()).count();
+    let tail = (1.0 - options.confidence) / 2.0 / enough.max(1) as f64;
+    let row = |number: &Number| {
+        let row = number.row(options);
+        if !number.enough() {
+            return row;
+        }
+        let interval = number.opened(number.within(tail));
+        let verdict = match interval.finding(row.tolerance) {
+            Finding::Same => Change::Same,
+            Finding::Noise => number.noise(),
+            Finding::Grew | Finding::Shrank => {
+                let floor = row.tolerance.max(ONE_RUN_TOLERANCE);
+                match (number.metric.is_success(), interval.finding(floor)) {
+                    (true, Finding::Grew) => Change::Worse,
+                    (true, Finding::Shrank) => Change::Better,
+                    _ => Change::Differs,
+                }
+            }
+        };
+        Row { interval: Some(interval), verdict, ..row }
+    };
+    numbers.iter().map(row).collect()
+}
+
+/// Several runs: a change is what the noise between runs does not explain.
+fn several(numbers: &[Number], options: &Options) -> Vec<Row> {
+    let doubt = 1.0 - options.confidence;
+    let contrasts: Vec<_> = numbers.iter().map(Number::contrast).collect();
+    // What did not happen anywhere cannot have changed: it takes no part of the doubt.
+    let judged = |number: &Number| number.enough() && number.all().any(|m| m.value > 0.0);
+    let ps = |shares: bool| -> Vec<f64> {
+        let both = numbers.iter().zip(&contrasts);
+        let of_kind = both.filter(|(number, _)| judged(number) && number.is_share() == shares);
+        of_kind.map(|(_, contrast)| contrast.p()).collect()
+    };
+    let (shares, others) = (ps(true), ps(false));
+    let of_shares = if shares.is_empty() { 0.0 } else { doubt * SHARES_DOUBT };
+    let each = doubt * SHARES_DOUBT / numbers.len().max(1) as f64;
+    let mut shares = doubts(&shares, of_shares).into_iter();
+    let mut others = doubts(&others, doubt - of_shares).into_iter();
+    let judge = |(number, contrast): (&Number, &Contrast)| {
+        let row = number.row(options);
+        if !number.enough() {
+            row
+        } else if !judged(number) {
+            let interval = number.within(each / 2.0);
+            let same = interval.finding(row.tolerance) == Finding::Same;
+            let verdict = if same { Change::Same } else { Change::Noise };
+            Row { interval: Some(interval), verdict, ..row }
+        } else {
+            let kind = if number.is_share() { &mut shares } else { &mut others };
+            number.judge(contrast, kind.next().unwrap_or(each), row)
+        }
+    };
+    numbers.iter().zip(&contrasts).map(judge).collect()
+}
+
+/// Times and rates of an action that failed more often are no gain, and of one that never succeeded
+/// they are those of failures.
+fn withhold(rows: &mut [Row], never: BTreeSet<&str>) {
+    let failing = rows.iter().filter(|row| row.metric == Metric::Errors);
+    let failing = failing.filter(|row| row.verdict == Change::Worse);
+    let failing: BTreeSet<_> = failing.filter_map(|row| row.action.clone()).collect();
+    for row in rows.iter_mut().filter(|row| row.unit != Unit::Share) {
+        let action = row.action.as_deref().unwrap_or_default();
+        let never = never.contains(action) && row.verdict != Change::TooFew;
+        if never || (failing.contains(action) && row.verdict == Change::Better) {
+            row.verdict = Change::Unknown;
+        }
+    }
+}
+
+impl Number {
+    fn all(&self) -> impl Iterator<Item = &Measured> {
+        self.sides.iter().flatten()
+    }
+
+    fn enough(&self) -> bool {
+        self.all().all(|measured| measured.enough)
+    }
+
+    fn at_least(&self) -> [bool; 2] {
+        self.sides.each_ref().map(|side| side.iter().any(|measured| measured.at_least))
+    }
+
+    fn is_share(&self) -> bool {
+        self.metric.unit() == Unit::Share
+    }
+
+    /// The scale that changes add up on: logarithms, but for shares.
+    fn scaled(&self, value: f64) -> f64 {
+        if self.is_share() { value } else { value.max(f64::MIN_POSITIVE).ln() }
+    }
+
+    /// A difference on that scale as people are told it.
+    fn told(&self, difference: f64) -> f64 {
+        if self.is_share() { difference } else { difference.exp_m1() }
+    }
+
+    fn contrast(&self) -> Contrast {
+        let observed = |side: &Vec<Measured>| -> Observed {
+            side.iter().map(|m| (self.scaled(m.value), m.variance)).collect()
+        };
+        Contrast::of(&self.sides.each_ref().map(observed))
+    }
+
+    /// Where the change lies as far as the samples go.
+    fn within(&self, tail: f64) -> Interval {
+        if self.is_share() {
+            let [from, to] = self.sides.each_ref().map(|side| {
+                let add = |sum: Share, one: &Measured| Share {
+                    part: sum.part + one.share.part,
+                    of: sum.of + one.share.of,
+                };
+                side.iter().fold(Share::default(), add)
+            });
+            return difference(from, to, tail);
+        }
+        let contrast = self.contrast();
+        let variance: f64 = self.all().map(|measured| measured.variance).sum();
+        let reach = upper_point(tail) * variance.sqrt();
+        Interval {
+            low: self.told(contrast.difference - reach),
+            high: self.told(contrast.difference + reach),
+        }
+    }
+
+    /// The same, without an end where a side is known to be at least so much.
+    fn opened(&self, interval: Interval) -> Interval {
+        let [before, after] = self.at_least();
+        Interval {
+            low: if before { f64::NEG_INFINITY } else { interval.low },
+            high: if after { f64::INFINITY } else { interval.high },
+        }
+    }
+
+    /// What is said where nothing is shown.
+    fn noise(&self) -> Change {
+        if self.at_least().contains(&true) { Change::Unknown } else { Change::Noise }
+    }
+
+    fn judge(&self, contrast: &Contrast, doubt: f64, row: Row) -> Row {
+        let (low, high) = contrast.interval(doubt);
+        let interval = self.opened(Interval { low: self.told(low), high: self.told(high) });
+        let change = self.told(contrast.difference);
+        let verdict = match (interval.finding(0.0), self.metric.more_is_better()) {
+            _ if interval.finding(row.tolerance) == Finding::Same => Change::Same,
+            (Finding::Grew, more) if change > row.tolerance => {
+                if more {
+                    Change::Better
+                } else {
+                    Change::Worse
+                }
+            }
+            (Finding::Shrank, more) if change < -row.tolerance => {
+                if more {
+                    Change::Worse
+                } else {
+                    Change::Better
+                }
+            }
+            _ => self.noise(),
+        };
+        let between = Some(contrast.between);
+        Row { interval: Some(interval), between, verdict, ..row }
+    }
+
+    /// The row of it before it is judged.
+    fn row(&self, options: &Options) -> Row {
+        let metric = self.metric;
+        let contrast = self.contrast();
+        let mean = |side: &Vec<Measured>| {
+            let count = side.len().max(1) as f64;
+            let mean = side.iter().map(|m| self.scaled(m.value)).sum::<f64>() / count;
+            if metric.unit() == Unit::Share || side.iter().all(|m| m.value <= 0.0) {
+                mean.max(0.0)
+            } else {
+                mean.exp()
+            }
+        };
+        let values = |side: &Vec<Measured>| side.iter().map(|measured| measured.value).collect();
+        let [baseline, candidate] = self.sides.each_ref().map(mean);
+        let [baseline_runs, candidate_runs] = self.sides.each_ref().map(values);
+        let share = metric.unit() == Unit::Share;
+        let relative = options.tolerance;
+        Row {
+            action: self.action.clone(),
             metric,
-            values,
-            data: enough.then_some(Data::Rates(rates)),
-        });
-    };
-    let times =
-        actions.map(
-            |action| {
-                if metric == Metric::ServiceP95 { &action.service } else { &action.response }
-            },
-        );
-    let enough = times.iter().all(|times| times.suffices(statistic));
-    Some(Pair {
-        action: Some(name),
-        metric,
-        values: times.map(|times| times.value(statistic)),
-        data: enough.then_some(Data::Times(times)),
-    })
-}
-
-fn judge(pair: &Pair<'_>, runs: [Run<'_>; 2], options: &Options, tail: f64) -> Row {
-    let Pair { action, metric, values: [baseline, candidate], .. } = *pair;
-    let mut tolerance = options.tolerance;
-    if metric.unit() == Unit::Share {
-        tolerance = (tolerance * baseline).max(SHARE_TOLERANCE);
-    }
-    let interval = pair.data.as_ref().map(|data| match data {
-        Data::Shares([from, to]) => difference(*from, *to, tail),
-        Data::Rates([from, to]) => rate_change(*from, *to, tail),
-        Data::Times(times) => times_change(pair, *times, runs, options.replicates, tail),
-    });
-    let change = match metric.unit() {
-        Unit::Share => Some(candidate - baseline),
-        Unit::Ms | Unit::PerSecond => (baseline > 0.0).then(|| candidate / baseline - 1.0),
-    };
-    Row {
-        action: action.map(str::to_owned),
-        metric,
-        unit: metric.unit(),
-        baseline,
-        candidate,
-        change,
-        interval,
-        tolerance,
-        verdict: verdict(metric, interval, tolerance),
-    }
-}
-
-fn times_change(
-    pair: &Pair<'_>,
-    times: [&Recorded; 2],
-    runs: [Run<'_>; 2],
-    replicates: usize,
-    tail: f64,
-) -> Interval {
-    let action = pair.action.unwrap_or_default();
-    let metric = pair.metric.to_string();
-    // Each number has draws of its own, so that it does not matter what else is compared.
-    let sampled = [0, 1].map(|at| Sampled {
-        recorded: times[at],
-        intervals: runs[at].side.intervals_of(action, pair.metric),
-        draws: Draws::named(&[action, &metric, ["baseline", "candidate"][at]]),
-    });
-    pair.metric.statistic().map_or(Interval { low: f64::NAN, high: f64::NAN }, |statistic| {
-        change(sampled, statistic, replicates, tail)
-    })
-}
-
-fn verdict(metric: Metric, interval: Option<Interval>, tolerance: f64) -> Change {
-    let Some(interval) = interval else { return Change::TooFew };
-    match (interval.finding(tolerance), metric.more_is_better()) {
-        (Finding::Grew, false) | (Finding::Shrank, true) => Change::Worse,
-        (Finding::Grew, true) | (Finding::Shrank, false) => Change::Better,
-        (Finding::Same, _) => Change::Same,
-        (Finding::Noise, _) => Change::Noise,
+            unit: metric.unit(),
+            baseline,
+            candidate,
+            baseline_runs,
+            candidate_runs,
+            at_least: self.at_least(),
+            change: (share || baseline > 0.0).then(|| self.told(contrast.difference)),
+            between: None,
+            interval: None,
+            tolerance: if share { (relative * baseline).max(SHARE_TOLERANCE) } else { relative },
+            verdict: Change::TooFew,
+        }
     }
 }

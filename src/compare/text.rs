@@ -2,56 +2,81 @@
 
 use std::fmt::Write;
 
-use super::{Change, Comparison, Options, Row, Unit};
+use super::{Change, Comparison, Options, Presence, Row, Unit};
 use crate::report::{
     Colour,
     table::{Accent, Table, WIDTH, one_line, wrap},
     units,
 };
 
-/// The overall sentence.
-pub(super) fn sentence(verdict: Change, rows: &[Row], options: &Options) -> String {
+/// What no comparison of one run with one can know.
+const ONE_EACH: &str = "whether by more than two runs of one target do cannot be known from one run a \
+                        side";
+
+/// The overall sentence: what happened to whole actions first.
+pub(super) fn sentence(
+    verdict: Change,
+    actions: &[Presence],
+    rows: &[Row],
+    one_each: bool,
+    options: &Options,
+) -> String {
     let of = |wanted: Change| rows.iter().filter(|row| row.verdict == wanted).count();
     let told = rows.len() - of(Change::TooFew);
-    let most = |wanted: Change| {
-        let found = rows.iter().filter(|row| row.verdict == wanted);
-        // By how many times its tolerance it changed: times and shares have no other common measure.
-        let size = |row: &Row| {
-            let floor = row.tolerance.max(1e-9);
-            row.change.map_or(f64::INFINITY, |change| change.abs() / floor)
-        };
-        let most = found.max_by(|a, b| size(a).total_cmp(&size(b)));
-        most.map_or(String::new(), |row| format!("{} {}", title(row), changed(row)))
+    let numbers = |wanted: Change, word: &str| {
+        let count = of(wanted);
+        let (are, lead) = if count == 1 { ("is", "") } else { ("are", "above all ") };
+        format!("{count} of {told} numbers {are} {word}, {lead}{}", most(rows, wanted))
     };
     match verdict {
         Change::Worse => {
-            let better = match of(Change::Better) {
-                0 => String::new(),
-                better => format!("; {better} better"),
-            };
-            let worse = of(Change::Worse);
-            let are = if worse == 1 { "is" } else { "are" };
-            let lead = if worse == 1 { "" } else { "above all " };
-            format!("{worse} of {told} numbers {are} worse, {lead}{}{better}", most(Change::Worse))
+            let mut parts: Vec<_> = actions
+                .iter()
+                .filter(|action| action.verdict == Change::Worse)
+                .map(|action| one_line(&action.sentence))
+                .collect();
+            if of(Change::Worse) > 0 {
+                parts.push(numbers(Change::Worse, "worse"));
+            }
+            match of(Change::Better) {
+                0 => {}
+                better => parts.push(format!("{better} better")),
+            }
+            parts.join("; ")
         }
-        Change::Better => {
-            let better = of(Change::Better);
-            let are = if better == 1 { "is" } else { "are" };
-            let lead = if better == 1 { "" } else { "above all " };
-            format!(
-                "{better} of {told} numbers {are} better, {lead}{}; none is worse",
-                most(Change::Better)
-            )
+        Change::Differs => {
+            let count = of(Change::Differs);
+            let (differ, lead) =
+                if count == 1 { ("differs", "") } else { ("differ", "above all ") };
+            let most = most(rows, Change::Differs);
+            format!("{count} of {told} numbers {differ}, {lead}{most}; {ONE_EACH}")
         }
+        Change::Better => format!("{}; none is worse", numbers(Change::Better, "better")),
+        Change::Same if one_each => format!(
+            "none of {told} numbers differs by more than {} between these two runs",
+            share(options.tolerance)
+        ),
         Change::Same => {
             format!("none of {told} numbers changed by more than {}", share(options.tolerance))
         }
-        Change::Noise => format!(
-            "none of {told} numbers changed for certain; {} may have, within noise",
-            of(Change::Noise)
-        ),
         Change::TooFew => "there are too few samples to tell anything".to_owned(),
+        Change::Noise | Change::Unknown => format!(
+            "none of {told} numbers changed for certain; {} may have, within noise",
+            of(Change::Noise) + of(Change::Unknown)
+        ),
     }
+}
+
+/// The row of that verdict that changed most, by its tolerance: times and shares have no other
+/// common measure.
+fn most(rows: &[Row], wanted: Change) -> String {
+    let size = |row: &Row| {
+        let floor = row.tolerance.max(1e-9);
+        row.change.map_or(f64::INFINITY, |change| change.abs() / floor)
+    };
+    let found = rows.iter().filter(|row| row.verdict == wanted);
+    let most = found.max_by(|a, b| size(a).total_cmp(&size(b)));
+    most.map_or(String::new(), |row| format!("{} {}", title(row), changed(row)))
 }
 
 fn title(row: &Row) -> String {
@@ -72,29 +97,28 @@ pub fn render(comparison: &Comparison, colour: Colour) -> String {
         Change::Worse => ("WORSE", Accent::Bad),
         Change::Better => ("BETTER", Accent::Good),
         Change::Same => ("SAME", Accent::Good),
-        Change::Noise => ("NO CHANGE SHOWN", Accent::Warning),
+        Change::Differs => ("DIFFERS", Accent::Warning),
+        Change::Noise | Change::Unknown => ("NO CHANGE SHOWN", Accent::Warning),
         Change::TooFew => ("TOO FEW", Accent::Warning),
     };
     lines.extend(marked(&colour.paint(accent, word), word.len(), &comparison.sentence));
-    for (what, run) in [("baseline", &comparison.baseline), ("candidate", &comparison.candidate)] {
-        let run = format!(
-            "{}: {} run {}, from {}, generator {}",
-            run.name, run.scenario, run.id, run.start, run.generator
-        );
-        lines.extend(marked(&format!("  {what:<9}"), 11, &run));
+    for action in &comparison.actions {
+        let word = if action.verdict == Change::Worse { "WORSE" } else { "note" };
+        lines.extend(marked(&format!("  {word:<9}"), 11, &one_line(&action.sentence)));
+    }
+    for (what, runs) in [("baseline", &comparison.baseline), ("candidate", &comparison.candidate)] {
+        for run in runs {
+            let run = format!(
+                "{}: {} run {}, from {}, generator {}",
+                run.name, run.scenario, run.id, run.start, run.generator
+            );
+            lines.extend(marked(&format!("  {what:<9}"), 11, &run));
+        }
     }
     for note in &comparison.notes {
         lines.extend(marked("  -", 3, note));
     }
-    for (which, names) in
-        [("baseline", &comparison.only_in_baseline), ("candidate", &comparison.only_in_candidate)]
-    {
-        if !names.is_empty() {
-            let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-            lines.extend(marked("  -", 3, &format!("only in the {which}: {}", names.join(", "))));
-        }
-    }
-    for table in tables(&comparison.rows) {
+    for table in tables(comparison) {
         lines.push(String::new());
         lines.extend(table.lines(colour, WIDTH));
     }
@@ -109,13 +133,22 @@ pub fn render(comparison: &Comparison, colour: Colour) -> String {
 }
 
 fn foot(comparison: &Comparison) -> String {
-    format!(
-        "All {} intervals hold together with {} confidence. Worse or better is what lies beyond {} \
-         with all of its interval.",
-        comparison.compared,
-        share(comparison.confidence),
-        share(comparison.tolerance),
-    )
+    let tolerance = share(comparison.tolerance);
+    match comparison.confidence {
+        Some(confidence) => format!(
+            "With {} confidence nothing here is called worse or better that is not: an interval without 0 \
+             is more than the noise between runs explains, all {} numbers taken together. Changes up \
+             to {tolerance} are none.",
+            share(confidence),
+            comparison.compared,
+        ),
+        None => format!(
+            "One run a side: how much two runs of one target differ by themselves is not known. The ranges \
+             are what the samples within these two runs leave open. A number differs if all of its \
+             range lies beyond {tolerance}. To tell a change from noise, give several runs a side: crowd \
+             compare A1.json A2.json A3.json -- B1.json B2.json B3.json"
+        ),
+    }
 }
 
 /// A text behind a mark that takes `width` columns.
@@ -130,27 +163,36 @@ fn marked(mark: &str, width: usize, text: &str) -> Vec<String> {
 }
 
 /// A table for the run, and one for each action.
-fn tables(rows: &[Row]) -> Vec<Table> {
-    let heads = [("", "baseline"), ("", "candidate"), ("", "change"), ("", "interval")];
-    rows.chunk_by(|a, b| a.action == b.action)
-        .map(|rows| {
-            let action = rows.first().and_then(|row| row.action.as_deref());
-            let mut table =
-                Table::new(&one_line(action.unwrap_or("the run")), &heads).with_tail("");
-            for row in rows {
-                let change = row.change.map_or("-".to_owned(), |change| signed(change, row.unit));
-                table.row([
-                    named(row),
-                    value(row.baseline, row.unit),
-                    value(row.candidate, row.unit),
-                    change,
-                    interval(row),
-                    row.verdict.to_string(),
-                ]);
+fn tables(comparison: &Comparison) -> Vec<Table> {
+    let ranges = [("", "range")];
+    let noise = [("", "runs differ"), ("", "interval")];
+    let mut heads = vec![("", "baseline"), ("", "candidate"), ("", "change")];
+    let several = comparison.confidence.is_some();
+    heads.extend_from_slice(if several { &noise } else { &ranges });
+    let rows = comparison.rows.chunk_by(|a, b| a.action == b.action);
+    rows.map(|rows| {
+        let action = rows.first().and_then(|row| row.action.as_deref());
+        let mut table = Table::new(&one_line(action.unwrap_or("the run")), &heads).with_tail("");
+        for row in rows {
+            let [before, after] = row.at_least;
+            let mut cells = vec![
+                named(row),
+                value(row.baseline, row.unit, before),
+                value(row.candidate, row.unit, after),
+                row.change.map_or("-".to_owned(), |change| signed(change, row.unit)),
+            ];
+            if several {
+                let between = row.between.map(|between| signed(between, row.unit));
+                cells.push(
+                    between.map_or("-".into(), |by| format!("±{}", by.trim_start_matches('+'))),
+                );
             }
-            table
-        })
-        .collect()
+            cells.extend([interval(row), row.verdict.to_string()]);
+            table.row(cells);
+        }
+        table
+    })
+    .collect()
 }
 
 fn named(row: &Row) -> String {
@@ -161,12 +203,13 @@ fn named(row: &Row) -> String {
     }
 }
 
-fn value(value: f64, unit: Unit) -> String {
-    match unit {
+fn value(value: f64, unit: Unit, at_least: bool) -> String {
+    let text = match unit {
         Unit::Ms => units::ms(value),
         Unit::PerSecond => units::rate(value),
         Unit::Share => share(value),
-    }
+    };
+    if at_least { format!("≥ {text}") } else { text }
 }
 
 fn changed(row: &Row) -> String {

@@ -65,8 +65,8 @@ Examples:
   crowd run http url=http://localhost:8080/ --stages '30s: 0 -> 50, 1m: 50, 10s: 50 -> 0'
   crowd run http url=http://localhost:8080/ requests=1 --stages '1m: 10/s -> 200/s max 500'
   crowd run http url=http://localhost:8080/ --profile load.toml saturation=block
-  crowd run chat --users 200 --threshold 'p95(round-trip) < 150ms abort after 30s'
-  crowd run chat --users 200 --html result.html --junit result.xml
+  crowd run chat --users 200 --duration 1m --threshold 'p95(round-trip) < 150ms abort after 30s'
+  crowd run chat --users 200 --duration 1m --html result.html --junit result.xml
   crowd run chat --users 20000 --api http://master:4000 --html result.html
 
 Ctrl-C tells all users to stop; a second one kills those that do not.";
@@ -124,7 +124,7 @@ enum Verb {
     /// Draws a load profile: what it asks for over time, and its stages.
     #[command(after_help = PROFILE_EXAMPLES)]
     Profile(ProfileFlags),
-    /// Compares two runs: what got better or worse, and whether that is noise.
+    /// Compares runs: what got better or worse, and whether that is noise.
     #[command(after_help = COMPARE_EXAMPLES)]
     Compare(CompareFlags),
     /// The outputs of a run: of the last one of a running node, or made from a JSON document.
@@ -215,6 +215,8 @@ pub fn main(catalog: Catalog) -> ExitCode {
 
 /// As [`main`], with these arguments; the first is the name of the binary.
 fn main_with(catalog: Catalog, arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    let open = arguments.last().is_some_and(|last| last == "--");
     let Line { node, loss, verb } = match Line::try_parse_from(arguments) {
         Ok(line) => line,
         Err(message) => {
@@ -233,7 +235,7 @@ fn main_with(catalog: Catalog, arguments: impl IntoIterator<Item = OsString>) ->
         Some(Verb::Scenarios { name }) => scenarios(&catalog, name.as_deref()),
         Some(Verb::New(flags)) => new(flags),
         Some(Verb::Profile(flags)) => profile::draw_it(&flags),
-        Some(Verb::Compare(flags)) => compare::compare_them(flags),
+        Some(Verb::Compare(flags)) => compare::compare_them(flags, open),
         Some(Verb::Report(flags)) => report::make(&catalog, &boot, &flags),
         Some(Verb::Attach(node)) => remote::ask(&catalog, &boot, Question::Attach(node)),
         Some(Verb::Eval(flags)) => remote::ask(&catalog, &boot, Question::Eval(flags)),

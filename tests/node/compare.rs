@@ -66,6 +66,7 @@ fn two_documents_are_compared_with_an_exit_code() {
     let worse = run(&state, &["compare", "a.json", "b.json", "--action", &action]);
     assert_eq!(worse.status.code(), Some(6), "{}{}", stdout(&worse), stderr(&worse));
     assert!(stdout(&worse).starts_with("WORSE  1 of "), "{}", stdout(&worse));
+    assert!(stdout(&worse).contains("One run a side: "), "{}", stdout(&worse));
     assert!(stdout(&worse).contains("not the same load: 20 users before, 40 users now"));
     // The other way round it is better.
     let better = run(&state, &["compare", "b.json", "a.json", "--json"]);
@@ -73,7 +74,7 @@ fn two_documents_are_compared_with_an_exit_code() {
     let told: Value = serde_json::from_str(&stdout(&better)).unwrap();
     assert_eq!(
         (&told["schema"], &told["verdict"]),
-        (&json!("crowd.comparison/1"), &json!("better"))
+        (&json!("crowd.comparison/2"), &json!("better"))
     );
 
     failing["generator"]["verdict"] = json!("INVALID");
@@ -87,6 +88,46 @@ fn two_documents_are_compared_with_an_exit_code() {
     );
     let anyway = run(&state, &["compare", "a.json", "b.json", "--even-if-invalid"]);
     assert_eq!(anyway.status.code(), Some(6), "{}", stdout(&anyway));
+}
+
+#[test]
+fn several_runs_a_side_stand_on_both_sides_of_two_dashes() {
+    let state = TempDir::new().unwrap();
+    let mut document = measured(&state, "measured.json");
+    document["generator"]["verdict"] = json!("VALID");
+    let action = first_action(&document);
+    document["actions"][&action]["count"] = json!(10_000);
+    for name in ["a1", "a2", "a3", "b1", "b2"] {
+        document["run"]["id"] = json!(name);
+        write(&state, &format!("{name}.json"), &document);
+    }
+    let sides = ["a1.json", "a2.json", "a3.json", "--", "b1.json", "b2.json"];
+    let compared = |flags: &[&str]| run(&state, &[&["compare"], flags, &sides].concat());
+    let same = compared(&[]);
+    assert_eq!(same.status.code(), Some(0), "{}{}", stdout(&same), stderr(&same));
+    assert!(stdout(&same).contains("  candidate  b2.json: chat run b2"), "{}", stdout(&same));
+    assert!(!stdout(&same).contains("One run a side"), "{}", stdout(&same));
+
+    // An action is missing in one of the new runs.
+    document["actions"].as_object_mut().unwrap().remove(&action);
+    write(&state, "b2.json", &document);
+    let vanished = compared(&[]);
+    assert_eq!(vanished.status.code(), Some(6), "{}", stdout(&vanished));
+    let first = format!("WORSE  `{action}` vanished from b2.json");
+    assert!(stdout(&vanished).starts_with(&first), "{}", stdout(&vanished));
+    let told: Value = serde_json::from_str(&stdout(&compared(&["--json"]))).unwrap();
+    assert_eq!(told["candidate"].as_array().unwrap().len(), 2);
+    assert_eq!(told["actions"][0]["event"], "vanished");
+
+    document["run"]["id"] = json!("a2");
+    write(&state, "b2.json", &document);
+    let twice = compared(&[]);
+    assert_eq!(twice.status.code(), Some(64), "{}", stdout(&twice));
+    assert!(
+        stderr(&twice).contains("a2.json and b2.json are the same run a2"),
+        "{}",
+        stderr(&twice)
+    );
 }
 
 #[test]
@@ -115,6 +156,14 @@ fn what_cannot_be_compared_is_bad_usage() {
         ],
     );
     refused(&["compare", "short.json", "short.json"], &["`short.json`: the document is damaged"]);
-    refused(&["compare", "a.json"], &["<CANDIDATE>"]);
+    let several =
+        "several with `--` between the sides, `crowd compare BASE1.json BASE2.json -- NEW";
+    refused(&["compare"], &["0 documents without `--`: give one document a side", several]);
+    refused(&["compare", "a.json"], &["1 document without `--`", several]);
+    refused(&["compare", "a.json", "b.json", "c.json"], &["3 documents without `--`", several]);
+    // What a pattern without a match leaves: not a comparison of the first two.
+    refused(&["compare", "a.json", "b.json", "--"], &["no document after `--`", several]);
+    refused(&["compare", "--", "a.json"], &["no document before `--`", several]);
+    refused(&["compare", "a.json", "--", "b.json", "--json"], &["`--json` stands after `--`"]);
     refused(&["compare", "a.json", "b.json", "--tolerance", "much"], &["not a share"]);
 }

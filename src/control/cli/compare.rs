@@ -1,6 +1,10 @@
 //! `crowd compare`: what of a run got better or worse.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    mem::take,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 
@@ -9,22 +13,31 @@ use crate::{
     compare::{Change, Comparison, Options, Side, compare, render},
     control::{exit::Exit, table::wants_colour, tell::complain},
     mark,
-    report::{Colour, RunReport, document::SCHEMA},
+    report::{Colour, RunReport, document::SCHEMA, units::plural},
 };
 
 pub(super) const COMPARE_EXAMPLES: &str = "\
 Examples:
-  crowd compare yesterday.json today.json
-  crowd compare baseline.json candidate.json --action login --tolerance 10% --json
+  crowd compare base1.json base2.json base3.json -- new1.json new2.json new3.json
+  crowd compare --json --action request --tolerance 10% base*.json -- new*.json
+  crowd compare yesterday.json today.json     one run a side: the noise between runs is not known
 
 The files are what `crowd run … --json FILE` writes. Exit code 6 says that something is worse.";
 
+/// How it is to be called.
+const USAGE: &str = "give one document a side, `crowd compare BASE.json NEW.json`, or several with `--` \
+                     between the sides, `crowd compare BASE1.json BASE2.json -- NEW1.json NEW2.json`";
+
 #[derive(Debug, Args)]
+#[command(override_usage = "crowd compare [OPTIONS] BASE.json NEW.json\n       \
+                            crowd compare [OPTIONS] BASE.json... -- NEW.json...")]
 pub(super) struct CompareFlags {
-    /// The document of the run to compare with.
-    baseline: std::path::PathBuf,
-    /// The document of the run to judge.
-    candidate: std::path::PathBuf,
+    /// The documents of the runs to compare with; without `--`, one of them and the one to judge.
+    #[arg(value_name = "BASE.json")]
+    baseline: Vec<PathBuf>,
+    /// The documents of the runs to judge.
+    #[arg(last = true, value_name = "NEW.json")]
+    candidate: Vec<PathBuf>,
     /// Prints one JSON document.
     #[arg(long)]
     json: bool,
@@ -52,21 +65,61 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Compares, and says what came of it.
-pub(super) fn compare_them(flags: CompareFlags) -> Exit {
-    let CompareFlags { baseline, candidate, json, confidence, tolerance, actions, even_if_invalid } =
-        flags;
-    let (before, after) = match (read(&baseline), read(&candidate)) {
-        (Ok(before), Ok(after)) => (before, after),
-        (before, after) => {
-            [before.err(), after.err()].into_iter().flatten().for_each(|fault| complain(&fault));
+impl CompareFlags {
+    /// The documents of both sides. `open` says that the line ends with `--`.
+    fn sides(&mut self, open: bool) -> Result<[Vec<PathBuf>; 2], String> {
+        let (mut baseline, candidate) = (take(&mut self.baseline), take(&mut self.candidate));
+        let fault = if open {
+            "there is no document after `--`".to_owned()
+        } else if !candidate.is_empty() && baseline.is_empty() {
+            "there is no document before `--`".to_owned()
+        } else if let Some(flag) = candidate.iter().find(|path| is_flag(path)) {
+            format!("`{}` stands after `--`, where only documents do", flag.display())
+        } else if !candidate.is_empty() {
+            return Ok([baseline, candidate]);
+        } else if baseline.len() == 2 {
+            let candidate = baseline.split_off(1);
+            return Ok([baseline, candidate]);
+        } else {
+            format!("{} without `--`", plural(baseline.len() as u64, "document"))
+        };
+        Err(format!("{fault}: {USAGE}"))
+    }
+}
+
+fn is_flag(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().starts_with(b"--")
+}
+
+/// Compares, and says what came of it. `open` says that the line ends with `--`.
+pub(super) fn compare_them(mut flags: CompareFlags, open: bool) -> Exit {
+    let paths = match flags.sides(open) {
+        Ok(paths) => paths,
+        Err(fault) => {
+            complain(&fault);
             return Exit::BadUsage;
         }
     };
-    let side = |path: &Path| path.display().to_string();
-    let options = Options { confidence, tolerance, actions, ..Options::default() };
-    let (before, after) =
-        (Side::new(side(&baseline), &before), Side::new(side(&candidate), &after));
+    let CompareFlags { json, confidence, tolerance, actions, even_if_invalid, .. } = flags;
+    let mut faults = Vec::new();
+    let reports = paths.map(|side| {
+        let read = |path: PathBuf| match read(&path) {
+            Ok(report) => Some((path.display().to_string(), report)),
+            Err(fault) => {
+                faults.push(fault);
+                None
+            }
+        };
+        side.into_iter().filter_map(read).collect::<Vec<_>>()
+    });
+    if !faults.is_empty() {
+        faults.iter().for_each(|fault| complain(fault));
+        return Exit::BadUsage;
+    }
+    let options = Options { confidence, tolerance, actions };
+    let [before, after] = reports
+        .each_ref()
+        .map(|side| side.iter().map(|(name, report)| Side::new(name, report)).collect::<Vec<_>>());
     let comparison = match compare(&before, &after, &options) {
         Ok(comparison) => comparison,
         Err(faults) => {

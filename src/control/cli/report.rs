@@ -18,7 +18,7 @@ use crate::{
 
 pub(super) const REPORT_EXAMPLES: &str = "\
 Examples:
-  crowd run idle --users 1000 --json result.json
+  crowd run idle --users 1000 --duration 1m --json result.json
   crowd report result.json                       the summary again
   crowd report result.json --html result.html    a page with charts
   crowd report result.json --junit result.xml    for a build server
