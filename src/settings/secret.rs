@@ -1,6 +1,6 @@
 //! Text that is never printed.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// What is shown in place of a secret.
 pub const MASK: &str = "***";
@@ -31,6 +31,31 @@ impl Secret {
     }
 }
 
+/// A text with URLs, such as a setting that cannot be read, without the users and passwords in them:
+/// `http://me:secret@host/` becomes `http://***@host/`. Rather too much is masked than too little.
+pub fn without_password(text: &str) -> Cow<'_, str> {
+    if !text.contains('@') {
+        return Cow::Borrowed(text);
+    }
+    let mut parts = text.split("://");
+    let start = parts.next().unwrap_or_default();
+    // Without its scheme it is a URL as well, if a colon divides it.
+    let mut masked = match start.split_once('@') {
+        Some((user, _)) if user.contains(':') => mask_user(start),
+        _ => start.to_owned(),
+    };
+    for part in parts {
+        masked.push_str("://");
+        masked.push_str(&mask_user(part));
+    }
+    Cow::Owned(masked)
+}
+
+/// A password may hold anything, so all up to the last `@` belongs to it.
+fn mask_user(url: &str) -> String {
+    url.rsplit_once('@').map_or_else(|| url.to_owned(), |(_, rest)| format!("{MASK}@{rest}"))
+}
+
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
         self.matches(&other.0)
@@ -54,6 +79,20 @@ impl fmt::Display for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn urls_are_told_without_their_passwords() {
+        for (text, told) in [
+            ("http://host/a@b", "http://***@b"),
+            ("http://host/,ok", "http://host/,ok"),
+            ("http://me:a@b@c/,https://d/", "http://***@c/,https://d/"),
+            ("me:secret@host", "***@host"),
+            ("me@host", "me@host"),
+            ("https://a/,http://me:x,y@b/", "https://a/,http://***@b/"),
+        ] {
+            assert_eq!(without_password(text), told);
+        }
+    }
 
     #[test]
     fn a_secret_shows_nothing_of_itself() {
