@@ -32,28 +32,20 @@ impl Secret {
 }
 
 /// A text with URLs, such as a setting that cannot be read, without the users and passwords in them:
-/// `http://me:secret@host/` becomes `http://***@host/`. Rather too much is masked than too little.
+/// `http://me:secret@host/` becomes `http://***@host/`. A password may hold anything, so all from the
+/// first scheme to the last `@` is masked: rather too much than too little.
 pub fn without_password(text: &str) -> Cow<'_, str> {
-    if !text.contains('@') {
-        return Cow::Borrowed(text);
-    }
-    let mut parts = text.split("://");
-    let start = parts.next().unwrap_or_default();
-    // Without its scheme it is a URL as well, if a colon divides it.
-    let mut masked = match start.split_once('@') {
-        Some((user, _)) if user.contains(':') => mask_user(start),
-        _ => start.to_owned(),
+    let Some(end) = text.rfind('@') else { return Cow::Borrowed(text) };
+    let start = match text.split_once("://") {
+        Some((scheme, _)) if !scheme.contains(['@', ':']) => scheme.len() + "://".len(),
+        // Without its scheme it is a URL as well, if a colon divides it.
+        _ if text[..end].contains(':') => 0,
+        _ => return Cow::Borrowed(text),
     };
-    for part in parts {
-        masked.push_str("://");
-        masked.push_str(&mask_user(part));
+    match start > end {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(format!("{}{MASK}{}", &text[..start], &text[end..])),
     }
-    Cow::Owned(masked)
-}
-
-/// A password may hold anything, so all up to the last `@` belongs to it.
-fn mask_user(url: &str) -> String {
-    url.rsplit_once('@').map_or_else(|| url.to_owned(), |(_, rest)| format!("{MASK}@{rest}"))
 }
 
 impl PartialEq for Secret {
@@ -87,10 +79,22 @@ mod tests {
             ("http://host/,ok", "http://host/,ok"),
             ("http://me:a@b@c/,https://d/", "http://***@c/,https://d/"),
             ("me:secret@host", "***@host"),
+            ("me:secret@host,http://me:secret@host/", "***@host/"),
             ("me@host", "me@host"),
-            ("https://a/,http://me:x,y@b/", "https://a/,http://***@b/"),
+            ("me@host,http://host/", "me@host,http://host/"),
+            ("https://a/,http://me:x,y@b/", "https://***@b/"),
         ] {
             assert_eq!(without_password(text), told);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_password_is_told_whatever_it_holds(user in ".*", password in ".*") {
+            let told = without_password(&format!("http://{user}:{password}@host/")).into_owned();
+            proptest::prop_assert_eq!(told, "http://***@host/");
+            let told = without_password(&format!("{user}:{password}@host")).into_owned();
+            proptest::prop_assert!(told.ends_with("***@host"), "{}", told);
         }
     }
 

@@ -50,13 +50,15 @@ pub(crate) struct Dialer<'a> {
     http: &'a Http,
     /// Where to connect to next, or where it is connecting to.
     pub(crate) place: Option<Place<'a>>,
+    /// Whether it has come as far as the handshake.
+    pub(crate) securing: bool,
     /// The user's own settings of TLS, from its first connection on.
     tls: Option<Arc<ClientConfig>>,
 }
 
 impl<'a> Dialer<'a> {
     pub(crate) fn new(http: &'a Http, user: &'a User<Http>) -> Self {
-        Self { user, http, place: None, tls: None }
+        Self { user, http, place: None, securing: false, tls: None }
     }
 
     /// Connects: to its place, if there is one, or else to one in turn.
@@ -75,16 +77,18 @@ impl<'a> Dialer<'a> {
             })?,
         };
         self.place = Some(place.clone());
+        self.securing = false;
         let began = Instant::now();
         let first = usize::try_from(self.user.id().0).unwrap_or_default();
         let tcp = place.route.open(first, deadline).await;
         let connecting = began.elapsed();
         attempt.phase(Phase::Connect, connecting);
-        let tcp = tcp.map_err(|error| reason::of_connecting(&error))?;
+        let tcp = tcp.map_err(|failed| reason::of_opening(&failed))?;
         let stream = match &place.route.tls {
             None => Either::Left(tcp),
             Some((config, name)) => {
                 let began = Instant::now();
+                self.securing = true;
                 let secured = self.secure(config, name, tcp).await;
                 attempt.phase(Phase::Tls, began.elapsed());
                 Either::Right(secured?)

@@ -256,6 +256,7 @@ impl<'a> Client<'a> {
     /// What has not come in time.
     fn overdue(&self) -> &'static str {
         match &self.open {
+            None if self.dialer.securing => reason::NO_HANDSHAKE,
             None => reason::NO_CONNECTION,
             Some(open) if open.connection.is_answering() => "no complete answer in time",
             Some(_) => "no answer in time",

@@ -6,7 +6,10 @@ use std::{error::Error, io};
 use crowd::failure::{Failure, Owner};
 use rustls::{AlertDescription, CertificateError};
 
-use crate::connection::{LONGEST_HEAD, MOST_HEADER_LINES};
+use crate::{
+    connection::{LONGEST_HEAD, MOST_HEADER_LINES},
+    stream::Unreachable,
+};
 
 const OTHER_HTTP: &str = "the server speaks only other versions of HTTP here";
 const OTHER_TLS: &str =
@@ -14,13 +17,25 @@ const OTHER_TLS: &str =
 
 /// There was no time left to connect.
 pub(crate) const NO_CONNECTION: &str = "no connection in time";
+/// There was none left for TLS.
+pub(crate) const NO_HANDSHAKE: &str = "no TLS handshake in time";
 
 /// A failure of the target with what it looked like this time.
 pub(crate) fn target(reason: impl Into<String>, example: impl ToString) -> Failure {
     Failure::target(reason).with_example(example.to_string())
 }
 
-/// Why there is no connection.
+/// Why no address took a connection.
+pub(crate) fn of_opening(failed: &Unreachable) -> Failure {
+    let Unreachable { address, error } = failed;
+    let failure = of_connecting(error);
+    match address {
+        Some(address) => failure.with_example(format!("{address}: {error}")),
+        None => failure,
+    }
+}
+
+/// Why a connection came to nothing before it could be used.
 pub(crate) fn of_connecting(error: &io::Error) -> Failure {
     if let Some(error) = tls_error(error) {
         return of_tls(error);
@@ -46,8 +61,10 @@ pub(crate) fn of_exchange(error: &hyper::Error, begun: bool) -> Failure {
         return closed(begun);
     }
     if let Some(io) = io_error(error) {
+        if let Some(tls) = tls_error(io) {
+            return of_tls(tls);
+        }
         return match io.kind() {
-            _ if tls_error(io).is_some() => tls_error(io).map_or_else(|| closed(begun), of_tls),
             io::ErrorKind::UnexpectedEof => closed(begun),
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted

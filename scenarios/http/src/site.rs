@@ -86,7 +86,7 @@ impl Site {
     pub(crate) async fn check(&self, limit: Duration) -> Result<(), Failure> {
         let began = Instant::now();
         let tcp = self.route.open(0, moment::after(began, limit)).await;
-        let tcp = tcp.map_err(|error| reason::of_connecting(&error))?;
+        let tcp = tcp.map_err(|failed| reason::of_opening(&failed))?;
         let Some(probe) = &self.probe else { return Ok(()) };
         let stream = match &self.route.tls {
             None => Either::Left(tcp),

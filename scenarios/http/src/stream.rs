@@ -22,6 +22,13 @@ pub(crate) struct Route {
     pub(crate) tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
 }
 
+/// Why no address took a connection: what the last one did.
+#[derive(Debug)]
+pub(crate) struct Unreachable {
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) error: io::Error,
+}
+
 impl Route {
     /// Connects to the first address that answers, beginning at `first` (counted round): users who
     /// begin at different ones spread over all. Each address has its share of the time until
@@ -29,20 +36,22 @@ impl Route {
     ///
     /// # Errors
     /// That of the last address tried.
-    pub(crate) async fn open(&self, first: usize, deadline: Instant) -> io::Result<TcpStream> {
+    pub(crate) async fn open(
+        &self,
+        first: usize,
+        deadline: Instant,
+    ) -> Result<TcpStream, Unreachable> {
         let count = self.addresses.len();
-        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        let mut last = Unreachable { address: None, error: io::ErrorKind::AddrNotAvailable.into() };
         for (turn, left) in (1..=count).rev().enumerate() {
             let address = self.addresses[(first % count + turn) % count];
             let now = Instant::now();
             let share = deadline.saturating_duration_since(now) / u32::try_from(left).unwrap_or(1);
-            match timeout_at(now + share, TcpStream::connect(address)).await {
-                Ok(Ok(tcp)) => {
-                    tcp.set_nodelay(true)?;
-                    return Ok(tcp);
-                }
-                Ok(Err(error)) => last = error,
-                Err(_) => last = io::ErrorKind::TimedOut.into(),
+            let connected = timeout_at(now + share, TcpStream::connect(address)).await;
+            let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+            match connected.and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp)) {
+                Ok(tcp) => return Ok(tcp),
+                Err(error) => last = Unreachable { address: Some(address), error },
             }
         }
         Err(last)
@@ -112,8 +121,9 @@ mod tests {
         // Users who begin at the other one have nothing to wait for.
         assert!(route.open(1, Instant::now() + Duration::from_secs(1)).await.is_ok());
         let only = Route { addresses: vec![silent.address], tls: None };
-        let error = only.open(5, Instant::now() + Duration::from_millis(50)).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        let failed = only.open(5, Instant::now() + Duration::from_millis(50)).await.unwrap_err();
+        assert_eq!(failed.error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(failed.address, Some(silent.address));
     }
 
     #[tokio::test]

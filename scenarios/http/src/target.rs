@@ -165,6 +165,28 @@ mod tests {
         assert!(fault.contains("xn--"), "{fault}");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn what_is_encoded_is_ascii_and_stands_for_the_same_bytes(text in "[^%]*") {
+            let encoded = percent_encoded(&text);
+            proptest::prop_assert!(encoded.is_ascii());
+            let (mut bytes, mut rest) = (Vec::new(), encoded.as_bytes());
+            while let Some((&first, tail)) = rest.split_first() {
+                rest = tail;
+                let byte = match first {
+                    b'%' => {
+                        let (digits, after) = tail.split_at(2);
+                        rest = after;
+                        u8::from_str_radix(std::str::from_utf8(digits).unwrap(), 16).unwrap()
+                    }
+                    plain => plain,
+                };
+                bytes.push(byte);
+            }
+            proptest::prop_assert_eq!(bytes, text.as_bytes());
+        }
+    }
+
     #[test]
     fn a_password_is_never_told() {
         for url in [

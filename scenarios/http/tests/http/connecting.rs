@@ -49,6 +49,8 @@ async fn requests_that_get_no_connection_are_counted_and_the_user_ends_after_the
     let over = run(2, &[("url", &url), ("requests", "3")]).await;
     assert_eq!(over.action("request"), (6, 6));
     assert_eq!(over.failures("request"), [(Owner::Target, "connection refused".to_owned(), 6)]);
+    let example = over.measured.examples.values().next().unwrap();
+    assert!(url.contains(example.split(": ").next().unwrap()), "{example} is about {url}");
     // Of three the second is within the pause after the first, and after that one comes the third.
     assert_eq!(over.counter("requests_not_sent"), 2);
     assert_eq!((over.users.finished, over.users.failed), (2, 0));

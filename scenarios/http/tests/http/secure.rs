@@ -168,6 +168,21 @@ async fn an_authority_in_the_file_does_not_make_another_one_a_server() {
 }
 
 #[tokio::test]
+async fn a_handshake_that_takes_too_long_is_told_as_such() {
+    let silent = raw(|stream, _| async move {
+        let _stream = stream;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let url = format!("https://localhost:{}/", silent.address.port());
+    let settings = [("url", url.as_str()), ("insecure", "true"), ("timeout", "100ms")];
+    let over = run(1, &[&settings[..], &[("requests", "1")]].concat()).await;
+    let reason = "no TLS handshake in time".to_owned();
+    assert_eq!(over.failures("request"), [(Owner::Target, reason, 1)]);
+    assert_eq!(over.phase("request", Phase::Connect).0, 1);
+}
+
+#[tokio::test]
 async fn a_server_without_tls_is_told_as_such() {
     let plain = http(|_, _| Response::new(full("hello"))).await;
     let url = format!("https://localhost:{}/", plain.address.port());
