@@ -26,4 +26,5 @@ pub mod scaffold;
 mod serving;
 mod signals;
 mod table;
+mod tell;
 pub mod view;

@@ -13,6 +13,7 @@ pub mod descriptors;
 pub mod endings;
 mod finishing;
 mod following;
+pub(crate) mod lateness;
 pub(crate) mod load;
 pub mod machine;
 pub mod message;
@@ -24,6 +25,7 @@ mod view;
 
 use self::{
     endings::Endings,
+    lateness::lateness,
     machine::{Command, Machine, RunState},
     message::{ControllerMessage, ControllerOptions, SetOutcome},
     run::ActiveRun,
@@ -51,6 +53,8 @@ pub(crate) struct State {
     run: Option<ActiveRun>,
     runs: u64,
     endings: Endings,
+    /// Who waits for the end of a `reset`.
+    resets: Vec<Reply<()>>,
 }
 
 impl Actor for Controller {
@@ -74,6 +78,7 @@ impl Actor for Controller {
             run: None,
             runs: 0,
             endings: Endings::default(),
+            resets: Vec::new(),
         })
     }
 
@@ -85,6 +90,7 @@ impl Actor for Controller {
     ) -> Result<(), ActorProcessingErr> {
         use ControllerMessage as M;
         let before = state.machine.state();
+        let mut reset = Vec::new();
         match message {
             M::Do { scenario, users, given, follows, reply } => {
                 match self.begin(&myself, state, &scenario, (users, follows), given) {
@@ -134,20 +140,17 @@ impl Actor for Controller {
                 answer(reply, finishing);
             }
             M::Finishing { run } => self.finishing(&myself, state, run),
-            M::Reset { reply } => {
-                let reset = state.machine.reset();
-                match reset {
-                    Ok(commands) => {
-                        // Answered once the throttles of an idle node are gone too.
-                        self.perform(&myself, state, commands);
-                        let options = self.options.clone();
-                        tokio::spawn(async move {
-                            run::stop_parts(&options).await;
-                            answer(reply, Ok(()));
-                        });
-                    }
-                    Err(refusal) => answer(reply, Err(refusal)),
+            M::Reset { reply } => match state.machine.reset() {
+                Ok(commands) => {
+                    state.resets.push(reply);
+                    self.perform(&myself, state, commands);
                 }
+                Err(refusal) => answer(reply, Err(refusal)),
+            },
+            M::Cleared => {
+                let commands = state.machine.cleared();
+                self.perform(&myself, state, commands);
+                reset = std::mem::take(&mut state.resets);
             }
             M::Set { given, reply } => self.set(state, given, reply).await,
             M::CheckSet { given, reply } => answer(reply, self.check_set(state, &given)),
@@ -206,6 +209,8 @@ impl Actor for Controller {
             }
         }
         self.publish(before, state);
+        // Whoever hears of it finds the node idle.
+        reset.into_iter().for_each(|reply| answer(reply, Ok(())));
         Ok(())
     }
 
@@ -246,6 +251,7 @@ impl Controller {
         state: &mut State,
         commands: Vec<Command>,
     ) {
+        self.look_at_load(state);
         for command in commands {
             match command {
                 Command::Stop(ids) => {
@@ -272,6 +278,19 @@ impl Controller {
                         run.terminate(&self.options, myself.clone());
                     }
                 }
+                Command::Clear => {
+                    let (options, controller) = (self.options.clone(), myself.clone());
+                    let before = state.run.as_mut().and_then(ActiveRun::take_clearing);
+                    tokio::spawn(async move {
+                        if let Some(before) = before {
+                            // However it went, it is over.
+                            let _ = before.await;
+                        }
+                        run::stop_parts(&options).await;
+                        // Fails only when the node has ended.
+                        let _ = controller.cast(ControllerMessage::Cleared);
+                    });
+                }
                 Command::Forget => {
                     state.run = None;
                     state.endings = Endings::default();
@@ -280,6 +299,20 @@ impl Controller {
                 // `begin` and `admit` take care of these, since somebody awaits what comes of them.
                 Command::Init | Command::Start(_) => {}
             }
+        }
+    }
+
+    /// If the load is over, what the generator does from now on is not judged: users are only told
+    /// to stop, killed and dropped.
+    fn look_at_load(&self, state: &mut State) {
+        let goes_on = matches!(state.machine.state(), RunState::Starting | RunState::Running);
+        let Some(run) = state.run.as_mut().filter(|_| !goes_on) else { return };
+        if run.end_load() {
+            let measure = run.services().measure.clone();
+            let gate = run.load.as_ref().map(|load| load.gate.clone());
+            let arrivals = state.tallies().total();
+            let late = lateness(&self.options.throttles.here(), gate.as_ref(), arrivals);
+            self.options.watchdog.load_over(&measure, late);
         }
     }
 

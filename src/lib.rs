@@ -55,10 +55,13 @@
 //!
 //! `ARCHITECTURE.md` draws how the modules hang together, and names what they promise.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+// They end the process where a stream is closed or full.
+#![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
 // So that `#[derive(Settings)]`, which names `::crowd`, works inside this crate too.
 extern crate self as crowd;
 
+mod aside;
 pub mod capacity;
 mod cluster;
 pub mod compare;
@@ -68,8 +71,11 @@ pub mod coordinator;
 pub mod failure;
 pub mod feed;
 pub mod iterate;
+mod json_fault;
 pub mod load;
+mod mark;
 pub mod measure;
+pub mod moment;
 pub mod node;
 pub mod prelude;
 pub mod profile;

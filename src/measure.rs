@@ -7,11 +7,10 @@
 //! never averaged. `docs/measuring.md` tells what the numbers mean.
 
 use std::{
-    cell::Cell,
     fmt, mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread,
     time::Duration,
@@ -36,6 +35,7 @@ pub mod health;
 pub mod lifetimes;
 pub mod merge;
 pub mod names;
+mod polls;
 pub mod series;
 mod shard;
 pub mod timing;
@@ -49,6 +49,7 @@ pub use blocked::Blocked;
 use blocked::Blocking;
 use collect::Collector;
 pub use collect::Unsent;
+use polls::{Polls, thread_number};
 use series::{Activity, Series};
 use shard::Shard;
 use under_way::{Copied, UnderWay};
@@ -113,6 +114,9 @@ pub struct Measure {
 
 struct Inner {
     shards: Box<[OwnLine]>,
+    polls: Polls,
+    /// The load is over: stalls disturb nothing any more.
+    over: AtomicBool,
     stalls: Mutex<StallNumbers>,
     blocking: Mutex<Blocking>,
     collector: Mutex<Collector>,
@@ -125,9 +129,6 @@ struct Inner {
 #[repr(align(128))]
 struct OwnLine {
     lane: Mutex<Lane>,
-    /// Since when a user of this worker is polled, in microseconds since the start of the run; 0 if
-    /// none is.
-    polling: AtomicU64,
 }
 
 /// What one worker records into. An attempt is under way in one lane and ends in the same one, so each
@@ -159,6 +160,8 @@ impl Measure {
         Self {
             inner: Arc::new(Inner {
                 shards,
+                polls: Polls::default(),
+                over: AtomicBool::new(false),
                 stalls: Mutex::default(),
                 blocking: Mutex::default(),
                 collector: Mutex::default(),
@@ -187,7 +190,7 @@ impl Measure {
         user: Option<UserId>,
     ) -> Place {
         let since = |then: Instant| then.saturating_duration_since(self.inner.started);
-        let line = thread_number() % self.inner.shards.len();
+        let line = self.line();
         let slot = lock(&self.inner.shards[line].lane).under_way.begin(
             action,
             since(began),
@@ -263,35 +266,36 @@ impl Measure {
         self.lane().shard.lifetime(self.now().saturating_sub(took), took);
     }
 
-    /// Notes that user code ran for `duration` without awaiting, where nobody else could run.
+    /// Notes that user code ran for `duration` without awaiting, where nobody else could run. Once
+    /// the load is over, that is no harm, and is not noted.
     pub fn stalled(&self, scenario_or_action: &str, duration: Duration) {
+        if self.inner.over.load(Ordering::Relaxed) {
+            return;
+        }
         lock(&self.inner.stalls).add(scenario_or_action, duration);
         lock(&self.inner.blocking).add(scenario_or_action, duration, self.now());
     }
 
+    /// The load is over: users are only told to stop, killed and dropped from now on.
+    pub(crate) fn load_over(&self) {
+        self.inner.over.store(true, Ordering::Relaxed);
+    }
+
     /// A user is polled on this thread, from `began` on. [`Measure::polled`] ends it.
     pub(crate) fn polling(&self, began: Instant) {
-        let since = began.saturating_duration_since(self.inner.started).as_micros();
-        let since = u64::try_from(since).unwrap_or(u64::MAX).max(1);
-        self.line().polling.store(since, Ordering::Relaxed);
+        self.inner.polls.begin(began.saturating_duration_since(self.inner.started));
     }
 
     /// The user that was polled on this thread is not any more.
     pub(crate) fn polled(&self) {
-        self.line().polling.store(0, Ordering::Relaxed);
+        self.inner.polls.end();
     }
 
     /// For how long user code held up workers since this was last asked; what still does counts.
     /// Needs nothing of the event loop.
     pub fn take_blocked(&self) -> Blocked {
         let now = self.now();
-        let under_way = self.inner.shards.iter().filter_map(|line| {
-            match line.polling.load(Ordering::Relaxed) {
-                0 => None,
-                since => Some(Duration::from_micros(since)),
-            }
-        });
-        lock(&self.inner.blocking).take(now, under_way)
+        lock(&self.inner.blocking).take(now, self.inner.polls.under_way())
     }
 
     /// Ends an interval at `now`; call it about once a second while the run goes on. Takes about
@@ -385,33 +389,17 @@ impl Measure {
 
     /// The lane of this thread. Another thread may use it too if there are more threads than lanes.
     fn lane(&self) -> MutexGuard<'_, Lane> {
-        lock(&self.line().lane)
+        lock(&self.inner.shards[self.line()].lane)
     }
 
-    fn line(&self) -> &OwnLine {
-        let shards = &self.inner.shards;
-        &shards[thread_number() % shards.len()]
+    /// The number of this thread's lane.
+    fn line(&self) -> usize {
+        // A thread that is ending has no number; any lane will do.
+        thread_number().unwrap_or(0) % self.inner.shards.len()
     }
 }
 
 /// A panic while a lock was held spoils at most one measurement; the rest is still good.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A number for this thread: threads that record one after the other get neighbouring ones.
-fn thread_number() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) };
-    }
-    NUMBER
-        .try_with(|number| {
-            if number.get() == usize::MAX {
-                number.set(NEXT.fetch_add(1, Ordering::Relaxed));
-            }
-            number.get()
-        })
-        // The thread is ending; any shard will do.
-        .unwrap_or(0)
 }

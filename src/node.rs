@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    aside::aside,
     capacity::Desk,
     cluster::{mail::Mail, measure::feed::MeasureFeed, mesh::Mesh},
     controller::{
@@ -25,7 +26,7 @@ use crate::{
     coordinator::Coordinators,
     feed::Feeders,
     measure::{
-        Measure,
+        Measure, Snapshot,
         health::{GeneratorVerdict, watchdog::Watchdog},
     },
     refusal::{Code, Refusal},
@@ -258,6 +259,12 @@ impl Node {
         Some(self.account().await?.measure)
     }
 
+    /// What was measured so far; `None` when idle.
+    pub(crate) async fn snapshot(&self) -> Option<Snapshot> {
+        let measure = self.measure().await?;
+        aside(move || measure.snapshot()).await
+    }
+
     /// `do`: answers when `init` is over.
     ///
     /// # Errors
@@ -385,7 +392,7 @@ impl Node {
     /// The result of the current or last run, as of now; `None` when idle.
     pub async fn report(&self, interrupted: bool) -> Option<RunReport> {
         let account = self.account().await?;
-        Some(account::report(self, account, interrupted).await)
+        account::report(self, account, interrupted).await
     }
 
     /// Resolves when the node has broken and can do nothing any more.

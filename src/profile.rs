@@ -7,6 +7,7 @@ mod draw;
 pub mod file;
 pub mod phase;
 pub mod plan;
+mod rate;
 pub mod shape;
 pub mod stage;
 mod text;

@@ -17,7 +17,7 @@ pub mod env;
 mod faults;
 mod layers;
 mod node_address;
-mod rules;
+pub(crate) mod rules;
 pub mod secret;
 pub mod value;
 
@@ -148,7 +148,7 @@ node_settings! {
     /// How long a scenario's `terminate` may take.
     terminate_timeout: Duration = Duration::from_secs(30), check rules::longer_than_nothing;
     /// How long a node that ends waits for its users to stop.
-    drain_timeout: Duration = Duration::from_secs(30);
+    drain_timeout: Duration = Duration::from_secs(30), check rules::not_for_ever;
     /// How late a throttle may use a slot before the slot is forfeited.
     throttle_tolerance: Duration = Duration::from_millis(5), check rules::longer_than_nothing;
     /// Whether users are refused that need more open files than this process may have.

@@ -288,6 +288,11 @@ impl Throttles {
         {
             return infos;
         }
+        self.here()
+    }
+
+    /// What is known of all on this node alone, by name; nobody else is asked.
+    pub(crate) fn here(&self) -> Vec<ThrottleInfo> {
         self.owner.table.all().iter().map(Throttle::info).collect()
     }
 

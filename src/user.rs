@@ -21,6 +21,7 @@ use crate::{
     feed::{Feed, Row},
     iterate::{Capture, Captures, Pacing, ThinkTime, Weighted},
     measure::Attempt,
+    moment,
     random::Random,
     scenario::{Run, Scenario},
     throttle::{Permit, Throttle},
@@ -83,7 +84,8 @@ impl<S: Scenario> User<S> {
     /// may arrive or not.
     ///
     /// # Errors
-    /// If no user of that id is running. For a user on another node also if that node was lost or
+    /// If no user of that id is running, or if [`CAPACITY`](mailbox::CAPACITY) messages wait in its
+    /// mailbox. For a user on another node also if that node was lost or
     /// did not confirm the message within 5 s, so that nobody knows whether it arrived; and if the
     /// message cannot be sent between nodes.
     pub async fn send(&self, to: UserId, message: S::Message) -> Result<(), SendError> {
@@ -95,21 +97,21 @@ impl<S: Scenario> User<S> {
     /// told as `crowd.user.undelivered`.
     ///
     /// # Errors
-    /// If no user of that id is known to run. For a user on another node also if too many messages
-    /// are on their way there, or if the message cannot be sent between nodes.
+    /// If no user of that id is known to run, or if its mailbox is full. For a user on another node
+    /// also if too many messages are on their way there, or if the message cannot be sent between
+    /// nodes.
     pub fn post(&self, to: UserId, message: S::Message) -> Result<(), SendError> {
         self.run.post().send_from(Some(self.id()), to, message)
     }
 
-    /// Sends a message to itself after `delay`, unless the user or the run has ended by then.
+    /// Sends a message to itself after `delay`, unless the user has ended by then. It waits in the
+    /// user's own mailbox, and if that is full already, it is refused and counted as
+    /// [`REFUSED`](directory::REFUSED).
     pub fn send_after(&self, delay: Duration, message: S::Message) {
-        let post = self.run.post().clone();
-        let id = self.id();
-        self.run.services().spawn_for_run(async move {
-            tokio::time::sleep(delay).await;
-            // The user may have ended meanwhile; then there is nobody to remind.
-            let _ = post.send_from(Some(id), id, message);
-        });
+        // What would come later than clocks can tell never comes.
+        if let Some(due) = Instant::now().checked_add(delay) {
+            self.run.post().remind(&self.core, due, message);
+        }
     }
 
     /// The next message; `None` once the user has been told to stop and its mailbox is empty.
@@ -288,7 +290,7 @@ impl<S: Scenario> User<S> {
     /// # Errors
     /// Ends early with [`Stopped`] when the user is told to stop.
     pub async fn sleep(&self, duration: Duration) -> Result<(), Stopped> {
-        self.sleep_until(Instant::now() + duration).await
+        self.sleep_until(moment::after(Instant::now(), duration)).await
     }
 
     /// Sleeps until a moment.

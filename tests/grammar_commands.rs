@@ -217,7 +217,17 @@ fn empty_lines_and_comments_are_nothing() {
         assert_eq!(parse_line(line).unwrap(), None, "{line:?}");
     }
     assert_eq!(parse_line(" stop  # enough").unwrap(), Some(Command::Stop));
+    assert_eq!(parse_line("\u{feff}stop\r").unwrap(), Some(Command::Stop));
+    assert_eq!(parse_line("\u{feff}# a script").unwrap(), None);
     assert_refused("", Code::BadUsage, "there is no command");
     assert_refused("set 'a=1", Code::BadUsage, "not closed");
     assert_refused("set a=\0", Code::BadUsage, "NUL");
+}
+
+#[test]
+fn a_console_is_left_by_either_word() {
+    assert_eq!(parse("quit"), Ok(Command::Quit));
+    assert_eq!(parse("exit"), Ok(Command::Quit));
+    assert_eq!(parse("help exit"), parse("help quit"));
+    assert!(parse("exit now").unwrap_err().message.contains("`quit`"));
 }

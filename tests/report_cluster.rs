@@ -24,7 +24,7 @@ fn ms(millis: u64) -> Duration {
 fn healthy(cpu: f64) -> HealthSummary {
     HealthSummary {
         samples: 60,
-        cores: 4,
+        cores: 4.0,
         cpu_mean: cpu / 2.0,
         cpu_max: cpu,
         memory_max: 48 << 20,
@@ -270,6 +270,43 @@ fn each_node_is_judged_and_the_worst_decides() {
     assert_eq!(verdicts, [None, Some(Trust::Valid), Some(Trust::Valid), Some(Trust::Invalid)]);
     let text = summary(&report, Colour::Plain);
     assert!(block(&text, "nodes").contains("97%  finished, INVALID"), "{text}");
+}
+
+/// No node knows of the slots that the master was too late to deal to any of them.
+#[test]
+fn slots_that_were_never_dealt_are_the_masters() {
+    let mut input = cluster();
+    input.nodes[1].health =
+        Some(HealthSummary { slots_granted: 940, slots_forfeited: 1, ..healthy(0.3) });
+    let undealt = HealthSummary { slots_granted: 940, slots_forfeited: 60, ..Default::default() };
+    let report = RunReport::build(ReportInput { health: undealt, ..input });
+    assert_eq!(report.generator.verdict, Trust::Invalid);
+    assert_eq!(report.generator.reasons.len(), 1, "{:?}", report.generator.reasons);
+    let reason = &report.generator.reasons[0];
+    assert!(reason.starts_with("the master: 60 of 1000 throttle slots (6%) were"), "{reason}");
+    assert_eq!((report.generator.slots_granted, report.generator.slots_forfeited), (940, 61));
+    assert_eq!(RunReport::build(cluster()).generator.verdict, Trust::Valid);
+}
+
+#[test]
+fn a_quota_of_half_a_core_is_told_as_such() {
+    let mut input = cluster();
+    for node in &mut input.nodes {
+        if let Some(health) = &mut node.health {
+            health.cores = 0.5;
+        }
+    }
+    let report = RunReport::build(input);
+    let document = serde_json::to_value(&report).unwrap();
+    assert_eq!(document["generator"]["cores"], json!(0.5));
+    assert_eq!(document["nodes"][2]["generator"]["cores"], json!(0.5));
+    let text = summary(&report, Colour::Plain);
+    assert!(text.contains("CPU 21% of 0.5 cores (at most 42%)"), "{text}");
+    // A document of before has whole ones.
+    let mut before = document.clone();
+    before["generator"]["cores"] = json!(2);
+    let before: RunReport = serde_json::from_value(before).unwrap();
+    assert_eq!(before.generator.cores, 2.0);
 }
 
 #[test]

@@ -67,7 +67,12 @@ fn report() -> RunReport {
         series: Default::default(),
         throttles: vec![ThrottleRow { name: "get".to_owned(), ..ThrottleRow::default() }],
         coordinators: vec![CoordinatorRow { name: "pairs".to_owned(), ..Default::default() }],
-        health: HealthSummary { samples: 10, cores: 2, cpu_mean: 0.5, ..HealthSummary::default() },
+        health: HealthSummary {
+            samples: 10,
+            cores: 2.0,
+            cpu_mean: 0.5,
+            ..HealthSummary::default()
+        },
         nodes: Vec::new(),
         gaps: Vec::new(),
     })
@@ -165,6 +170,9 @@ fn a_written_document_is_read_back_equal() {
     json::write(&report, &path).unwrap();
     let read: RunReport = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     assert_eq!(read, report);
+    // Some programs that copy texts put a byte-order mark before them.
+    let copy = format!("\u{feff}{}", fs::read_to_string(&path).unwrap());
+    assert_eq!(json::of_text(&copy), Ok(report));
     // Nothing else is left behind.
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }

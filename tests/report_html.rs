@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
-use crowd::report::{RunReport, html, json};
+use crowd::report::{
+    RunReport, html, json,
+    over_time::{ArrivalSeries, SeriesReport},
+};
 use proptest::prelude::*;
 
 #[path = "report/documents.rs"]
@@ -141,4 +144,48 @@ proptest! {
         prop_assert_eq!(harm(&page), None);
         prop_assert!(!page.contains("NaN") && !page.contains("inf "));
     }
+}
+
+/// The charts over time, each from its title on.
+fn charts(page: &str) -> Vec<&str> {
+    let figures = page.split("<figure class=\"chart\">").skip(1);
+    figures
+        .filter_map(|figure| figure.split("</figure>").next())
+        .filter(|figure| figure.contains("data-unit"))
+        .collect()
+}
+
+#[test]
+fn every_chart_names_its_curves() {
+    let page = html::render(&documents::busy());
+    let charts = charts(&page);
+    assert!(charts.iter().any(|chart| chart.matches("class=\"line ").count() == 1));
+    for chart in charts {
+        let curves = chart.matches("class=\"line ").count();
+        let (_, legend) = chart.split_once("<ul class=\"legend\">").expect(chart);
+        let (legend, _) = legend.split_once("</ul>").unwrap();
+        assert_eq!(legend.matches("<li").count(), curves, "{chart}");
+    }
+}
+
+#[test]
+fn the_last_moments_are_not_scaled_up_to_a_second() {
+    let zero = || vec![0; 3];
+    let mut report = documents::nothing();
+    report.run.duration_ms = 2_250.0;
+    report.series = SeriesReport {
+        end_ms: vec![1_000.0, 2_000.0, 2_250.0],
+        span_ms: vec![1_000.0, 1_000.0, 250.0],
+        running: zero(),
+        started: vec![40, 40, 30],
+        ended: zero(),
+        arrivals: ArrivalSeries { scheduled: zero(), started: zero(), dropped: zero() },
+        failed: zero(),
+        ..SeriesReport::default()
+    };
+    let page = html::render(&report);
+    let charts = charts(&page);
+    let chart = charts.iter().find(|chart| chart.contains("Users starting and ending")).unwrap();
+    // As high as 40 a second need; 30 in a quarter of a second are no 120.
+    assert!(chart.contains("data-high=\"40\"") || chart.contains("data-high=\"50\""), "{chart}");
 }

@@ -26,7 +26,7 @@ fn ms(millis: u64) -> Duration {
 fn healthy() -> HealthSummary {
     HealthSummary {
         samples: 60,
-        cores: 2,
+        cores: 2.0,
         cpu_mean: 0.34,
         cpu_max: 0.61,
         memory_max: 48 << 20,

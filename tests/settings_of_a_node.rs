@@ -96,6 +96,25 @@ fn the_environment_may_name_the_file_and_the_command_line_another() {
 }
 
 #[test]
+fn a_file_may_begin_with_a_byte_order_mark() {
+    assert_eq!(Scene::new().file("\u{feff}log = 'warn'").load().log, "warn");
+}
+
+#[test]
+fn a_rate_needs_a_time_and_no_time_is_for_ever() {
+    let faults = Scene::new()
+        .variable("CROWD_USER_RATE", "10")
+        .variable("CROWD_MASTER_TIMEOUT", "300000000000y")
+        .variable("CROWD_DRAIN_TIMEOUT", "2y")
+        .faults();
+    insta::assert_snapshot!(faults.join("\n"), @r"
+    master_timeout = `300000000000y` (from CROWD_MASTER_TIMEOUT): more than a year, 365days
+    user_rate = `10` (from CROWD_USER_RATE): `10` is no rate: write 10/s or 10/min
+    drain_timeout = `2y` (from CROWD_DRAIN_TIMEOUT): more than a year, 365days
+    ");
+}
+
+#[test]
 fn an_empty_variable_is_unset() {
     let settings = Scene::new()
         .file("log = 'warn'")

@@ -105,7 +105,7 @@ impl Bisect {
                 None => self.held(),
             };
         };
-        let begins = self.judged.unwrap_or(since + self.settings.settle);
+        let begins = self.judged.unwrap_or(since.saturating_add(self.settings.settle));
         if tick.now < begins || tick.verdict == Verdict::Unknown {
             return self.held();
         }
@@ -222,6 +222,6 @@ impl Bisect {
 
     /// Whether what is measured now belongs to the load that is held.
     pub(super) fn is_settled(&self, now: Duration) -> bool {
-        self.hold.since().is_some_and(|since| now > since + self.settings.settle)
+        self.hold.since().is_some_and(|since| now > since.saturating_add(self.settings.settle))
     }
 }

@@ -44,7 +44,7 @@ pub struct CapacityStatus {
     pub seconds: f64,
     /// The signals as they were seen last.
     pub signals: Vec<SignalView>,
-    /// What it has found, once it is over.
+    /// What it has found, once it is known; the run may have to end still.
     pub result: Option<CapacityResult>,
 }
 
@@ -206,6 +206,8 @@ impl Place {
         let desk = self.desk.clone();
         let task = AbortOnDropHandle::new(tokio::spawn(async move {
             let result = drive(&target, settings, monitors, &self.status, &self.stop).await;
+            // Whoever does not wait for the end of the run has it by now.
+            self.status.send_modify(|status| status.result = Some(result.clone()));
             target.end().await;
             self.over(result);
         }));

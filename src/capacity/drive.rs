@@ -168,7 +168,7 @@ struct Driver<'a, T> {
 impl<'a, T: Target> Driver<'a, T> {
     fn new(target: &'a T, settings: SearchSettings) -> Self {
         let longest = settings.signals.iter().map(|signal| settings.span_of(signal)).max();
-        let keep = longest.unwrap_or(settings.window) + settings.tick * SPARE_TICKS;
+        let keep = longest.unwrap_or(settings.window).saturating_add(settings.tick * SPARE_TICKS);
         let named = |signal: &OwnSignal| signal.action().map(str::to_owned);
         let actions: Option<Vec<_>> = settings.signals.iter().map(named).collect();
         let by_rate = settings.unit == Unit::Rate;

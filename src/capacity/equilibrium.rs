@@ -94,8 +94,9 @@ impl Equilibrium {
             self.acted(now);
             return Decision::Nothing;
         }
-        let rested =
-            |since: Option<Duration>| since.is_none_or(|since| now > since + self.settings.rest);
+        let rested = |since: Option<Duration>| {
+            since.is_none_or(|since| now > since.saturating_add(self.settings.rest))
+        };
         if self.last_alert.is_some() && !rested(self.last_action) {
             return Decision::Nothing;
         }

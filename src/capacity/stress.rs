@@ -54,7 +54,7 @@ impl Stress {
 
     pub(super) fn step(&mut self, tick: &Tick) -> Decision {
         let since = self.hold.see(tick);
-        let Some(settled) = since.map(|since| since + self.settings.settle) else {
+        let Some(settled) = since.map(|since| since.saturating_add(self.settings.settle)) else {
             self.window = None;
             return match self.hold.out_of_reach(tick, self.settings.patience) {
                 Some(finding) => Decision::Finish(Finding { notes: finding.notes, ..self.best() }),
@@ -136,6 +136,6 @@ impl Stress {
 
     /// Whether what is measured now belongs to the load that is held.
     pub(super) fn is_settled(&self, now: Duration) -> bool {
-        self.hold.since().is_some_and(|since| now > since + self.settings.settle)
+        self.hold.since().is_some_and(|since| now > since.saturating_add(self.settings.settle))
     }
 }

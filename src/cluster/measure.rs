@@ -3,6 +3,7 @@
 
 pub(crate) mod feed;
 pub(crate) mod master;
+mod quota;
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 
 use std::{fmt, path::PathBuf};
 
-use super::{exit::Exit, logging::Logs};
+use super::{exit::Exit, logging::Logs, tell::complain};
 use crate::{
     refusal::Refusal,
     scenario::catalog::Catalog,
@@ -48,7 +48,7 @@ impl fmt::Display for BootFault {
 impl BootFault {
     /// Tells it; the exit code of the process it ends.
     pub(super) fn say(&self) -> Exit {
-        eprintln!("{self}");
+        complain(&self);
         self.exit()
     }
 
@@ -91,7 +91,7 @@ pub(super) fn prepare(catalog: &Catalog, options: &BootOptions) -> Result<Prepar
     let sources = sources(catalog, options);
     let mut settings = NodeSettings::load(&sources).map_err(BootFault::Settings)?;
     let api_given = NodeSettings::given(&sources, "api_listen");
-    let told = NodeSettings::default().log != settings.log || options.log.is_some();
+    let told = NodeSettings::given(&sources, "log");
     if let (false, Some(log)) = (told, options.log_unless_told) {
         settings.log = log.to_owned();
     }

@@ -1,13 +1,6 @@
 //! The command line of a node's binary.
 
-use std::{
-    ffi::OsString,
-    fmt,
-    io::{self, Write},
-    path::PathBuf,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{ffi::OsString, io, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use tokio::runtime::Runtime;
@@ -20,6 +13,7 @@ use super::{
     reply::Reply,
     run::RunOptions,
     scaffold::{self, ScaffoldOptions},
+    tell::{complain, say},
     view::ScenarioView,
 };
 use crate::{
@@ -71,7 +65,7 @@ Examples:
   crowd run http url=http://localhost:8080/ --stages '30s: 0 -> 50, 1m: 50, 10s: 50 -> 0'
   crowd run http url=http://localhost:8080/ requests=1 --stages '1m: 10/s -> 200/s max 500'
   crowd run http url=http://localhost:8080/ --profile load.toml saturation=block
-  crowd run chat --users 200 --threshold 'p95(deliver) < 150ms abort after 30s'
+  crowd run chat --users 200 --threshold 'p95(round-trip) < 150ms abort after 30s'
   crowd run chat --users 200 --html result.html --junit result.xml
   crowd run chat --users 20000 --api http://master:4000 --html result.html
 
@@ -79,10 +73,12 @@ Ctrl-C tells all users to stop; a second one kills those that do not.";
 
 /// The load-testing runtime where every virtual user is an actor.
 #[derive(Debug, Parser)]
-#[command(name = "crowd", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(name = "crowd", version, after_help = EXAMPLES)]
 struct Line {
     #[command(flatten)]
     node: NodeFlags,
+    #[command(flatten)]
+    loss: LossFlags,
     #[command(subcommand)]
     verb: Option<Verb>,
 }
@@ -95,9 +91,14 @@ struct NodeFlags {
     /// What is logged: a level, or levels by target as in `warn,crowd=debug`.
     #[arg(long, global = true, value_name = "FILTER")]
     log: Option<String>,
+}
+
+/// What is only of use to a node that others may join.
+#[derive(Debug, Default, Args)]
+struct LossFlags {
     /// What this node, as the master, does about users of a node that is lost: `replace`, `ignore`
     /// or `stop`.
-    #[arg(long, global = true, value_name = "WHAT")]
+    #[arg(long, value_name = "WHAT")]
     on_node_loss: Option<String>,
 }
 
@@ -105,9 +106,9 @@ struct NodeFlags {
 enum Verb {
     /// A node with an interactive console; reads commands line by line if standard input is no
     /// terminal (this is what happens without a verb).
-    Console,
+    Console(LossFlags),
     /// A node in the foreground without console; SIGTERM or Ctrl-C ends it.
-    Start,
+    Start(LossFlags),
     /// One run on a node of its own, or by a running node and its cluster, with a summary and an exit
     /// code.
     #[command(after_help = RUN_EXAMPLES)]
@@ -214,7 +215,7 @@ pub fn main(catalog: Catalog) -> ExitCode {
 
 /// As [`main`], with these arguments; the first is the name of the binary.
 fn main_with(catalog: Catalog, arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    let Line { node, verb } = match Line::try_parse_from(arguments) {
+    let Line { node, loss, verb } = match Line::try_parse_from(arguments) {
         Ok(line) => line,
         Err(message) => {
             // A closed terminal is no reason for another exit code.
@@ -225,7 +226,7 @@ fn main_with(catalog: Catalog, arguments: impl IntoIterator<Item = OsString>) ->
     let mut boot = BootOptions {
         config: node.config,
         log: node.log,
-        on_node_loss: node.on_node_loss,
+        on_node_loss: loss.on_node_loss,
         log_unless_told: None,
     };
     match verb {
@@ -247,7 +248,7 @@ fn main_with(catalog: Catalog, arguments: impl IntoIterator<Item = OsString>) ->
                     on_node(catalog, boot, Work::Run(options))
                 }
                 (Err(fault), _) => {
-                    eprintln!("{fault}");
+                    complain(&fault);
                     Exit::BadUsage
                 }
             }
@@ -261,17 +262,28 @@ fn main_with(catalog: Catalog, arguments: impl IntoIterator<Item = OsString>) ->
                     on_node(catalog, boot, Work::Capacity(Box::new(options)))
                 }
                 (Err(faults), _) => {
-                    eprintln!("{faults}");
+                    complain(&faults);
                     Exit::BadUsage
                 }
             }
         }
-        Some(Verb::Start) => on_node(catalog, boot, Work::Start),
-        None | Some(Verb::Console) => on_node(catalog, boot, Work::Console),
+        Some(Verb::Start(loss)) => {
+            boot.on_node_loss = loss.on_node_loss.or(boot.on_node_loss);
+            on_node(catalog, boot, Work::Start)
+        }
+        None | Some(Verb::Console(_)) => {
+            if let Some(Verb::Console(LossFlags { on_node_loss: Some(what) })) = verb {
+                boot.on_node_loss = Some(what);
+            }
+            // Whoever types is told by the answers; what happens besides is news.
+            boot.log_unless_told = Some("info,crowd::answered=warn");
+            on_node(catalog, boot, Work::Console)
+        }
     }
 }
 
 impl RunFlags {
+    /// Everything that is wrong is told at once.
     fn checked(self) -> Result<RunOptions, String> {
         let Self {
             scenario,
@@ -288,25 +300,25 @@ impl RunFlags {
         } = self;
         let planned =
             profile.is_some() || stages.is_some() || settings.iter().any(|(key, _)| key == PROFILE);
+        let mut faults = Vec::new();
         match users {
-            Some(_) if planned => {
-                return Err(
-                    "--users says how many users there are, and so does the load profile: \
-                            give one of them"
-                        .to_owned(),
-                );
-            }
-            None if !planned => {
-                return Err("how many users? Give --users N, or a load profile: \
-                            --stages '1m: 0 -> 50', or --profile FILE"
-                    .to_owned());
-            }
+            Some(_) if planned => faults.push(
+                "--users says how many users there are, and so does the load profile: \
+                 give one of them"
+                    .to_owned(),
+            ),
+            None if !planned => faults.push(
+                "how many users? Give --users N, or a load profile: \
+                 --stages '1m: 0 -> 50', or --profile FILE"
+                    .to_owned(),
+            ),
             _ => {}
         }
         if profile.is_some() || stages.is_some() {
-            let followed = profile::read(profile.as_deref(), stages.as_deref());
-            let followed = followed.map_err(|faults| faults.to_string())?;
-            settings.push((PROFILE.to_owned(), followed.to_string()));
+            match profile::read(profile.as_deref(), stages.as_deref()) {
+                Ok(followed) => settings.push((PROFILE.to_owned(), followed.to_string())),
+                Err(wrong) => faults.push(wrong.to_string()),
+            }
         }
         let users = users.unwrap_or(0);
         if let Some(rate) = user_rate {
@@ -317,10 +329,14 @@ impl RunFlags {
         }
         for (at, (key, _)) in settings.iter().enumerate() {
             if settings[..at].iter().any(|(other, _)| other == key) {
-                return Err(format!("`{key}` is given twice"));
+                faults.push(format!("`{key}` is given twice"));
             }
         }
-        add_thresholds(&mut settings, &threshold)?;
+        faults.extend(add_thresholds(&mut settings, &threshold).err());
+        faults.extend(outputs.faults());
+        if !faults.is_empty() {
+            return Err(faults.join("\n"));
+        }
         Ok(RunOptions { scenario, users, settings, duration, outputs })
     }
 }
@@ -360,7 +376,7 @@ fn scenarios(catalog: &Catalog, name: Option<&str>) -> Exit {
         Some(name) => match catalog.get(name) {
             Ok(scenario) => Reply::Scenario(ScenarioView::of(&*scenario, &rate)),
             Err(refusal) => {
-                eprintln!("{refusal}");
+                complain(&refusal);
                 return Exit::of_refusal(&refusal);
             }
         },
@@ -377,27 +393,22 @@ fn new(flags: NewFlags) -> Exit {
             Exit::Passed
         }
         Err(fault) => {
-            eprintln!("{fault}");
+            complain(&fault);
             fault.exit()
         }
     }
 }
 
-/// Prints a text. Whoever closes the pipe early wants no more of it.
-fn say(text: &dyn fmt::Display) {
-    let _ = writeln!(io::stdout(), "{text}");
-}
-
 fn new_runtime() -> Result<Runtime, Exit> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
-        eprintln!("the runtime cannot be started: {error}");
+        complain(&format_args!("the runtime cannot be started: {error}"));
         Exit::Failed
     })
 }
 
 fn outcome(exit: io::Result<Exit>) -> Exit {
     exit.unwrap_or_else(|error| {
-        eprintln!("{error}");
+        complain(&error);
         Exit::Failed
     })
 }

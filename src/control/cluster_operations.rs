@@ -25,6 +25,7 @@ use crate::{
     report::{
         RunReport,
         findings::{self, Asked},
+        live::Screen,
     },
     scenario::catalog::Catalog,
     throttle::Started,
@@ -314,9 +315,9 @@ impl Operations for ClusterNode {
         }
     }
 
-    async fn live(&self, left: Option<Duration>, width: usize) -> String {
+    async fn live(&self, left: Option<Duration>, screen: Screen) -> String {
         if !self.is_master() {
-            return self.node().live(left, width).await;
+            return self.node().live(left, screen).await;
         }
         match Operations::status(self).await {
             Ok(status) => {
@@ -329,7 +330,7 @@ impl Operations for ClusterNode {
                 let nodes = measured.health();
                 let nodes = nodes.iter().map(|(name, health)| (name.as_str(), health));
                 let generator = judge_nodes(nodes).verdict;
-                live_view(status, &snapshot, (failing, generator), (left, width))
+                live_view(status, &snapshot, (failing, generator), (left, screen))
             }
             Err(_) => String::new(),
         }

@@ -213,13 +213,14 @@ async fn scripted_until(
 ) -> io::Result<Exit> {
     let operator = Local(node.clone());
     let work = script(&operator, &mut lines, &mut answers, &mut faults);
+    // Where nobody reads the answers the run has its end all the same.
     let exit = tokio::select! {
-        exit = work => exit?,
-        _ = signals.next() => Exit::Interrupted,
-        () = node.broken() => Exit::Failed,
+        exit = work => exit,
+        _ = signals.next() => Ok(Exit::Interrupted),
+        () = node.broken() => Ok(Exit::Failed),
     };
     tokio::select! {
-        () = end(&node, &mut answers, false) => Ok(exit),
+        () = end(&node, &mut answers, false) => exit,
         _ = signals.next() => Ok(Exit::Interrupted),
     }
 }

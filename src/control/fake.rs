@@ -22,6 +22,7 @@ use crate::{
     report::{
         ReportInput, RunReport,
         input::{Outcome, RunFacts, UserTotals},
+        live::Screen,
     },
     scenario::{Run, Scenario, catalog::Catalog},
     user::{User, UserId},
@@ -57,6 +58,8 @@ pub(super) struct Inside {
     pub(super) log: Vec<String>,
     /// Users that are told to stop go on.
     pub(super) stubborn: bool,
+    /// A run that is told to end goes on.
+    pub(super) frozen: bool,
     /// How long `init` takes.
     pub(super) init: Duration,
     /// All that was measured.
@@ -81,6 +84,7 @@ impl Fake {
             throttles: BTreeMap::new(),
             log: Vec::new(),
             stubborn: false,
+            frozen: false,
             init: Duration::ZERO,
             measured: Window::default(),
         };
@@ -195,10 +199,13 @@ impl Operations for Fake {
 
     async fn stop(&self) -> Result<(), Refusal> {
         self.in_run(|inside| {
+            inside.log.push("stop".to_owned());
+            if inside.frozen {
+                return;
+            }
             inside.users.removed += inside.users.running;
             inside.users.running = 0;
             inside.state = RunState::Finished;
-            inside.log.push("stop".to_owned());
         })
     }
 
@@ -361,7 +368,7 @@ impl Operations for Fake {
         Some(self.with(|inside| inside.measured.clone()))
     }
 
-    async fn live(&self, _: Option<Duration>, _: usize) -> String {
+    async fn live(&self, _: Option<Duration>, _: Screen) -> String {
         "live".to_owned()
     }
 

@@ -2,11 +2,13 @@
 
 use std::{
     fmt,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+
+use super::table::wants_colour;
 
 type Sink = Arc<dyn Fn(&str) + Send + Sync>;
 
@@ -35,7 +37,7 @@ impl Logs {
             .map_err(|fault| format!("`{filter}` is not a log filter: {fault}"))?;
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(parsed)
-            .with_ansi(io::stderr().is_terminal())
+            .with_ansi(wants_colour(&io::stderr()))
             .with_writer(logs.clone());
         // Refused only if a subscriber is there already; then whoever set it decides.
         let _ = subscriber.try_init();

@@ -16,9 +16,9 @@ use crate::{
     node::{Added, Node, RunState, SettingView, Status, UserView},
     refusal::{Code, Refusal},
     report::{
-        Colour, RunReport,
+        RunReport,
         findings::{self, Asked},
-        live::{self, LiveAction, LiveView},
+        live::{self, LiveAction, LiveView, Screen},
         metrics::render_metrics,
     },
     scenario::catalog::Catalog,
@@ -158,8 +158,7 @@ impl Operations for Node {
     }
 
     async fn metrics(&self, name: Option<&str>) -> Result<MetricsView, Refusal> {
-        let measured = self.measure().await.map(|measure| measure.snapshot());
-        metrics_view(measured.zip(self.report(false).await), name)
+        metrics_view(self.snapshot().await.zip(self.report(false).await), name)
     }
 
     fn desk(&self) -> &Desk {
@@ -167,18 +166,17 @@ impl Operations for Node {
     }
 
     async fn measured(&self) -> Option<Window> {
-        Some(self.measure().await?.snapshot().total)
+        Some(self.snapshot().await?.total)
     }
 
-    async fn live(&self, left: Option<Duration>, width: usize) -> String {
-        let (Ok(status), Some(measure)) = (Node::status(self).await, self.measure().await) else {
+    async fn live(&self, left: Option<Duration>, screen: Screen) -> String {
+        let (Ok(status), Some(measured)) = (Node::status(self).await, self.snapshot().await) else {
             return String::new();
         };
-        let measured = measure.snapshot();
         let mut failing = self.failing_thresholds();
         let settings = self.account().await.map(|account| account.settings).unwrap_or_default();
         failing.extend(findings::failing(&measured.total, Asked::of_settings(&settings)));
-        live_view(status, &measured, (failing, self.generator().verdict), (left, width))
+        live_view(status, &measured, (failing, self.generator().verdict), (left, screen))
     }
 
     async fn finish_report(&self, end: RunEnd) -> Option<RunReport> {
@@ -221,7 +219,7 @@ pub(super) fn live_view(
     status: Status,
     measured: &Snapshot,
     (failing, generator): (Vec<String>, Trust),
-    (left, width): (Option<Duration>, usize),
+    (left, screen): (Option<Duration>, Screen),
 ) -> String {
     let view = LiveView {
         scenario: status.scenario.unwrap_or_default(),
@@ -240,7 +238,7 @@ pub(super) fn live_view(
         failing,
         generator,
     };
-    live::render(&view, Colour::Ansi, width)
+    live::render(&view, screen.colour, screen.width)
 }
 
 pub(super) fn rate_of(rate: &RateText) -> Result<Rate, Refusal> {

@@ -7,7 +7,7 @@ use crate::{
     measure::window::Window,
     node::{Added, RunState, SettingView, Status, UserView},
     refusal::{Code, Refusal},
-    report::RunReport,
+    report::{RunReport, live::Screen},
     scenario::{catalog::Catalog, settings::ITERATION_RATE},
     throttle::Rate,
     user::UserId,
@@ -234,9 +234,8 @@ pub trait Operations: Clone + Send + Sync + 'static {
         }
     }
 
-    /// A few lines, none wider than `width`, that tell how the run goes, with what is left of its
-    /// time.
-    fn live(&self, left: Option<Duration>, width: usize) -> impl Future<Output = String> + Send;
+    /// A few lines for that screen, that tell how the run goes, with what is left of its time.
+    fn live(&self, left: Option<Duration>, screen: Screen) -> impl Future<Output = String> + Send;
 
     /// Tells about the current or last run; `None` when idle.
     fn finish_report(&self, end: RunEnd) -> impl Future<Output = Option<RunReport>> + Send;

@@ -7,7 +7,11 @@ use std::{
 
 use clap::Args;
 
-use crate::report::{RunReport, file, html, json, junit};
+use crate::report::{
+    RunReport,
+    file::{self, Place},
+    html, json, junit,
+};
 
 /// Where a result goes, beside what is printed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
@@ -44,21 +48,20 @@ impl Outputs {
 
     /// Why files cannot be written, as far as that can be told beforehand: all of it.
     pub(super) fn faults(&self) -> Vec<String> {
-        let mut faults: Vec<String> =
-            self.asked().filter_map(|(flag, path, _)| unwritable(flag, path)).collect();
-        let asked: Vec<_> = self.asked().collect();
-        for (at, (flag, path, _)) in asked.iter().enumerate().filter(|(_, all)| is_plain(all.1)) {
-            if let Some((other, ..)) = asked[..at].iter().find(|(_, other, _)| other == path) {
-                let path = path.display();
-                faults.push(format!("{other} and {flag} name the same file, `{path}`"));
-            }
-        }
-        faults
+        faults(self.asked().map(|(flag, path, _)| (flag, path)))
+    }
+
+    /// Whether one of them goes where the summary goes otherwise.
+    pub(super) fn take_stdout(&self) -> bool {
+        self.asked().any(|(_, path, _)| is_stdout(path))
     }
 
     /// Writes what is asked for; answers with what could not be.
     pub(super) fn write(&self, report: &RunReport) -> Vec<file::WriteError> {
-        let written = self.asked().map(|(_, path, render)| {
+        let mut asked: Vec<_> = self.asked().collect();
+        // A pipe may keep whoever writes to it waiting, for ever if nobody reads.
+        asked.sort_by_key(|(_, path, _)| !matches!(Place::of(path), Ok(Place::File(_))));
+        let written = asked.into_iter().map(|(_, path, render)| {
             let text = render(report)
                 .map_err(|source| file::WriteError { path: path.to_owned(), source })?;
             file::write(path, &text)
@@ -67,22 +70,33 @@ impl Outputs {
     }
 }
 
-/// Not a terminal or a pipe, which takes more than one text.
-fn is_plain(path: &Path) -> bool {
-    !path.exists() || path.is_file()
+/// Whether this is where standard output goes.
+pub(super) fn is_stdout(path: &Path) -> bool {
+    Place::of(path) == Ok(Place::Stdout)
 }
 
-/// Why no file can be written there, as far as that can be told by looking.
-pub(super) fn unwritable(flag: &str, path: &Path) -> Option<String> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    if path.is_dir() || path.file_name().is_none() {
-        Some(format!("{flag} {}: this is a folder; name a file", path.display()))
-    } else if !folder.is_dir() {
-        Some(format!("{flag} {}: there is no folder `{}`", path.display(), folder.display()))
-    } else {
-        None
+/// Why files cannot be written, each given with its flag, as far as that can be told by looking and
+/// trying: all of it.
+pub(super) fn faults<'a>(asked: impl Iterator<Item = (&'static str, &'a Path)>) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut places: Vec<(&str, Place)> = Vec::new();
+    for (flag, path) in asked {
+        let place = match Place::of(path) {
+            Ok(place) => place,
+            Err(fault) => {
+                faults.push(format!("{flag} {}: {fault}", path.display()));
+                continue;
+            }
+        };
+        // A pipe or a terminal takes more than one text.
+        let same = |(_, other): &&(&str, Place)| *other == place && place != Place::Stream;
+        if let Some((other, _)) = places.iter().find(same) {
+            let path = path.display();
+            faults.push(format!("{other} and {flag} name the same file, `{path}`"));
+        } else if let Err(fault) = place.try_out() {
+            faults.push(format!("{flag} {}: {fault}", path.display()));
+        }
+        places.push((flag, place));
     }
+    faults
 }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::{
     command::Pair,
@@ -15,6 +15,7 @@ use super::{
     operations::{Operations, RunEnd},
     outputs::Outputs,
     signals::EndSignals,
+    tell::{complain, print_summary},
 };
 use crate::{
     node::{RunState, Status},
@@ -35,6 +36,9 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Every so many looks, the lines on the terminal are drawn anew.
 const DRAW_EVERY: u32 = 3;
 
+/// How long whoever leaves at once waits for what is known so far.
+pub(super) const LAST_LOOK: Duration = Duration::from_secs(2);
+
 /// What to run.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
@@ -50,11 +54,12 @@ pub struct RunOptions {
     pub outputs: Outputs,
 }
 
-/// Runs a scenario until all users have ended, the time is up or somebody interrupts it; tells
-/// about it on `answers`, with colours for a terminal; ends the node.
+/// Runs a scenario until all users have ended, the time is up or somebody interrupts it; writes
+/// what was asked for; tells about it on `answers`, with colours for a terminal; ends the node. That
+/// nobody hears what is told makes no difference.
 ///
 /// # Errors
-/// If signals cannot be heard or the summary cannot be written.
+/// If signals cannot be heard.
 pub async fn run(
     node: impl Operations,
     options: RunOptions,
@@ -86,7 +91,7 @@ async fn run_until(
 ) -> io::Result<Exit> {
     let faults = options.outputs.faults();
     if !faults.is_empty() {
-        faults.iter().for_each(|fault| eprintln!("{fault}"));
+        faults.iter().for_each(|fault| complain(&fault));
         return Ok(Exit::BadUsage);
     }
     let mut work = Work {
@@ -95,30 +100,44 @@ async fn run_until(
         ending: Ending::new(options.duration),
         progress: Progress::new(logs),
     };
-    match work.go(&options).await {
-        Ok(()) => {}
+    let left = match work.go(&options).await {
+        Ok(()) => false,
+        Err(Cut::Left) => true,
         Err(Cut::Trouble(Trouble { message, exit })) => {
             work.progress.say(&message);
             work.host.give_up().await;
             return Ok(exit);
         }
-        Err(Cut::Left) => return Ok(Exit::Interrupted),
-    }
+    };
     let Work { host, mut signals, ending, progress } = work;
     drop(progress);
-    let cut = if ending.interrupted() { RunEnd::Interrupted } else { RunEnd::Complete };
-    let exit = match host.report(cut).await {
-        Ok(report) => tell(&report, &options.outputs, answers, colour)?,
+    let cut = if left || ending.interrupted() { RunEnd::Interrupted } else { RunEnd::Complete };
+    let patience = if left { LAST_LOOK } else { Duration::MAX };
+    let report = tokio::select! {
+        report = timeout(patience, host.report(cut)) => report.unwrap_or_else(|_| Err(unknown())),
+        _ = signals.next() => Err(unknown()),
+    };
+    let exit = match report {
+        Ok(report) => tell(&report, &options.outputs, answers, colour),
         Err(Trouble { message, exit }) => {
-            eprintln!("{message}");
+            complain(&message);
             exit
         }
     };
+    if left {
+        // Users that do not stop go with the process.
+        return Ok(exit);
+    }
     tokio::select! {
         () = host.close() => {}
         _ = signals.next() => {}
     }
     Ok(exit)
+}
+
+fn unknown() -> Trouble {
+    let message = "left before it was known what came of the run".to_owned();
+    Trouble { message, exit: Exit::Interrupted }
 }
 
 struct Work<H> {
@@ -128,11 +147,11 @@ struct Work<H> {
     progress: Progress,
 }
 
-/// Why there is nothing to tell in the end.
+/// Why the run is not seen to its end.
 enum Cut {
-    /// The run did not begin, or cannot be seen to its end.
+    /// It did not begin, or nobody can tell how it goes: there is nothing to tell in the end.
     Trouble(Trouble),
-    /// Whoever started it does not want to wait any more.
+    /// Whoever started it does not want to wait any more: what is known so far is told.
     Left,
 }
 
@@ -170,10 +189,10 @@ impl<H: Host> Work<H> {
                 break;
             }
             if look % DRAW_EVERY == 0
-                && let Some(width) = self.progress.width()
+                && let Some(screen) = self.progress.screen()
             {
                 let left = self.ending.left(began.elapsed());
-                self.progress.show(self.host.live(left, width).await);
+                self.progress.show(self.host.live(left, screen).await);
             }
         }
         self.finish().await
@@ -218,7 +237,7 @@ impl<H: Host> Work<H> {
             Action::Finish => "what is under way may finish; once more stops everybody",
             Action::Drain => "no more users, and all are told to stop; once more forces them",
             Action::Force => "users that do not end are killed in 2s; once more leaves at once",
-            Action::Leave => "left",
+            Action::Leave => "left; what is known so far is written",
         });
         action
     }
@@ -246,20 +265,21 @@ impl<H: Host> Work<H> {
     }
 }
 
-/// Prints the summary and writes what else was asked for; answers with the exit code.
-fn tell(
-    report: &RunReport,
-    outputs: &Outputs,
-    answers: &mut impl Write,
-    colour: bool,
-) -> io::Result<Exit> {
-    let colour = if colour { Colour::Ansi } else { Colour::Plain };
-    writeln!(answers, "{}", text::summary(report, colour).trim_end())?;
-    answers.flush()?;
+/// Writes what was asked for and then prints the summary, which may fail or wait for ever; answers
+/// with the exit code.
+fn tell(report: &RunReport, outputs: &Outputs, answers: &mut impl Write, colour: bool) -> Exit {
     let faults = outputs.write(report);
-    faults.iter().for_each(|fault| eprintln!("{fault}"));
+    faults.iter().for_each(|fault| complain(&fault));
+    let colour = if colour { Colour::Ansi } else { Colour::Plain };
+    let summary = text::summary(report, colour);
+    if outputs.take_stdout() {
+        // A program that reads a document there expects nothing behind it.
+        complain(&summary.trim_end());
+    } else {
+        print_summary(answers, &summary);
+    }
     let least = if faults.is_empty() { Exit::Passed } else { Exit::Failed };
-    Ok(Exit::of_code(report.exit_code.max(least as u8)))
+    Exit::of_code(report.exit_code.max(least as u8))
 }
 
 #[cfg(test)]

@@ -3,10 +3,35 @@
 
 use std::{env, fmt, io::IsTerminal};
 
-/// Whether text that is written there may have colours: it is a terminal, and nobody said no
-/// (`NO_COLOR`).
+/// Whether text that is written there may have colours: it is a terminal that knows them (`TERM`),
+/// and nobody said no (`NO_COLOR`).
 pub(crate) fn wants_colour(to: &impl IsTerminal) -> bool {
-    to.is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    to.is_terminal()
+        && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && env::var_os("TERM").is_none_or(|value| value != "dumb")
+}
+
+/// The text broken between words into lines of at most `width`, each after `indent`. A word that is
+/// longer than a line is not torn.
+pub(crate) fn fill(text: &str, indent: &str, width: usize) -> String {
+    let mut filled = String::new();
+    let mut length = 0;
+    for word in text.split_whitespace() {
+        let letters = word.chars().count();
+        if length > 0 && length + 1 + letters <= width {
+            filled.push(' ');
+            length += 1;
+        } else {
+            if length > 0 {
+                filled.push('\n');
+            }
+            filled.push_str(indent);
+            length = indent.chars().count();
+        }
+        filled.push_str(word);
+        length += letters;
+    }
+    filled
 }
 
 /// Rows under headings.

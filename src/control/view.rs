@@ -291,6 +291,13 @@ impl ScenarioView {
     }
 }
 
+impl DeclarationView {
+    /// Whether it may change while a run goes on.
+    pub fn may_change(&self) -> bool {
+        self.changes != "no"
+    }
+}
+
 impl From<Declaration> for DeclarationView {
     fn from(declaration: Declaration) -> Self {
         Self {

@@ -66,6 +66,8 @@ impl Controller {
             let most = load.plan.profile().peak_users();
             self.check_descriptors(each, most)?;
         }
+        // Nothing is refused any more once the run is starting.
+        let prepared = run.prepare()?;
         let commands = state.machine.start()?;
         if follows {
             state.machine.keep_gone();
@@ -73,7 +75,7 @@ impl Controller {
         state.runs += 1;
         state.endings = Endings::default();
         debug_assert_eq!(commands, [Command::Init], "a run begins with `init`");
-        run.init(&self.options, myself.clone())
+        Ok(run.init(prepared, &self.options, myself.clone()))
     }
 
     pub(super) fn init_done(

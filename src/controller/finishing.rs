@@ -7,6 +7,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{Controller, State, machine::RunState, message::ControllerMessage};
 use crate::{
+    moment,
     refusal::Refusal,
     scenario::settings::{DEFAULT_GRACEFUL_STOP, GRACEFUL_STOP},
     user::supervisor::SupervisorMessage,
@@ -26,9 +27,7 @@ impl Controller {
         let Some(run) = &mut state.run else { return Ok(()) };
         if run.finish_by.is_none() {
             let grace = run.values.read(GRACEFUL_STOP).unwrap_or(DEFAULT_GRACEFUL_STOP);
-            let now = Instant::now();
-            // A time that there is no moment for is for ever, as far as anybody waits.
-            let by = now.checked_add(grace).unwrap_or(now + DEFAULT_GRACEFUL_STOP * 1_000_000);
+            let by = moment::after(Instant::now(), grace);
             run.finish_by = Some(by);
             if let Some(load) = &mut run.load {
                 load.cut(by);

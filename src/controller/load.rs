@@ -22,6 +22,7 @@ use crate::{
         status::PlanStatus,
         tally::Tallies,
     },
+    moment,
     refusal::{Code, Refusal},
     scenario::settings::{LoadSettings, Values},
     user::{id::IdSet, supervisor::SupervisorMessage},
@@ -248,8 +249,9 @@ impl Controller {
             return self.keep_at(myself, state, target);
         }
         let counts = state.machine.population().counts();
-        let deadline =
-            *load.ending.get_or_insert(began + load.plan.start_of(usize::MAX) + load.graceful_stop);
+        let deadline = *load.ending.get_or_insert_with(|| {
+            moment::after(began + load.plan.start_of(usize::MAX), load.graceful_stop)
+        });
         // Those that were let in and did not come here yet are among the users of the gate.
         let nobody = counts.waiting + counts.running + load.gate.users() == 0;
         if clear && nobody || now >= deadline {

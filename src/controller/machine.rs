@@ -72,6 +72,9 @@ pub enum Command {
     Kill(IdSet),
     /// Run `terminate` and end everything the run started.
     Terminate,
+    /// End what is left of an ended run, and throttles that were started without one; then see
+    /// [`Machine::cleared`].
+    Clear,
     /// Forget the run.
     Forget,
 }
@@ -81,6 +84,8 @@ pub enum Command {
 pub struct Machine {
     stage: Stage,
     population: Population,
+    /// A `reset` is under way: nothing begins until it is done.
+    resetting: bool,
 }
 
 #[derive(Debug, Default)]
@@ -370,18 +375,28 @@ impl Machine {
         }
     }
 
-    /// `reset`: forgets an ended run.
+    /// `reset`: begins to forget an ended run. The state stays what it is until that is done, and
+    /// another `reset` meanwhile is part of the same.
     ///
     /// # Errors
-    /// `invalid-status` while there is one.
+    /// `invalid-status` while there is a run that has not ended.
     pub fn reset(&mut self) -> Result<Vec<Command>, Refusal> {
         match self.stage {
             Stage::Idle | Stage::Finished | Stage::Failed { .. } | Stage::Disabled => {
-                *self = Self::default();
-                Ok(vec![Command::Forget])
+                let first = !std::mem::replace(&mut self.resetting, true);
+                Ok(first.then_some(Command::Clear).into_iter().collect())
             }
             _ => Err(self.refusal("reset", "idle, finished or failed (`stop` first)")),
         }
+    }
+
+    /// What was left of the ended run is gone: it is forgotten now.
+    pub fn cleared(&mut self) -> Vec<Command> {
+        if !self.resetting {
+            return Vec::new();
+        }
+        *self = Self::default();
+        vec![Command::Forget]
     }
 
     /// This node commands others from now on and runs no users itself.
@@ -397,9 +412,17 @@ impl Machine {
     /// Refuses a verb that does not fit the state.
     ///
     /// # Errors
-    /// `invalid-status` if the state is another than `wanted`.
+    /// `invalid-status` if the state is another than `wanted`, or is to be idle while a `reset` goes
+    /// on.
     pub fn require(&self, verb: &str, wanted: RunState) -> Result<(), Refusal> {
-        if self.state() == wanted { Ok(()) } else { Err(self.refusal(verb, wanted.as_str())) }
+        if self.state() != wanted {
+            return Err(self.refusal(verb, wanted.as_str()));
+        }
+        if wanted == RunState::Idle && self.resetting {
+            let message = format!("`{verb}` needs the run to be idle, and it is being reset");
+            return Err(Refusal::new(Code::InvalidStatus, message));
+        }
+        Ok(())
     }
 
     fn refusal(&self, verb: &str, wanted: &str) -> Refusal {

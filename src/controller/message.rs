@@ -228,8 +228,10 @@ pub(crate) enum ControllerMessage {
     StopGracefully { reply: Reply<()> },
     /// A run that ends gracefully is to be looked after.
     Finishing { run: u64 },
-    /// `reset`.
+    /// `reset`; answered when the node is idle.
     Reset { reply: Reply<()> },
+    /// From the task that ended what was left of a run that is being forgotten.
+    Cleared,
     /// `set`; answered when the scenario's hooks are over.
     Set { given: Vec<(String, String)>, reply: Reply<SetOutcome> },
     /// Whether `set` would be done; changes nothing.

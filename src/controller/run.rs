@@ -9,9 +9,10 @@ use std::{
 use ractor::{ActorRef, RpcReplyPort};
 use tokio::{
     sync::watch,
-    task::AbortHandle,
+    task::{AbortHandle, JoinHandle},
     time::{Instant, timeout},
 };
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     admission::admit,
@@ -27,7 +28,7 @@ use crate::{
     measure::Measure,
     refusal::Refusal,
     scenario::{
-        erased::{Registered, Running},
+        erased::{Registered, Running, Starting},
         run::Services,
         settings::{
             self, Change, Declarations, Faults, RATES, SEED, Values, check_iteration_rate,
@@ -35,8 +36,8 @@ use crate::{
         },
     },
     telemetry::event::{
-        ConfigEnv, ConfigHook, ConfigUpdate, ConfigVerify, InitException, InitStart, InitStop,
-        TerminateException, TerminateStart, TerminateStop,
+        ConfigEnv, ConfigHook, ConfigUpdate, ConfigVerify, GeneratorWarning, InitException,
+        InitStart, InitStop, TerminateException, TerminateStart, TerminateStop,
     },
     threshold,
     throttle::ThrottleInfo,
@@ -70,11 +71,21 @@ pub(crate) struct ActiveRun {
     stopping: Option<RpcReplyPort<Result<(), Refusal>>>,
     users: u64,
     follows: bool,
+    /// The load is over.
+    load_over: bool,
+    /// Ends what an `init` that was given up has started.
+    clearing: Option<JoinHandle<()>>,
     pub(super) started: SystemTime,
     pub(super) began: Instant,
     pub(super) ended: Option<(Instant, Ended)>,
     /// When it stops at the latest, once it ends gracefully.
     pub(super) finish_by: Option<Instant>,
+}
+
+/// An `init` that may begin.
+pub(crate) struct Prepared {
+    rates: Vec<rates::Named>,
+    work: Starting,
 }
 
 impl ActiveRun {
@@ -122,6 +133,8 @@ impl ActiveRun {
             stopping: None,
             users,
             follows,
+            load_over: false,
+            clearing: None,
             started: SystemTime::now(),
             began: Instant::now(),
             ended: None,
@@ -140,14 +153,21 @@ impl ActiveRun {
         self.asked.take().map_or((0, None), |(users, reply)| (users, Some(reply)))
     }
 
+    /// All that `init` needs; nothing has happened yet.
+    pub(crate) fn prepare(&self) -> Result<Prepared, Refusal> {
+        Ok(Prepared {
+            rates: rates::given(&self.values)?,
+            work: self.registered.init(self.services.clone(), &self.values)?,
+        })
+    }
+
     /// Starts the throttles of the run's rates and `init`, in a task.
     pub(crate) fn init(
         mut self,
+        Prepared { rates, work }: Prepared,
         options: &ControllerOptions,
         controller: ActorRef<ControllerMessage>,
-    ) -> Result<Self, Refusal> {
-        let work = self.registered.init(self.services.clone(), &self.values)?;
-        let rates = rates::given(&self.values)?;
+    ) -> Self {
         options.watchdog.begin(self.scenario(), &self.services.measure);
         let (options, services) = (options.clone(), self.services.clone());
         let (run, scenario, follows) = (self.number, self.scenario(), self.follows);
@@ -168,14 +188,14 @@ impl ActiveRun {
                 Err(failure) => {
                     let reason = failure.reason().to_owned();
                     options.telemetry.emit(&InitException { scenario, duration, reason });
-                    end_services(&options, &services).await;
+                    end_services(&options, &services, scenario).await;
                 }
             }
             // Fails only when the node has ended.
             let _ = controller.cast(ControllerMessage::InitDone { run, outcome });
         });
         self.task = Some(task.abort_handle());
-        Ok(self)
+        self
     }
 
     /// Gives `init` up, and ends what it has started so far.
@@ -185,7 +205,9 @@ impl ActiveRun {
         }
         self.ended = Some((Instant::now(), Ended::default()));
         let (options, services) = (options.clone(), self.services.clone());
-        tokio::spawn(async move { end_services(&options, &services).await });
+        let scenario = self.scenario();
+        let ending = async move { drop(end_services(&options, &services, scenario).await) };
+        self.clearing = Some(tokio::spawn(ending));
     }
 
     /// `init` succeeded: users are let in from now on, as fast as the user rate allows.
@@ -222,11 +244,17 @@ impl ActiveRun {
         tokio::spawn(async move {
             let began = Instant::now();
             options.telemetry.emit(&TerminateStart { scenario });
-            let work = timeout(options.terminate_timeout, running.terminate());
-            let outcome = work.await.unwrap_or_else(|_| {
-                let limit = humantime::format_duration(options.terminate_timeout);
-                Err(Failure::scenario(format!("it did not end within {limit}")))
-            });
+            // In a task of its own: one that blocks its thread does not hear of a timeout.
+            let work = AbortOnDropHandle::new(tokio::spawn(running.terminate()));
+            let outcome = match timeout(options.terminate_timeout, work).await {
+                Ok(ended) => {
+                    ended.unwrap_or_else(|fault| Err(Failure::scenario(fault.to_string())))
+                }
+                Err(_) => {
+                    let limit = humantime::format_duration(options.terminate_timeout);
+                    Err(Failure::scenario(format!("it did not end within {limit}")))
+                }
+            };
             let duration = began.elapsed();
             match outcome {
                 Ok(()) => options.telemetry.emit(&TerminateStop { scenario, duration }),
@@ -235,7 +263,7 @@ impl ActiveRun {
                     options.telemetry.emit(&TerminateException { scenario, duration, reason });
                 }
             }
-            let ended = end_services(&options, &services).await;
+            let ended = end_services(&options, &services, scenario).await;
             // Fails only when the node has ended.
             let _ = controller.cast(ControllerMessage::Terminated { run, ended });
         });
@@ -343,6 +371,17 @@ impl ActiveRun {
         });
     }
 
+    /// What is still to end of an `init` that was given up, once: it must not end what belongs to the
+    /// next run.
+    pub(super) fn take_clearing(&mut self) -> Option<JoinHandle<()>> {
+        self.clearing.take()
+    }
+
+    /// The load is over; whether it was not before.
+    pub(super) fn end_load(&mut self) -> bool {
+        !std::mem::replace(&mut self.load_over, true)
+    }
+
     pub(super) fn follows(&self) -> bool {
         self.follows
     }
@@ -394,10 +433,27 @@ fn refuse(faults: Faults, options: &ControllerOptions) -> Refusal {
     faults.into()
 }
 
-/// Ends what a run has started beside its users, in the order in which one needs the other.
-async fn end_services(options: &ControllerOptions, services: &Services) -> Ended {
+/// Ends what a run has started beside its users, in the order in which one needs the other. What
+/// does not end in time is given up, which is told.
+async fn end_services(
+    options: &ControllerOptions,
+    services: &Services,
+    scenario: &'static str,
+) -> Ended {
     let ended = stop_parts(options).await;
-    services.end().await;
+    let limit = options.terminate_timeout;
+    let left = services.end(limit).await;
+    if left > 0 {
+        let tasks = if left == 1 { "task" } else { "tasks" };
+        let limit = humantime::format_duration(limit);
+        options.telemetry.emit(&GeneratorWarning {
+            reason: format!(
+                "{left} {tasks} that `{scenario}` started with `run.spawn` did not end within \
+                 {limit} and were given up: code that blocks its thread cannot be stopped, move it \
+                 to a blocking task"
+            ),
+        });
+    }
     ended
 }
 

@@ -1,7 +1,7 @@
 //! A coordinator that runs: the groups behind a lock, what waits for the worker, and the clock.
 
 use std::{
-    any::{Any, type_name},
+    any::Any,
     fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
@@ -215,7 +215,6 @@ impl<D: CoordinatorData> Instance<D> {
 /// A coordinator that runs, whatever the type of its data.
 pub(super) trait AnyInstance: Send + Sync {
     fn core(&self) -> &Core;
-    fn data_type(&self) -> &'static str;
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
     /// Whether it has ended, in whatever way.
     fn has_ended(&self) -> bool;
@@ -241,10 +240,6 @@ pub(super) trait AnyInstance: Send + Sync {
 impl<D: CoordinatorData> AnyInstance for Instance<D> {
     fn core(&self) -> &Core {
         &self.core
-    }
-
-    fn data_type(&self) -> &'static str {
-        type_name::<D>()
     }
 
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {

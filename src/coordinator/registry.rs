@@ -1,7 +1,6 @@
 //! The coordinators of a node by name, and the actor that supervises them.
 
 use std::{
-    any::type_name,
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
@@ -189,14 +188,13 @@ impl Coordinators {
     /// `no-coordinator` if none of that name runs, or if it runs with another type.
     pub fn get<D: CoordinatorData>(&self, name: &str) -> Result<Coordinator<D>, Refusal> {
         let found = self.running(name)?;
-        let data_type = found.data_type();
         match found.into_any().downcast::<Instance<D>>() {
             Ok(instance) => Ok(Coordinator { instance }),
             Err(_) => Err(Refusal::new(
                 Code::NoCoordinator,
                 format!(
-                    "coordinator `{name}` was started with data of type `{data_type}`, not `{}`",
-                    type_name::<D>()
+                    "coordinator `{name}` was started with data of another type than is asked for \
+                     here"
                 ),
             )),
         }

@@ -2,6 +2,7 @@
 //! what has commas, quotes (doubled) or line ends in it.
 
 use super::rows::{Builder, FeederFaults, Rows, check_length};
+use crate::mark;
 
 /// The rows of a text.
 ///
@@ -9,8 +10,7 @@ use super::rows::{Builder, FeederFaults, Rows, check_length};
 /// Every fault, with its line.
 pub(super) fn parse(text: &str) -> Result<Rows, FeederFaults> {
     check_length(text.len() as u64)?;
-    // Some programs begin every file with a mark of its byte order.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = mark::skipped(text);
     let mut builder = Builder::new(text.len());
     for (line, fault) in quote_faults(text) {
         builder.fault(line, fault);

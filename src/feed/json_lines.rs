@@ -9,6 +9,7 @@ use serde::{
 use serde_json::Value;
 
 use super::rows::{Builder, FeederFaults, Rows, check_length};
+use crate::{json_fault, mark};
 
 /// The rows of a text. A text is a cell as it is, a number or a truth value as it is written, `null`
 /// is an empty cell, an array or an object is JSON. The keys of the first line name the columns.
@@ -17,7 +18,7 @@ use super::rows::{Builder, FeederFaults, Rows, check_length};
 /// Every fault, with its line.
 pub(super) fn parse(text: &str) -> Result<Rows, FeederFaults> {
     check_length(text.len() as u64)?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = mark::skipped(text);
     let mut builder = Builder::new(text.len());
     for (number, line) in (1..).zip(text.lines()) {
         if line.trim().is_empty() {
@@ -59,10 +60,9 @@ pub(super) fn parse(text: &str) -> Result<Rows, FeederFaults> {
 
 /// Without the place that serde adds, which is within the line.
 fn readable(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let told = text.rsplit_once(" at line ").map_or(&*text, |(told, _)| told);
+    let told = json_fault::without_place(error);
     match error.column() {
-        0 => told.to_owned(),
+        0 => told,
         column => format!("{told} (letter {column})"),
     }
 }
@@ -144,9 +144,9 @@ mod tests {
                     {\"a\": 1, \"b\": 2, \"b\": 3}";
         insta::assert_snapshot!(parse(text).unwrap_err().to_string().replace("; ", "\n"), @"
         line 2: no `b`
-        line 3: invalid type: sequence, expected an object
+        line 3: a list stands where an object belongs
         line 4: `c` is not in the first line
-        line 5: EOF while parsing a value (letter 8)
+        line 5: it ends too early (letter 8)
         line 6: more than one `b`
         ");
         assert!(parse("").unwrap_err().to_string().contains("no rows"));

@@ -116,8 +116,8 @@ impl Row {
             return Err(RowError(format!("no column `{column}`; there are: {columns}")));
         };
         text.parse().map_err(|_| {
-            let wanted = std::any::type_name::<T>();
-            RowError(format!("column `{column}` of a row is not of type {wanted}"))
+            let wanted = in_words(std::any::type_name::<T>());
+            RowError(format!("column `{column}` of a row is not {wanted}"))
         })
     }
 
@@ -275,4 +275,18 @@ pub(super) fn check_length(length: u64) -> Result<(), FeederFaults> {
     }
     let most = MOST_BYTES / (1024 * 1024);
     Err(FeederFaults::one(format!("{length} bytes are too many: {most} MiB are the most")))
+}
+
+/// What people call the values of a type.
+fn in_words(type_name: &str) -> &'static str {
+    match type_name {
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" | "u64" | "u128" | "usize" => "a whole number from 0",
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "bool" => "`true` or `false`",
+        "char" => "one character",
+        _ => "what is to be read there",
+    }
 }

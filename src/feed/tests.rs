@@ -301,7 +301,7 @@ fn a_row_is_read_as_a_struct() {
     ];
     insta::assert_snapshot!(faults.map(|fault| fault.to_string()).join("\n"), @"
     column `limit`: invalid digit found in string
-    column `limit` of a row is not of type u32
+    column `limit` of a row is not a whole number from 0
     no column `limits`; there are: user, limit
     ");
 }

@@ -1,7 +1,8 @@
 //! Pure: the arrivals of a stage in numbered cells, which can be dealt out one by one.
 //!
 //! A cell is a piece of the stage in which the integral of the rate grows by one. Evenly spaced, the
-//! arrival of a cell is due at its end. Of a Poisson process, a cell has as many arrivals as a
+//! arrival of a cell is due at its end; the first cell begins in the stages before, where they left
+//! something over, and what is left over of the stage is of the first cell after it. Of a Poisson process, a cell has as many arrivals as a
 //! Poisson variable of mean one says, each at a uniform place in it: cells are independent, so
 //! whoever holds a cell knows its arrivals without knowing those before, and together they are a
 //! Poisson process of that rate. (Time changed by the integral: Çinlar, *Introduction to Stochastic
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use super::share::Share;
 use crate::{
-    profile::{Stage, arrivals::Arrivals},
+    profile::{Profile, arrivals::Arrivals},
     scenario::settings::Spacing,
 };
 
@@ -25,10 +26,17 @@ pub(crate) struct Cells {
 }
 
 impl Cells {
-    /// Those of a stage, by its number in the profile; `None` if it is not one of a rate.
-    pub(crate) fn of(number: usize, stage: &Stage, spacing: Spacing, seed: u64) -> Option<Self> {
-        let key = mixed(seed ^ mixed(number as u64));
-        Some(Self { arrivals: Arrivals::of(stage)?, spacing, key })
+    /// Those of each stage of a profile; `None` where it is not one of a rate.
+    pub(crate) fn of(profile: &Profile, spacing: Spacing, seed: u64) -> Vec<Option<Self>> {
+        let cells = |(number, arrivals): (u64, Option<Arrivals>)| {
+            let arrivals = match spacing {
+                Spacing::Even => arrivals?,
+                // Its arrivals are as many as chance has it, so that nothing is left over.
+                Spacing::Poisson => arrivals?.alone(),
+            };
+            Some(Self { arrivals, spacing, key: mixed(seed ^ mixed(number)) })
+        };
+        (0..).zip(Arrivals::of(profile.stages())).map(cells).collect()
     }
 
     /// How many cells there are; they are numbered from 1.
@@ -59,9 +67,15 @@ impl Cells {
         }
     }
 
+    /// Whether a share has that cell. It goes by the number in the whole plan: the first cells of
+    /// many short stages are not all of the same node.
+    pub(crate) fn is_of(&self, share: Share, cell: u64) -> bool {
+        share.has(self.arrivals.before().wrapping_add(cell))
+    }
+
     /// How many arrivals a share of these cells has.
     pub(crate) fn arrivals(&self, first: u64, last: u64, share: Share) -> u64 {
-        let cells = (first..=last).filter(|cell| share.has(*cell));
+        let cells = (first..=last).filter(|cell| self.is_of(share, *cell));
         match self.spacing {
             Spacing::Even => cells.count() as u64,
             Spacing::Poisson => cells.map(|cell| self.places(cell).len() as u64).sum(),
@@ -106,11 +120,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::profile::Curve;
+    use crate::profile::{Curve, Stage};
+
+    fn of_stage(stage: Stage, spacing: Spacing, seed: u64) -> Cells {
+        Cells::of(&Profile::new(vec![stage]).unwrap(), spacing, seed)[0].unwrap()
+    }
 
     fn cells(rate: f64, seconds: u64, spacing: Spacing, seed: u64) -> Cells {
-        let stage = Stage::rate(rate, Duration::from_secs(seconds));
-        Cells::of(0, &stage, spacing, seed).unwrap()
+        of_stage(Stage::rate(rate, Duration::from_secs(seconds)), spacing, seed)
     }
 
     #[test]
@@ -145,6 +162,37 @@ mod tests {
         assert_ne!(all(5), all(6));
     }
 
+    /// A thousand stages of one arrival each, over three nodes: each has its third, and each arrival
+    /// is of one node.
+    #[test]
+    fn arrivals_of_many_short_stages_are_of_all_nodes() {
+        let plan: Profile = vec!["1s: 1/s"; 999].join(", ").parse().unwrap();
+        let shares = Share::split(&[1, 1, 1]);
+        let mut counts = [0; 3];
+        for cells in Cells::of(&plan, Spacing::Even, 1).into_iter().flatten() {
+            let of = shares.iter().map(|share| cells.arrivals(1, 1, share.unwrap()));
+            let of: Vec<_> = of.collect();
+            assert_eq!(of.iter().sum::<u64>(), 1);
+            counts.iter_mut().zip(of).for_each(|(count, of)| *count += of);
+        }
+        assert!(counts.iter().all(|count| (330..=336).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn poisson_arrivals_of_a_stage_do_not_depend_on_those_before() {
+        let plan: Profile = "1s: 0.9/s, 1s: 0.9/s, 100s: 50/s".parse().unwrap();
+        let of_plan = Cells::of(&plan, Spacing::Poisson, 1);
+        assert_eq!([0, 1, 2].map(|stage| of_plan[stage].unwrap().count()), [1, 1, 5_000]);
+        let count = |seed| {
+            let cells = Cells::of(&plan, Spacing::Poisson, seed);
+            let counts = cells.iter().flatten();
+            counts.map(|cells| cells.arrivals(1, cells.count(), Share::ALL)).sum::<u64>()
+        };
+        let sum: u64 = (0..40).map(count).sum();
+        // 5001.8 on average, give or take four times √(5001.8 ÷ 40).
+        assert!((sum as f64 / 40.0 - 5_001.8).abs() < 45.0, "{sum}");
+    }
+
     proptest! {
         /// No arrival of a cell is due before the cells are dealt that the time asks for.
         #[test]
@@ -155,7 +203,7 @@ mod tests {
             let spacing = if poisson { Spacing::Poisson } else { Spacing::Even };
             let duration = Duration::from_secs(seconds);
             let stage = Stage::ramp_rate(from, to, Curve::Quadratic, duration);
-            let cells = Cells::of(3, &stage, spacing, seed).unwrap();
+            let cells = of_stage(stage, spacing, seed);
             let time = duration.mul_f64(at);
             let last = cells.until(time);
             prop_assert!(last <= cells.count());

@@ -307,11 +307,12 @@ impl<S> Desk<S> {
             }
             let (stage, cell) = (deal.row.stage, self.cell);
             self.cell += 1;
-            if !deal.share.has(cell) {
+            let Some(cells) = self.plan.cells(stage).filter(|cells| cells.is_of(deal.share, cell))
+            else {
                 continue;
-            }
+            };
             let begins = self.plan.start_of(stage);
-            let dues = self.plan.cells(stage).map(|cells| cells.dues(cell)).unwrap_or_default();
+            let dues = cells.dues(cell);
             let arrivals = dues.into_iter().map(|due| Arrival { stage, due: begins + due });
             self.next.extend(arrivals.map(|arrival| (arrival, deal.most_users)));
         }

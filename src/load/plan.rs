@@ -41,10 +41,7 @@ impl Plan {
     /// The plan of a run; `None` if it has none.
     pub(crate) fn of(settings: &LoadSettings) -> Option<Self> {
         let profile = settings.profile.clone()?;
-        let stages = profile.stages().iter().enumerate();
-        let cells = stages
-            .map(|(number, stage)| Cells::of(number, stage, settings.spacing, settings.seed))
-            .collect();
+        let cells = Cells::of(&profile, settings.spacing, settings.seed);
         let starts = (0..profile.stages().len()).map(|stage| profile.start_of(stage)).collect();
         let duration = profile.duration();
         Some(Self { profile, starts, cells, duration })
@@ -149,6 +146,19 @@ mod tests {
         assert_eq!(plan.target_users(at(3_500)), 5);
         assert!(plan.is_open(at(0)) && !plan.is_open(at(2_000)) && plan.is_open(at(4_000)));
         assert!(plan.is_over(at(6_000)) && !plan.is_over(at(5_999)));
+    }
+
+    #[test]
+    fn what_a_stage_leaves_over_is_dealt_with_the_next_stage_of_a_rate() {
+        let plan = plan("1s: 0.6/s, 1s: pause, 1s: 0.6/s, 1s: 3, 1s: 1.8/s", Spacing::Even);
+        let mut dealt = Dealt::default();
+        let mut until = |millis| plan.deal(&mut dealt, Duration::from_millis(millis));
+        assert_eq!(until(2_600), []);
+        assert_eq!(until(2_700), [Row { stage: 2, first: 1, last: 1 }]);
+        assert_eq!(until(60_000), [Row { stage: 4, first: 1, last: 2 }]);
+        let due = |stage: usize, cell| plan.cells(stage).unwrap().dues(cell)[0];
+        let near = |due: Duration, seconds: f64| (due.as_secs_f64() - seconds).abs() < 1e-6;
+        assert!(near(due(2, 1), 0.4 / 0.6) && near(due(4, 1), 0.8 / 1.8) && near(due(4, 2), 1.0));
     }
 
     proptest! {

@@ -133,3 +133,6 @@ impl Drop for Attempt<'_> {
         self.leave(Fate::Unfinished, 1);
     }
 }
+
+#[cfg(test)]
+mod tests;

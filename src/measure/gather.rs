@@ -96,6 +96,13 @@ struct NodePart {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NodeIndex(usize);
 
+#[cfg(test)]
+impl NodeIndex {
+    pub(super) fn of(number: usize) -> Self {
+        Self(number)
+    }
+}
+
 /// A part of an interval of a node.
 #[derive(Debug)]
 pub struct Arrival {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::window::StallNumbers;
 
+mod group;
 pub mod judge;
 pub mod monitor;
 pub mod nodes;
@@ -88,7 +89,7 @@ pub const ADMISSION_LAG_INVALID: Duration = Duration::from_secs(5);
 /// More open descriptors than this share of the limit.
 pub const DESCRIPTORS_DEGRADED: f64 = 0.90;
 
-/// More resident memory than this share of the machine's.
+/// More resident memory than this share of the machine's, or of what its container leaves it.
 pub const MEMORY_DEGRADED: f64 = 0.90;
 
 /// A greater share of what was tried failed because this machine ran out of something.
@@ -105,8 +106,8 @@ pub const STALL_DEGRADED: Duration = Duration::from_millis(250);
 pub struct HealthSummary {
     /// How often the process was looked at.
     pub samples: u64,
-    /// How many cores it may use.
-    pub cores: usize,
+    /// How many cores it may use: a fraction where a container has a quota.
+    pub cores: f64,
     /// CPU used, as a share of all cores, on average.
     pub cpu_mean: f64,
     /// CPU used, as a share of all cores, in the busiest sample.
@@ -115,7 +116,7 @@ pub struct HealthSummary {
     pub cpu_busy_samples: u64,
     /// The most memory resident, in bytes.
     pub memory_max: u64,
-    /// The machine's memory, in bytes; 0 if unknown.
+    /// The machine's memory or the container's limit, in bytes; 0 if unknown.
     pub memory_limit: u64,
     /// The most file descriptors open at once.
     pub descriptors_max: u64,
@@ -167,6 +168,25 @@ impl HealthSummary {
             spell.last = spell.last.saturating_add(by);
         }
         self
+    }
+}
+
+/// A number of cores as people read it: `1 core`, `0.5 cores`, to the hundredth.
+#[derive(Debug, Clone, Copy)]
+pub struct Cores(pub f64);
+
+impl Cores {
+    /// The number alone.
+    pub fn number(self) -> f64 {
+        // A document may say anything, and a line has an end.
+        (self.0.clamp(0.0, 1e6) * 100.0).round() / 100.0
+    }
+}
+
+impl fmt::Display for Cores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = self.number();
+        write!(f, "{number} core{}", if number == 1.0 { "" } else { "s" })
     }
 }
 

@@ -105,12 +105,11 @@ impl Window {
     /// Keeps an example of failures that are counted here: of two the lesser, so that the order of
     /// merging does not matter.
     pub(crate) fn add_example(&mut self, key: &FailureKey, example: &Arc<str>) {
-        if !self.failures.contains_key(key) {
-            return;
-        }
+        let full = self.examples.len() >= Source::ALL.len() * MAX_REASONS;
         match self.examples.get_mut(key) {
             Some(known) if *known <= *example => {}
             Some(known) => *known = example.clone(),
+            None if full => {}
             None => {
                 self.examples.insert(key.clone(), example.clone());
             }

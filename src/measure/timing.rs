@@ -100,9 +100,11 @@ impl Timing {
         found
     }
 
-    /// The shortest; zero if there are none.
+    /// The shortest; zero if there are none. As all times here it is the longest of those that three
+    /// digits do not tell apart, so that it is never longer than a percentile or the maximum, and the
+    /// same where there is but one time.
     pub fn min(&self) -> Duration {
-        Duration::from_micros(self.histogram.min())
+        Duration::from_micros(self.histogram.highest_equivalent(self.histogram.min()))
     }
 
     /// The longest; zero if there are none.
@@ -112,7 +114,9 @@ impl Timing {
 
     /// The mean; zero if there are none.
     pub fn mean(&self) -> Duration {
-        Duration::try_from_secs_f64(self.histogram.mean() / 1e6).unwrap_or_default()
+        let mean = Duration::try_from_secs_f64(self.histogram.mean() / 1e6).unwrap_or_default();
+        // It is counted from the middle of each step, all else from the end.
+        mean.max(self.min()).min(self.max())
     }
 
     /// Adds another distribution to this one, exactly.
@@ -212,6 +216,19 @@ mod tests {
         timing.record(Duration::from_nanos(1_500));
         assert_eq!(timing.min(), Duration::from_micros(1));
         assert_eq!(timing.max(), Duration::from_micros(2));
+    }
+
+    #[test]
+    fn one_time_is_all_there_is() {
+        for micros in [0, 1, 2_047, 2_048, 123_457, 59_999_999, 3_600_000_000] {
+            let mut timing = Timing::default();
+            timing.record(Duration::from_micros(micros));
+            let [least, half, most] = [timing.min(), timing.quantile(0.5), timing.max()];
+            assert_eq!((least, timing.mean()), (half, half), "{micros}");
+            assert_eq!(half, most, "{micros}");
+            let exact = Duration::from_micros(micros);
+            assert!(exact <= least && least <= exact * 1_001 / 1_000, "{micros}: {least:?}");
+        }
     }
 
     #[test]

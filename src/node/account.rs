@@ -10,11 +10,11 @@ use super::{
     judging::{self, Standings},
 };
 use crate::{
+    aside::aside,
     cluster::measure::feed::{MeasureFeed, Reading, Source},
-    controller::{machine::RunState, run::is_over},
+    controller::{lateness::lateness, machine::RunState, run::is_over},
     coordinator::CoordinatorInfo,
-    load::gate::Gate,
-    measure::{health::monitor::Lateness, series::Activity},
+    measure::series::Activity,
     report::{
         RunReport,
         input::{CoordinatorRow, Outcome, ProfileFacts, ReportInput, RunFacts, ThrottleRow},
@@ -38,21 +38,30 @@ pub(super) async fn keep_time(node: &Node, feed: Option<&MeasureFeed>) {
             node.watchdog().rest();
             continue;
         }
-        gather(node, &account, feed).await;
+        gather(node, account, feed).await;
     }
 }
 
-async fn gather(node: &Node, account: &Account, feed: Option<&MeasureFeed>) {
-    if feed.is_none() && judging::tick(node, account, Instant::now()) {
+/// Asks nobody but this node: whatever becomes of others, what is measured here is gathered.
+async fn gather(node: &Node, account: Account, feed: Option<&MeasureFeed>) {
+    let now = Instant::now();
+    let throttles = node.throttles().here();
+    let late = lateness(&throttles, account.gate.as_ref(), account.arrivals.total());
+    let (here, is_alone) = (node.clone(), feed.is_none());
+    // The more actions there are the longer it takes to add up what was measured of them.
+    let gathered = aside(move || {
+        let aborts = is_alone && judging::tick(&here, &account, now);
+        let measure = &account.measure;
+        measure.with_total(|measured| here.watchdog().told(measure, late, measured));
+        (aborts, (!is_alone).then(|| reading(&here, &account)))
+    });
+    let Some((aborts, reading)) = gathered.await else { return };
+    if aborts {
         // Refused only if the run ends already.
         let _ = node.stop().await;
     }
-    let throttles = node.throttles().list().await;
-    account.measure.with_total(|measured| {
-        node.watchdog().told(&account.measure, lateness(&throttles, account), measured);
-    });
-    if let Some(feed) = feed {
-        feed.tick(Instant::now(), reading(node, account)).await;
+    if let (Some(feed), Some(reading)) = (feed, reading) {
+        feed.tick(now, reading).await;
     }
 }
 
@@ -75,7 +84,7 @@ pub(super) fn source(node: Weak<Inner>) -> Source {
         Box::pin(async move {
             let node = Node { inner: node.upgrade()? };
             let account = node.account().await?;
-            Some(reading(&node, &account))
+            aside(move || reading(&node, &account)).await
         })
     })
 }
@@ -87,27 +96,16 @@ pub(super) fn reading(node: &Node, account: &Account) -> Reading {
     Reading { measure: account.measure.clone(), activity: activity(account), health }
 }
 
-fn lateness(throttles: &[ThrottleInfo], account: &Account) -> Lateness {
-    let late = account.gate.as_ref().map(Gate::take_late).unwrap_or_default();
-    let arrivals = account.arrivals.total();
-    let admission = throttles.iter().find(|info| info.name == USER_RATE);
-    Lateness {
-        admission_lag: Duration::from_micros(admission.map_or(0, |info| info.lateness.p99_us)),
-        slots_granted: throttles.iter().map(|info| info.granted).sum(),
-        slots_forfeited: throttles.iter().map(|info| info.forfeited).sum(),
-        schedule_lag_p99: late.quantile(0.99),
-        schedule_lag_max: late.max(),
-        arrivals_due: arrivals.scheduled,
-        arrivals_dropped: arrivals.no_user,
-        arrivals_lost: arrivals.no_node,
-    }
+/// The result of a run on this node, as of now; `None` if the node is ending.
+pub(super) async fn report(node: &Node, account: Account, interrupted: bool) -> Option<RunReport> {
+    let node = node.clone();
+    aside(move || build(&node, account, interrupted)).await
 }
 
-/// The result of a run, as of now.
-pub(super) async fn report(node: &Node, account: Account, interrupted: bool) -> RunReport {
+fn build(node: &Node, account: Account, interrupted: bool) -> RunReport {
     let (throttles, coordinators) = match &account.ended {
         Some(ended) => (ended.throttles.clone(), ended.coordinators.clone()),
-        None => (node.throttles().list().await, node.coordinators().list()),
+        None => (node.throttles().here(), node.coordinators().list()),
     };
     let measured = account.measure.snapshot().total;
     // On a node of a cluster it is the master that judges.

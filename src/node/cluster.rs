@@ -34,7 +34,7 @@ use crate::{
         erased::Registered,
         settings::{Declaration, Environment},
     },
-    settings::NodeSettings,
+    settings::{NodeSettings, rules::LONGEST},
     telemetry::Telemetry,
     throttle::{ThrottleMaster, ThrottleOptions},
     user::fence::Fence,
@@ -116,7 +116,7 @@ impl ClusterNode {
                 controller: node.controller().clone(),
                 state: node.watch_state(),
                 fence,
-                master_timeout: settings.master_timeout,
+                master_timeout: settings.master_timeout.min(LONGEST),
                 telemetry: telemetry.clone(),
                 eyes: Arc::new(Sight { mesh: mesh.clone(), links: links.clone() }),
                 followers: followers(&node, &mesh, &mail),
@@ -133,9 +133,9 @@ impl ClusterNode {
                 environment,
                 on_node_loss: settings.on_node_loss,
                 rebalance: settings.rebalance,
-                master_timeout: settings.master_timeout,
-                init_timeout: settings.init_timeout,
-                terminate_timeout: settings.terminate_timeout,
+                master_timeout: settings.master_timeout.min(LONGEST),
+                init_timeout: settings.init_timeout.min(LONGEST),
+                terminate_timeout: settings.terminate_timeout.min(LONGEST),
                 user_rate: settings.user_rate.clone(),
                 telemetry: telemetry.clone(),
                 companions: vec![
@@ -216,7 +216,7 @@ impl ClusterNode {
             // So that its workers are free for another master. Refused if there is no run.
             let _ = master.reset().await;
         } else {
-            worker.leave(node.node_settings().drain_timeout + HANDOVER).await;
+            worker.leave(node.node_settings().drain_timeout.min(LONGEST) + HANDOVER).await;
         }
         links.shutdown().await;
         master.shutdown();

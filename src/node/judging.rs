@@ -11,6 +11,7 @@ use super::{
     cluster::{ClusterNode, Parts},
 };
 use crate::{
+    aside::aside,
     cluster::master::view::ClusterAccount,
     controller::{machine::RunState, population::UserCounts, run::is_over},
     profile::Profile,
@@ -101,6 +102,8 @@ fn standing(users: &UserCounts) -> Standing {
 pub(super) fn tick(node: &Node, account: &Account, now: Instant) -> bool {
     let mut judging = node.judging();
     match judging.of(&run_id(node, account), &account.settings) {
+        // The run has ended since it was looked at.
+        Some(judging) if judging.closed => false,
         Some(judging) => take_in(judging, account, now),
         None => {
             drop(judging);
@@ -146,7 +149,10 @@ pub(super) async fn keep_judging(parts: Weak<Parts>) {
             continue;
         }
         let Some(account) = node.master().account().await else { continue };
-        if judge_cluster(&node, &account) {
+        let master = node.clone();
+        // It adds up what was measured of every action.
+        let aborts = aside(move || judge_cluster(&master, &account)).await;
+        if aborts == Some(true) {
             // Refused only if the run ends already.
             let _ = node.master().stop().await;
         }

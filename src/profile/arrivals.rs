@@ -1,8 +1,10 @@
-//! Pure: when arrivals are due. The k-th arrival of a stage is due when the integral of its rate
-//! reaches k: T(k) is the inverse of the integral, so that a stage has exactly as many arrivals as
-//! the integral has whole numbers, and no arrival is due at its very start.
+//! Pure: when arrivals are due. The k-th arrival of a plan is due when the integral of its rate over
+//! all stages until then reaches k: T(k) is the inverse of the integral. So the arrivals until any
+//! time are as many as the integral until then has whole numbers, and none is due at the very start.
+//! What a stage leaves over of an arrival is carried to the next stage of a rate, whatever is between
+//! them.
 //!
-//! The same numbers come out on every node: it is one function of the stage and k, without any
+//! The same numbers come out on every node: it is one function of the stages and k, without any
 //! state.
 
 use std::time::Duration;
@@ -13,29 +15,57 @@ use super::stage::{Load, Span, Stage};
 /// less: so much, and of a large integral such a part.
 const ROUNDING: (f64, f64) = (1e-9, 1e-13);
 
-/// An integral, without what binary fractions took from it.
-fn rounded(integral: f64) -> f64 {
-    integral + ROUNDING.0.max(integral * ROUNDING.1)
-}
-
 /// The arrivals of one stage.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrivals {
     span: Span,
     /// In nanoseconds.
     duration: u64,
+    before: Before,
+}
+
+/// What was before a stage.
+#[derive(Debug, Clone, Copy)]
+struct Before {
+    /// How many arrivals.
+    whole: u64,
+    /// The part of an arrival that was left over.
+    part: f64,
 }
 
 impl Arrivals {
-    /// The arrivals of a stage; `None` if it is not one of a rate.
-    pub fn of(stage: &Stage) -> Option<Self> {
+    /// The arrivals of each stage of a plan; `None` where it is not one of a rate.
+    pub fn of(stages: &[Stage]) -> Vec<Option<Self>> {
+        let mut before = Before { whole: 0, part: 0.0 };
+        let arrivals_of = |stage: &Stage| {
+            let arrivals = Self::after(before, stage)?;
+            let total = arrivals.total();
+            before.whole = before.whole.saturating_add(total);
+            // Of all the digits of a large integral this is what matters to the stages to come.
+            before.part += arrivals.integral() - total as f64;
+            Some(arrivals)
+        };
+        stages.iter().map(arrivals_of).collect()
+    }
+
+    fn after(before: Before, stage: &Stage) -> Option<Self> {
         match stage.load {
             Load::Rate { span, .. } => {
                 let duration = u64::try_from(stage.duration.as_nanos()).unwrap_or(u64::MAX);
-                Some(Self { span, duration })
+                Some(Self { span, duration, before })
             }
             Load::Users(_) | Load::Pause => None,
         }
+    }
+
+    /// The same stage, if nothing was carried to it.
+    pub fn alone(self) -> Self {
+        Self { before: Before { part: 0.0, ..self.before }, ..self }
+    }
+
+    /// How many the stages before it have together.
+    pub fn before(&self) -> u64 {
+        self.before.whole
     }
 
     /// How many there are in all.
@@ -45,7 +75,7 @@ impl Arrivals {
 
     /// How many are due until this time, in nanoseconds since the stage began.
     pub fn until(&self, nanos: u64) -> u64 {
-        rounded(self.integral_at(nanos)).floor().max(0.0) as u64
+        self.grown(nanos).floor().max(0.0) as u64
     }
 
     /// When the arrival of that number is due, from 1, since the stage began; `None` if the stage
@@ -55,16 +85,23 @@ impl Arrivals {
         is_one.then(|| self.reaches(number as f64))
     }
 
-    /// The integral over the whole stage: how many arrivals it has, and the part of one that is
-    /// left over.
+    /// The integral over the whole stage: how many arrivals it would have by itself, and the part
+    /// of one that would be left over.
     pub fn integral(&self) -> f64 {
         self.integral_at(self.duration)
     }
 
-    /// When the integral of the rate reaches that much, since the stage began; its end if it never
-    /// does.
+    /// What has grown until a time since the last arrival of the stages before, without what binary
+    /// fractions took from it: the more arrivals a plan has had, the more that may be.
+    fn grown(&self, nanos: u64) -> f64 {
+        let grown = self.before.part + self.integral_at(nanos);
+        grown + ROUNDING.0.max((self.before.whole as f64 + grown) * ROUNDING.1)
+    }
+
+    /// When the integral of the rate, with what was carried to the stage, reaches that much, since
+    /// the stage began; its end if it never does.
     pub fn reaches(&self, integral: f64) -> Duration {
-        let reached = |nanos| rounded(self.integral_at(nanos)) >= integral;
+        let reached = |nanos| self.grown(nanos) >= integral;
         // The first nanosecond at which it has: found by halving, which is exact for whatever
         // curve, narrowed first by Newton's method, which is fast.
         let (mut low, mut high) = (0, self.duration);
@@ -74,7 +111,8 @@ impl Arrivals {
             if rate <= 0.0 {
                 break;
             }
-            let step = (integral - self.integral_at(guess)) / rate * 1e9;
+            let missing = integral - self.before.part - self.integral_at(guess);
+            let step = missing / rate * 1e9;
             let next = (guess as f64 + step).clamp(0.0, self.duration as f64) as u64;
             if next.abs_diff(guess) < 2 {
                 break;
@@ -117,67 +155,4 @@ impl Arrivals {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::profile::curve::Curve;
-
-    fn arrivals(from: f64, to: f64, curve: Curve, seconds: f64) -> Arrivals {
-        let duration = Duration::from_secs_f64(seconds);
-        Arrivals::of(&Stage::ramp_rate(from, to, curve, duration)).unwrap()
-    }
-
-    #[test]
-    fn a_constant_rate_is_evenly_spaced_and_nobody_comes_at_the_start() {
-        let even = arrivals(10.0, 10.0, Curve::Linear, 3.0);
-        assert_eq!(even.total(), 30);
-        let due = |number| even.due(number).unwrap();
-        for number in 1..=30_u32 {
-            let told = Duration::from_millis(100) * number;
-            assert!(due(number.into()).abs_diff(told) <= Duration::from_micros(1), "{number}");
-        }
-        assert_eq!((even.due(0), even.due(31)), (None, None));
-    }
-
-    #[test]
-    fn a_ramp_from_nothing_to_a_hundred_has_half_of_it() {
-        let ramp = arrivals(0.0, 100.0, Curve::Linear, 10.0);
-        assert_eq!(ramp.total(), 500);
-        // Half of the arrivals after 1/√2 of the time.
-        let half = ramp.due(250).unwrap().as_secs_f64();
-        assert!((half - 10.0 / 2.0_f64.sqrt()).abs() < 1e-6, "{half}");
-        assert_eq!(arrivals(0.0, 90.0, Curve::Quadratic, 10.0).total(), 300);
-    }
-
-    #[test]
-    fn an_odd_rate_rounds_down() {
-        assert_eq!(arrivals(0.3, 0.3, Curve::Linear, 10.0).total(), 3);
-        assert_eq!(arrivals(1.0 / 3.0, 1.0 / 3.0, Curve::Linear, 10.0).total(), 3);
-        assert_eq!(arrivals(0.0, 0.0, Curve::Linear, 10.0).total(), 0);
-    }
-
-    fn curves() -> impl Strategy<Value = Curve> {
-        prop_oneof![Just(Curve::Linear), Just(Curve::Quadratic), Just(Curve::Exponential)]
-    }
-
-    proptest! {
-        /// Every arrival is due at the first moment at which the integral has reached its number.
-        #[test]
-        fn due_is_the_inverse_of_the_integral(
-            from in 0.0..5e4, to in 0.0..5e4, curve in curves(), seconds in 0.001..4000.0,
-            numbers in prop::collection::vec(any::<prop::sample::Index>(), 1..20),
-        ) {
-            let arrivals = arrivals(from, to, curve, seconds);
-            let total = arrivals.total();
-            prop_assume!(total > 0);
-            for number in numbers {
-                let number = number.index(total as usize) as u64 + 1;
-                let due = arrivals.due(number).unwrap().as_nanos() as u64;
-                prop_assert!(arrivals.until(due) >= number);
-                prop_assert!(due == 0 || arrivals.until(due - 1) < number);
-            }
-            prop_assert_eq!(arrivals.due(total + 1), None);
-        }
-    }
-}
+mod tests;

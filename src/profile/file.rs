@@ -19,16 +19,18 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde_json::Value;
 
+use self::table::{Ends, RateValue, SpikeValue, Table};
 use super::{
-    curve::Curve,
     phase::Phase,
-    plan::{Profile, ProfileFaults, faults_of},
+    plan::{MOST_STAGES, Profile, ProfileFaults, faults_of},
     shape::{Metric, Shape},
     stage::{Load, Span, Stage},
-    text::per_second,
 };
+use crate::mark;
+
+mod table;
 
 /// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,312 +41,203 @@ pub enum Format {
     Json,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    stages: Vec<StageFile>,
-    shape: Option<ShapeFile>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StageFile {
-    duration: Time,
-    users: Option<Ends<f64>>,
-    rate: Option<Ends<RateFile>>,
-    max_users: Option<u64>,
-    steps: Option<u32>,
-    spike: Option<SpikeFile>,
-    #[serde(default)]
-    pause: bool,
-}
-
-/// A while within a stage.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SpikeFile {
-    at: Time,
-    lasts: Time,
-}
-
-/// A value that is held, or both ends of one that changes.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Ends<T> {
-    Hold(T),
-    Ramp {
-        from: T,
-        to: T,
-        #[serde(default)]
-        curve: Curve,
-    },
-}
-
-/// Arrivals a second as a number, or a rate as people write it.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum RateFile {
-    Number(f64),
-    Text(String),
-}
-
-/// A duration as people write it.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
-struct Time(String);
-
-#[derive(Debug, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-enum ShapeFile {
-    Spike {
-        #[serde(default)]
-        metric: Metric,
-        baseline: f64,
-        peak: f64,
-        ramp_up: Time,
-        hold: Time,
-        ramp_down: Time,
-        recovery: Option<Time>,
-    },
-    Stairs {
-        #[serde(default)]
-        metric: Metric,
-        start: f64,
-        step: f64,
-        steps: u32,
-        each: Time,
-    },
-    RampHold {
-        #[serde(default)]
-        metric: Metric,
-        target: f64,
-        ramp: Time,
-        hold: Time,
-    },
-}
-
 impl Profile {
     /// Reads a profile.
     ///
     /// # Errors
     /// Everything that is wrong with it, at once; of what cannot be read at all, where.
     pub fn read(text: &str, format: Format) -> Result<Self, ProfileFaults> {
-        let file: File = match format {
+        let text = mark::skipped(text);
+        let read = match format {
             Format::Json => serde_json::from_str(text).map_err(|fault| fault.to_string()),
             Format::Toml => config::Config::builder()
                 .add_source(config::File::from_str(text, config::FileFormat::Toml))
                 .build()
                 .and_then(config::Config::try_deserialize)
                 .map_err(|fault| fault.to_string()),
-        }
-        .map_err(|fault| ProfileFaults(vec![fault]))?;
+        };
+        let file: Value = read.map_err(|fault| ProfileFaults(vec![fault.trim_end().to_owned()]))?;
         let mut faults = Vec::new();
-        let mut stages = Vec::new();
-        match (&file.shape, file.stages.is_empty()) {
-            (Some(_), false) => faults.push("give `stages` or a `shape`, not both".to_owned()),
-            (None, true) => faults.push("there are no `stages`, and no `shape`".to_owned()),
-            (Some(shape), true) => match shape.stages() {
-                Ok(shaped) if shaped.is_empty() => {
-                    faults.push("the shape takes no time".to_owned());
-                }
-                Ok(shaped) => stages = shaped,
-                Err(fault) => faults.push(format!("shape: {fault}")),
-            },
-            (None, false) => {
-                for (number, stage) in (1..).zip(&file.stages) {
-                    match stage.stages() {
-                        Ok(more) => {
-                            more.iter().for_each(|stage| faults_of(number, stage, &mut faults));
-                            stages.extend(more);
-                        }
-                        Err(fault) => faults.push(format!("stage {number}: {fault}")),
-                    }
-                }
+        let stages = stages_of_file(&file, &mut faults);
+        if !faults.is_empty() {
+            return Err(ProfileFaults(faults));
+        }
+        Self::new(stages)
+    }
+}
+
+/// The stages of a file, as far as they can be read.
+fn stages_of_file(file: &Value, faults: &mut Vec<String>) -> Vec<Stage> {
+    let mut table = Table::of("", file, faults);
+    let listed = table.any("stages");
+    let listed = listed.filter(|all| all.as_array().is_none_or(|stages| !stages.is_empty()));
+    let shape = table.any("shape");
+    table.finish();
+    match (listed, shape) {
+        (Some(_), Some(_)) => faults.push("give `stages` or a `shape`, not both".to_owned()),
+        (None, None) => {
+            if faults.is_empty() {
+                faults.push("there are no `stages`, and no `shape`".to_owned());
             }
         }
-        if faults.is_empty() { Self::new(stages) } else { Err(ProfileFaults(faults)) }
+        (None, Some(shape)) => {
+            let stages = shaped(shape, faults);
+            if stages.is_empty() && faults.is_empty() {
+                faults.push("the shape takes no time".to_owned());
+            }
+            return stages;
+        }
+        (Some(Value::Array(listed)), None) => {
+            let mut stages = Vec::new();
+            for (number, stage) in (1..).zip(listed) {
+                let more = stages_of(number, stage, faults).unwrap_or_default();
+                more.iter().for_each(|stage| faults_of(number, stage, faults));
+                stages.extend(more);
+            }
+            return stages;
+        }
+        (Some(_), None) => faults.push("`stages` is no list of stages".to_owned()),
+    }
+    Vec::new()
+}
+
+/// The stages that one of a file stands for; `None` if there are faults.
+fn stages_of(number: usize, stage: &Value, faults: &mut Vec<String>) -> Option<Vec<Stage>> {
+    let (place, before) = (format!("stage {number}: "), faults.len());
+    let mut table = Table::of(&place, stage, faults);
+    let duration: Option<Duration> = table.needed("duration");
+    let users: Option<Ends<f64>> = table.read("users");
+    let rate: Option<Ends<RateValue>> = table.read("rate");
+    let max_users: Option<u64> = table.read("max_users");
+    let steps: Option<u32> = table.read("steps");
+    let spike: Option<SpikeValue> = table.read("spike");
+    let pause: Option<bool> = table.read("pause");
+    let says = ["users", "rate"].map(|name| table.has(name));
+    let paused = pause == Some(true);
+    let kinds = says.into_iter().chain([paused]).filter(|says| *says).count();
+    if kinds != 1 && (pause.is_some() || !table.has("pause")) {
+        table.fault("give one of `users`, `rate` and `pause = true`");
+    }
+    if kinds == 1 && table.has("max_users") && !table.has("rate") {
+        table.fault("`max_users` is for a rate; users are limited already");
+    }
+    if table.has("steps") && table.has("spike") {
+        table.fault("give `steps` or a `spike`, not both");
+    }
+    table.finish();
+    if faults.len() > before {
+        return None;
+    }
+    let load = match (users, rate) {
+        (Some(users), _) => Load::Users(users.span(|users| users)),
+        (_, Some(rate)) => Load::Rate {
+            span: rate.span(|RateValue(rate)| rate),
+            most_users: max_users.unwrap_or(0),
+        },
+        (None, None) => Load::Pause,
+    };
+    let stage = Stage { load, duration: duration? };
+    let phase = match (steps, spike) {
+        (Some(steps), _) => Phase::Steps(steps),
+        (_, Some(SpikeValue { at, lasts })) => Phase::Spike { at, lasts },
+        (None, None) => return Some(vec![stage]),
+    };
+    phase.stages(&stage).map_err(|fault| faults.push(format!("{place}{fault}"))).ok()
+}
+
+/// The stages of a shape; none if there are faults.
+fn shaped(shape: &Value, faults: &mut Vec<String>) -> Vec<Stage> {
+    let before = faults.len();
+    let mut table = Table::of("shape: ", shape, faults);
+    let kind: Option<String> = table.needed("kind");
+    let metric: Option<Metric> = table.read("metric");
+    let metric = if table.has("metric") { metric } else { Some(Metric::Users) };
+    let shape = match kind.as_deref() {
+        None => None,
+        Some("spike") => {
+            let [baseline, peak] = ["baseline", "peak"].map(|name| table.value(name, metric));
+            let [ramp_up, hold, ramp_down] =
+                ["ramp_up", "hold", "ramp_down"].map(|name| table.needed(name));
+            let recovery: Option<Duration> = table.read("recovery");
+            spike([baseline, peak], [ramp_up, hold, ramp_down], recovery.unwrap_or_default())
+        }
+        Some("stairs") => {
+            let [start, step] = ["start", "step"].map(|name| table.value(name, metric));
+            let (steps, each) = (table.needed("steps"), table.needed("each"));
+            if let Some(steps) = steps.filter(|steps| *steps as usize > MOST_STAGES) {
+                table.fault(&format!("{steps} steps are too many; {MOST_STAGES} are the most"));
+            }
+            stairs([start, step], steps, each)
+        }
+        Some("ramp-hold") => {
+            let target = table.value("target", metric);
+            let [ramp, hold] = ["ramp", "hold"].map(|name| table.needed(name));
+            ramp_hold(target, [ramp, hold])
+        }
+        Some(other) => {
+            table.fault(&format!("no kind `{other}`: spike, stairs or ramp-hold"));
+            table.forgive();
+            None
+        }
+    };
+    table.finish();
+    match (shape, metric) {
+        (Some(shape), Some(metric)) if faults.len() == before => {
+            let stages = shape.stages(metric);
+            stages.iter().for_each(|stage| faults_of_shape(stage, faults));
+            stages
+        }
+        _ => Vec::new(),
     }
 }
 
-impl Time {
-    fn read(&self) -> Result<Duration, String> {
-        let Self(text) = self;
-        humantime::parse_duration(text).map_err(|fault| format!("`{text}` is no time: {fault}"))
+/// What is wrong with a stage of a shape, which has no number in the file.
+fn faults_of_shape(stage: &Stage, faults: &mut Vec<String>) {
+    let mut found = Vec::new();
+    faults_of(0, stage, &mut found);
+    for fault in found.iter().filter_map(|fault| fault.strip_prefix("stage 0: ")) {
+        let fault = format!("shape: {fault}");
+        if !faults.contains(&fault) {
+            faults.push(fault);
+        }
     }
 }
 
-impl RateFile {
-    fn read(&self) -> Result<f64, String> {
+fn spike(
+    [baseline, peak]: [Option<f64>; 2],
+    [ramp_up, hold, ramp_down]: [Option<Duration>; 3],
+    recovery: Duration,
+) -> Option<Shape> {
+    Some(Shape::Spike {
+        baseline: baseline?,
+        peak: peak?,
+        ramp_up: ramp_up?,
+        hold: hold?,
+        ramp_down: ramp_down?,
+        recovery,
+    })
+}
+
+fn stairs(
+    [start, step]: [Option<f64>; 2],
+    steps: Option<u32>,
+    each: Option<Duration>,
+) -> Option<Shape> {
+    Some(Shape::Stairs { start: start?, step: step?, steps: steps?, each: each? })
+}
+
+fn ramp_hold(target: Option<f64>, [ramp, hold]: [Option<Duration>; 2]) -> Option<Shape> {
+    Some(Shape::RampHold { target: target?, ramp: ramp?, hold: hold? })
+}
+
+impl<T: Copy> Ends<T> {
+    fn span(self, value: impl Fn(T) -> f64) -> Span {
         match self {
-            Self::Number(per_second) => Ok(*per_second),
-            Self::Text(text) => per_second(text),
+            Self::Hold(held) => Span::hold(value(held)),
+            Self::Ramp { from, to, curve } => Span::ramp(value(from), value(to), curve),
         }
-    }
-}
-
-impl StageFile {
-    fn stages(&self) -> Result<Vec<Stage>, String> {
-        let stage = self.stage()?;
-        match (self.steps, &self.spike) {
-            (None, None) => Ok(vec![stage]),
-            (Some(steps), None) => Phase::Steps(steps).stages(&stage),
-            (None, Some(SpikeFile { at, lasts })) => {
-                Phase::Spike { at: at.read()?, lasts: lasts.read()? }.stages(&stage)
-            }
-            (Some(_), Some(_)) => Err("give `steps` or a `spike`, not both".to_owned()),
-        }
-    }
-
-    fn stage(&self) -> Result<Stage, String> {
-        let duration = self.duration.read()?;
-        let load = match (&self.users, &self.rate, self.pause) {
-            (Some(users), None, false) => Load::Users(match *users {
-                Ends::Hold(users) => Span::hold(users),
-                Ends::Ramp { from, to, curve } => Span::ramp(from, to, curve),
-            }),
-            (None, Some(rate), false) => {
-                let span = match rate {
-                    Ends::Hold(rate) => Span::hold(rate.read()?),
-                    Ends::Ramp { from, to, curve } => Span::ramp(from.read()?, to.read()?, *curve),
-                };
-                Load::Rate { span, most_users: self.max_users.unwrap_or(0) }
-            }
-            (None, None, true) => Load::Pause,
-            _ => return Err("give one of `users`, `rate` and `pause = true`".to_owned()),
-        };
-        if self.max_users.is_some() && !matches!(load, Load::Rate { .. }) {
-            return Err("`max_users` is for a rate; users are limited already".to_owned());
-        }
-        Ok(Stage { load, duration })
-    }
-}
-
-impl ShapeFile {
-    fn stages(&self) -> Result<Vec<Stage>, String> {
-        let (metric, shape) = match self {
-            Self::Spike { metric, baseline, peak, ramp_up, hold, ramp_down, recovery } => (
-                metric,
-                Shape::Spike {
-                    baseline: *baseline,
-                    peak: *peak,
-                    ramp_up: ramp_up.read()?,
-                    hold: hold.read()?,
-                    ramp_down: ramp_down.read()?,
-                    recovery: recovery.as_ref().map_or(Ok(Duration::ZERO), Time::read)?,
-                },
-            ),
-            Self::Stairs { metric, start, step, steps, each } => {
-                let each = each.read()?;
-                (metric, Shape::Stairs { start: *start, step: *step, steps: *steps, each })
-            }
-            Self::RampHold { metric, target, ramp, hold } => {
-                let (ramp, hold) = (ramp.read()?, hold.read()?);
-                (metric, Shape::RampHold { target: *target, ramp, hold })
-            }
-        };
-        Ok(shape.stages(*metric))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const STAGES: &str = r#"
-[[stages]]
-duration = "10s"
-users = { from = 0, to = 100, curve = "quadratic" }
-
-[[stages]]
-duration = "1m"
-rate = "50/s"
-max_users = 200
-
-[[stages]]
-duration = "1m"
-rate = { from = 10, to = "1200/min" }
-
-[[stages]]
-duration = "5s"
-pause = true
-"#;
-
-    fn told(text: &str, format: Format) -> String {
-        Profile::read(text, format).map_or_else(|faults| faults.to_string(), |all| all.to_string())
-    }
-
-    #[test]
-    fn toml_and_json_say_the_same() {
-        let line = "10s: 0 -> 100 quadratic, 1m: 50/s max 200, 1m: 10/s -> 20/s, 5s: pause";
-        assert_eq!(told(STAGES, Format::Toml), line);
-        let json = r#"{"stages": [
-            {"duration": "10s", "users": {"from": 0, "to": 100, "curve": "quadratic"}},
-            {"duration": "1m", "rate": "50/s", "max_users": 200},
-            {"duration": "1m", "rate": {"from": 10, "to": "1200/min"}},
-            {"duration": "5s", "pause": true}]}"#;
-        assert_eq!(told(json, Format::Json), line);
-    }
-
-    #[test]
-    fn a_stage_may_go_in_steps_or_have_a_spike() {
-        let text = r#"
-[[stages]]
-duration = "30s"
-rate = { from = 10, to = 30 }
-steps = 3
-[[stages]]
-duration = "1m"
-users = { from = 5, to = 50 }
-spike = { at = "20s", lasts = "5s" }
-"#;
-        let line = "10s: 10/s, 10s: 20/s, 10s: 30/s, 20s: 5, 5s: 50, 35s: 5";
-        assert_eq!(told(text, Format::Toml), line);
-    }
-
-    #[test]
-    fn a_shape_is_written_out() {
-        let spike = "[shape]\nkind = \"spike\"\nmetric = \"rate\"\nbaseline = 5\npeak = 50\n\
-                     ramp_up = \"10s\"\nhold = \"20s\"\nramp_down = \"5s\"";
-        assert_eq!(told(spike, Format::Toml), "10s: 5/s -> 50/s, 20s: 50/s, 5s: 50/s -> 5/s");
-        let stairs =
-            r#"{"shape": {"kind": "stairs", "start": 1, "step": 2, "steps": 2, "each": "1s"}}"#;
-        assert_eq!(told(stairs, Format::Json), "1s: 1, 1s: 3");
-    }
-
-    #[test]
-    fn what_is_wrong_is_told() {
-        let told_all: Vec<_> = [
-            "",
-            "[[stages]]\nduration = \"10s\"",
-            "[[stages]]\nduration = \"10s\"\nusers = 5\nmax_users = 3\n[[stages]]\nduration = \"x\"\nusers = 1",
-            "[[stages]]\nduration = \"10s\"\nuser = 5",
-            "[shape]\nkind = \"stairs\"\nstart = 1\nstep = 1\nsteps = 3\neach = \"0s\"",
-            "[[stages]]\nduration = \"10s\"\nusers = 5\n[shape]\nkind = \"ramp-hold\"\ntarget = 1\nramp = \"1s\"\nhold = \"1s\"",
-            "stages = 5 5",
-        ]
-        .into_iter()
-        .map(|text| told(text, Format::Toml))
-        .collect();
-        insta::assert_snapshot!(told_all.join("\n--\n"), @r"
-        there are no `stages`, and no `shape`
-        --
-        stage 1: give one of `users`, `rate` and `pause = true`
-        --
-        stage 1: `max_users` is for a rate; users are limited already
-        stage 2: `x` is no time: expected number at 0
-        --
-        unknown field `user`, expected one of `duration`, `users`, `rate`, `max_users`, `steps`, `spike`, `pause` for key `stages[0]`
-        --
-        the shape takes no time
-        --
-        give `stages` or a `shape`, not both
-        --
-        TOML parse error at line 1, column 10
-          |
-        1 | stages = 5 5
-          |          ^^^
-        string values must be quoted, expected literal string
-        ");
-    }
-}
+mod tests;

@@ -11,7 +11,7 @@ use super::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// It goes from one value to the other in so many equal steps, each held for an equal time; a
-    /// single step holds the first value.
+    /// single step holds the first value. Steps of users are rounded to whole users, halves up.
     Steps(u32),
     /// It holds the first value, but for a while the other one.
     Spike {
@@ -36,7 +36,7 @@ impl Phase {
         let hold = |value, duration| {
             let load = match load {
                 Load::Rate { most_users, .. } => Load::Rate { span: Span::hold(value), most_users },
-                _ => Load::Users(Span::hold(value)),
+                _ => Load::Users(Span::hold(value).rounded()),
             };
             Stage { load, duration }
         };
@@ -46,7 +46,11 @@ impl Phase {
                 return Err(format!("{steps} steps are too many; {MOST_STAGES} are the most"));
             }
             Self::Steps(steps) => {
-                let border = |step: u32| duration.mul_f64(f64::from(step) / f64::from(steps));
+                let border = |step: u32| {
+                    let nanos = duration.as_nanos() * u128::from(step) / u128::from(steps);
+                    let (seconds, rest) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
+                    Duration::new(seconds as u64, rest as u32)
+                };
                 let part = |step: u32| f64::from(step) / f64::from(steps.max(2) - 1);
                 (0..steps)
                     .map(|step| {
@@ -100,6 +104,13 @@ mod tests {
             let at = Duration::from_millis(u64::from(tenth) * 100);
             assert_eq!(profile.target_rate(at), 1.0 + step, "{at:?}");
         }
+    }
+
+    #[test]
+    fn steps_of_users_are_whole() {
+        let ramp = Stage::ramp_users(0, 10, Curve::Linear, seconds(4));
+        let stages = Phase::Steps(4).stages(&ramp).unwrap();
+        assert_eq!(stages, [0, 3, 7, 10].map(|users| Stage::users(users, seconds(1))));
     }
 
     #[test]

@@ -67,7 +67,10 @@ impl Profile {
             let longest = humantime::format_duration(LONGEST);
             faults.push(format!("the profile takes too long; {longest} is the most"));
         }
-        if faults.is_empty() { Ok(Self { stages }) } else { Err(ProfileFaults(faults)) }
+        if !faults.is_empty() {
+            return Err(ProfileFaults(faults));
+        }
+        Ok(Self { stages: stages.into_iter().map(Stage::normal).collect() })
     }
 
     /// The stages.
@@ -126,8 +129,20 @@ impl Profile {
 
     /// How many arrivals all its stages have together.
     pub fn arrivals(&self) -> u64 {
-        let stages = self.stages.iter().filter_map(Arrivals::of);
-        stages.map(|arrivals| arrivals.total()).sum()
+        Arrivals::of(&self.stages).iter().flatten().map(Arrivals::total).sum()
+    }
+
+    /// How many arrivals are due until a moment: as many as the integral of the rate over the whole
+    /// profile until then has whole numbers.
+    pub fn arrivals_until(&self, elapsed: Duration) -> u64 {
+        let mut left = elapsed;
+        let mut until = |(arrivals, stage): (&Option<Arrivals>, &Stage)| {
+            let within = left.min(stage.duration);
+            left -= within;
+            let nanos = u64::try_from(within.as_nanos()).unwrap_or(u64::MAX);
+            arrivals.as_ref().map_or(0, |arrivals| arrivals.until(nanos))
+        };
+        Arrivals::of(&self.stages).iter().zip(&self.stages).map(&mut until).sum()
     }
 }
 
@@ -146,7 +161,7 @@ pub(super) fn faults_of(number: usize, stage: &Stage, faults: &mut Vec<String>) 
     let mut ends = |Span { from, to, .. }: &Span, most: f64, what: &str| {
         let ends = if from == to { vec![*from] } else { vec![*from, *to] };
         for end in ends {
-            if !end.is_finite() || end < 0.0 {
+            if !end.is_finite() || end.is_sign_negative() {
                 fault(format!("{end} {what} make no sense; 0 is the least"));
             } else if end > most {
                 fault(format!("{end} {what} are too many; {most} are the most"));
@@ -154,7 +169,12 @@ pub(super) fn faults_of(number: usize, stage: &Stage, faults: &mut Vec<String>) 
         }
     };
     match &stage.load {
-        Load::Users(span) => ends(span, MOST_USERS, "users"),
+        Load::Users(span) => {
+            ends(span, MOST_USERS, "users");
+            for end in [span.from, span.to].into_iter().filter(|end| end.fract() > 0.0) {
+                fault(format!("{end} users make no sense: write {}", (end + 0.5).floor()));
+            }
+        }
         Load::Rate { span, most_users } => {
             ends(span, MOST_RATE, "arrivals a second");
             if *most_users as f64 > MOST_USERS {

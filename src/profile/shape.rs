@@ -61,11 +61,12 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// The stages of it; those that take no time are left out.
+    /// The stages of it; those that take no time are left out, and numbers of users are rounded to
+    /// whole ones, halves up.
     pub fn stages(&self, metric: Metric) -> Vec<Stage> {
         let span = |span: Span, duration| {
             let load = match metric {
-                Metric::Users => Load::Users(span),
+                Metric::Users => Load::Users(span.rounded()),
                 Metric::Rate => Load::Rate { span, most_users: 0 },
             };
             Stage { load, duration }
@@ -124,6 +125,15 @@ mod tests {
     fn stairs_are_held_steps() {
         let stairs = Shape::Stairs { start: 10.0, step: 5.0, steps: 3, each: seconds(60) };
         let rates = [10.0, 15.0, 20.0].map(|rate| Stage::rate(rate, seconds(60)));
+        assert_eq!(stairs.stages(Metric::Rate), rates);
+    }
+
+    #[test]
+    fn users_are_rounded_and_rates_are_not() {
+        let stairs = Shape::Stairs { start: 1.0, step: 1.5, steps: 4, each: seconds(1) };
+        let users = [1, 3, 4, 6].map(|count| Stage::users(count, seconds(1)));
+        assert_eq!(stairs.stages(Metric::Users), users);
+        let rates = [1.0, 2.5, 4.0, 5.5].map(|rate| Stage::rate(rate, seconds(1)));
         assert_eq!(stairs.stages(Metric::Rate), rates);
     }
 

@@ -53,6 +53,12 @@ impl Span {
         Self { from, to, curve }
     }
 
+    /// Both ends as whole numbers, halves rounded up.
+    pub(super) fn rounded(self) -> Self {
+        let whole = |value: f64| (value + 0.5).floor();
+        Self { from: whole(self.from), to: whole(self.to), curve: self.curve }
+    }
+
     /// The higher end.
     pub fn peak(&self) -> f64 {
         self.from.max(self.to)
@@ -87,6 +93,17 @@ impl Stage {
     /// Nobody for a while.
     pub const fn pause(duration: Duration) -> Self {
         Self { load: Load::Pause, duration }
+    }
+
+    /// The same stage; what does not change has no curve.
+    pub(super) fn normal(mut self) -> Self {
+        match &mut self.load {
+            Load::Users(span) | Load::Rate { span, .. } if span.from == span.to => {
+                span.curve = Curve::Linear;
+            }
+            _ => {}
+        }
+        self
     }
 
     /// How far it is after this time, from 0 to 1. A stage without duration is over.

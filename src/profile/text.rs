@@ -6,12 +6,10 @@ use super::{
     curve::Curve,
     phase::Phase,
     plan::{Profile, ProfileFaults, faults_of},
+    rate,
     stage::{Load, Span, Stage},
 };
-use crate::{
-    settings::value::SettingValue,
-    throttle::{Rate, rate::Pace},
-};
+use crate::settings::value::SettingValue;
 
 impl FromStr for Profile {
     type Err = ProfileFaults;
@@ -131,30 +129,28 @@ enum Value {
 
 fn value(text: &str) -> Result<Value, String> {
     if text.contains(['/', ' ']) {
-        return per_second(text).map(Value::Rate);
+        return rate::read(text).map(Value::Rate);
     }
-    let count: u64 = text
-        .parse()
-        .map_err(|_| format!("`{text}` is neither a number of users nor a rate: {FORM}"))?;
-    Ok(Value::Users(count as f64))
-}
-
-/// A rate as people write it, in arrivals a second.
-pub(super) fn per_second(text: &str) -> Result<f64, String> {
-    let rate: Rate = text.parse().map_err(|fault| format!("{fault}"))?;
-    match rate.pace() {
-        Pace::Timed { count, interval } => Ok(count as f64 * 1e9 / interval as f64),
-        Pace::Unlimited | Pace::AtOnce(_) => Err(format!("`{text}` is no rate over time")),
+    if let Ok(count) = text.parse::<u64>() {
+        return Ok(Value::Users(count as f64));
     }
+    Err(match text.parse::<f64>() {
+        Ok(part) if part.is_finite() && part > 0.0 => format!(
+            "`{text}` is no whole number of users, and no rate: write {} users, or {text}/s or \
+             {text}/min",
+            (part + 0.5).floor()
+        ),
+        _ => format!("`{text}` is neither a number of users nor a rate: {FORM}"),
+    })
 }
 
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.duration.render())?;
-        let mut span = |span: &Span, unit: &str| {
-            write!(f, "{}{unit}", span.from)?;
+        let mut span = |span: &Span, written: fn(f64) -> String| {
+            f.write_str(&written(span.from))?;
             if span.from != span.to {
-                write!(f, " -> {}{unit}", span.to)?;
+                write!(f, " -> {}", written(span.to))?;
                 if span.curve != Curve::Linear {
                     write!(f, " {}", span.curve)?;
                 }
@@ -162,9 +158,9 @@ impl fmt::Display for Stage {
             Ok(())
         };
         match &self.load {
-            Load::Users(users) => span(users, ""),
-            Load::Rate { span: rate, most_users } => {
-                span(rate, "/s")?;
+            Load::Users(users) => span(users, |count| count.to_string()),
+            Load::Rate { span: arrivals, most_users } => {
+                span(arrivals, rate::write)?;
                 if *most_users > 0 { write!(f, " max {most_users}") } else { Ok(()) }
             }
             Load::Pause => f.write_str("pause"),
@@ -173,54 +169,4 @@ impl fmt::Display for Stage {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn a_line_is_read_and_written() {
-        let line = "10s: 0 → 100, 1m 30s: 100, 30s: pause, 1m: 10/s -> 50/s quadratic max 20";
-        let profile: Profile = line.parse().unwrap();
-        let written = "10s: 0 -> 100, 1m30s: 100, 30s: pause, 1m: 10/s -> 50/s quadratic max 20";
-        assert_eq!(profile.to_string(), written);
-        assert_eq!(written.parse::<Profile>().unwrap(), profile);
-        let slow: Profile = "1m: 90/min".parse().unwrap();
-        assert_eq!(slow.stages()[0], Stage::rate(1.5, Duration::from_secs(60)));
-    }
-
-    #[test]
-    fn steps_and_spikes_are_written_out() {
-        let told = |line: &str| {
-            line.parse::<Profile>().map_or_else(|faults| faults.to_string(), |all| all.to_string())
-        };
-        assert_eq!(
-            told("30s: 10/s -> 30/s max 9 in 3 steps"),
-            "10s: 10/s max 9, 10s: 20/s max 9, 10s: 30/s max 9"
-        );
-        assert_eq!(told("1m: 5 -> 50 spike 5s at 20s"), "20s: 5, 5s: 50, 35s: 5");
-        insta::assert_snapshot!(told("1m: 5 -> 9 in no steps, 1m: 5 -> 9 spike 5s, 1m: 5 -> 9 spike 50s at 20s"), @r"
-        stage 1: `no steps` is no number of steps: write `1m: 10/s -> 100/s in 5 steps`
-        stage 2: `spike 5s` does not say from when: write `1m: 10/s -> 100/s spike 5s at 20s`
-        stage 3: the spike ends after the stage: it lasts 50s from 20s, and the stage 1m
-        ");
-    }
-
-    #[test]
-    fn every_stage_that_is_none_is_named() {
-        let faults =
-            "10: 5, 10s 5, 5s: five, 5s: 1 -> 2/s, 5s: 7 linear, 5s: 3 max 4, 1s: 8 at once, 0s: 4"
-                .parse::<Profile>()
-                .unwrap_err();
-        insta::assert_snapshot!(faults, @r"
-        stage 1: `10` is no time: time unit needed, for example 10sec or 10ms
-        stage 2: `10s 5` is no stage: write `30s: 100`, `10s: 0 -> 100`, `1m: 50/s` or `5s: pause`
-        stage 3: `five` is neither a number of users nor a rate: write `30s: 100`, `10s: 0 -> 100`, `1m: 50/s` or `5s: pause`
-        stage 4: one end counts users and the other arrivals: write both alike
-        stage 5: only what changes has a curve: write `0 -> 100 quadratic`
-        stage 6: `max` is for a rate; users are limited already
-        stage 7: `8 at once` is no rate over time
-        stage 8: it takes no time; give it a duration such as `30s`
-        ");
-    }
-}
+mod tests;

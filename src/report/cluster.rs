@@ -14,15 +14,16 @@ use crate::measure::health::{GeneratorVerdict, HealthSummary, Trust, judge, node
 
 /// The generator's health and the verdict on it: of a cluster, that on the worst node. A lost node
 /// makes it DEGRADED at least: for a while there was less load, and some of it was not measured.
+/// `own` is the health of this node, or the master's own part: what it did not do for others.
 pub(super) fn generator(
-    lone: HealthSummary,
+    own: HealthSummary,
     nodes: &[NodeRow],
     gaps: &[GapRow],
     arrivals: &Arrivals,
 ) -> (HealthSummary, GeneratorVerdict) {
     if nodes.is_empty() {
-        let verdict = judge(&lone);
-        return (lone, verdict);
+        let verdict = judge(&own);
+        return (own, verdict);
     }
     let told = nodes.iter().filter_map(|node| Some((node.name.as_str(), node.health.as_ref()?)));
     let mut judged = judge_nodes(told.clone());
@@ -53,9 +54,15 @@ pub(super) fn generator(
         arrivals_lost: arrivals.dropped_for_nodes,
         ..HealthSummary::default()
     });
-    judged.verdict = judged.verdict.max(lost.verdict);
-    judged.reasons.extend(lost.reasons);
-    (HealthSummary::worst(&health), judged)
+    let mut undealt = judge(&own);
+    undealt.reasons.iter_mut().for_each(|reason| reason.insert_str(0, "the master: "));
+    for more in [lost, undealt] {
+        judged.verdict = judged.verdict.max(more.verdict);
+        judged.reasons.extend(more.reasons);
+    }
+    let mut worst = HealthSummary::worst(&health);
+    worst.slots_forfeited = worst.slots_forfeited.saturating_add(own.slots_forfeited);
+    (worst, judged)
 }
 
 pub(super) fn node_report(row: NodeRow) -> NodeReport {

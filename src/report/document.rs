@@ -298,15 +298,15 @@ pub struct GeneratorReport {
     pub reasons: Vec<String>,
     /// How often the process was looked at.
     pub samples: u64,
-    /// How many cores it could use.
-    pub cores: usize,
+    /// How many cores it could use: a fraction where a container has a quota.
+    pub cores: f64,
     /// CPU used, as a share of all cores, on average.
     pub cpu_mean: f64,
     /// The same in the busiest sample.
     pub cpu_max: f64,
     /// The most memory resident.
     pub memory_max_bytes: u64,
-    /// The machine's memory; 0 if unknown.
+    /// The machine's memory or the container's limit; 0 if unknown.
     pub memory_limit_bytes: u64,
     /// The most file descriptors open at once.
     pub descriptors_max: u64,

@@ -11,8 +11,10 @@ use super::{
     document::{RunReport, SCHEMA},
     file,
 };
+use crate::mark;
 
 pub use super::file::WriteError;
+use crate::json_fault;
 
 mod layout;
 
@@ -103,11 +105,12 @@ enum Fault {
 }
 
 fn parse(text: &str) -> Result<RunReport, Fault> {
+    let text = mark::skipped(text);
     #[derive(Deserialize)]
     struct Kind {
         schema: String,
     }
-    let wrong = |error: serde_json::Error| Fault::Content(error.to_string());
+    let wrong = |error: serde_json::Error| Fault::Content(json_fault::in_words(&error));
     // Another schema has other fields: what it is comes before what it lacks.
     let Kind { schema } = serde_json::from_str(text).map_err(wrong)?;
     if schema != SCHEMA {

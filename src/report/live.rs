@@ -14,6 +14,15 @@ use crate::{
 /// How many actions are shown: those done most often.
 const MOST_ACTIONS: usize = 10;
 
+/// What is drawn on, as it is just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Screen {
+    /// How many columns it has.
+    pub width: usize,
+    /// Whether it may have colours.
+    pub colour: Colour,
+}
+
 /// A run that goes on, as a terminal shows it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LiveView {

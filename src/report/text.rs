@@ -10,7 +10,7 @@ use super::{
     tables, targets, units,
     verdict::Verdict,
 };
-use crate::measure::health::Trust;
+use crate::measure::health::{Cores, Trust};
 
 /// How many reasons of failure are shown; the document has them all.
 const MOST_FAILURES: usize = 15;
@@ -224,7 +224,7 @@ fn generator(report: &RunReport, colour: Colour) -> Vec<String> {
         facts.push(format!(
             "CPU {} of {} (at most {})",
             units::percent(generator.cpu_mean),
-            units::plural(generator.cores as u64, "core"),
+            Cores(generator.cores),
             units::percent(generator.cpu_max),
         ));
     }

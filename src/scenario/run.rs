@@ -1,8 +1,9 @@
 //! What a run offers to its scenario and its users.
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Scenario, iteration_rate::IterationRate};
@@ -115,11 +116,15 @@ impl Services {
         });
     }
 
-    /// Ends what was started with [`Run::spawn`].
-    pub(crate) async fn end(&self) {
+    /// Ends what was started with [`Run::spawn`]. Answers how many did not end within `limit`: they
+    /// block their threads, and are dropped when they do not any more.
+    pub(crate) async fn end(&self, limit: Duration) -> usize {
         self.ending.cancel();
         self.tasks.close();
-        self.tasks.wait().await;
+        match timeout(limit, self.tasks.wait()).await {
+            Ok(()) => 0,
+            Err(_) => self.tasks.len(),
+        }
     }
 }
 
@@ -149,7 +154,7 @@ impl<S: Scenario> fmt::Debug for Run<S> {
 
 impl<S: Scenario> Run<S> {
     pub(crate) fn new(services: Services, settings: S::Settings) -> Self {
-        let post = Post::new(services.directory.clone());
+        let post = Post::new(services.directory.clone(), services.measure.clone());
         if let Some(mail) = &services.mail {
             mail.attach(post.intake(), services.measure.clone());
         }
@@ -280,7 +285,8 @@ impl<S: Scenario> Run<S> {
     }
 
     /// Runs something beside the users, a server say. It is dropped when the run ends, after
-    /// `terminate`.
+    /// `terminate`. One that blocks its thread holds the end of the run up for no longer than
+    /// `terminate` may take, and is left behind then, which is told.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.inner.services.spawn_for_run(work);
     }

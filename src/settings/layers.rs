@@ -11,7 +11,10 @@ use super::{
     secret::{MASK, without_password},
     value::{SettingValue, Shape, join_list},
 };
-use crate::suggestion::{did_you_mean, nearest};
+use crate::{
+    mark,
+    suggestion::{did_you_mean, nearest},
+};
 
 /// Says what would be right, if a value is not.
 pub(super) type Check<T> = fn(&T) -> Result<(), String>;
@@ -173,7 +176,7 @@ fn read_file(path: &Path, names: &[&str], faults: &mut SettingsFaults) -> Held {
             return held;
         }
     };
-    match File::from_str(&text, FileFormat::Toml).collect() {
+    match File::from_str(mark::skipped(&text), FileFormat::Toml).collect() {
         Ok(values) => {
             for (name, value) in values {
                 if names.contains(&name.as_str()) {

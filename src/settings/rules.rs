@@ -5,7 +5,7 @@ use std::{fs, net::SocketAddr, num::NonZeroU16, path::PathBuf, time::Duration};
 use tracing_subscriber::EnvFilter;
 
 use super::{NodeSettings, env, faults::SettingsFaults, layers::Layers, secret::Secret};
-use crate::throttle::Rate;
+use crate::{mark, throttle::Rate};
 
 /// More supervisors than this cannot be meant: one per core is plenty.
 const MOST_SUPERVISORS: usize = 1024;
@@ -28,8 +28,15 @@ fn part_of_name(text: &str, others: &str) -> Result<(), String> {
     }
 }
 
+/// The longest that a node waits for anything: a year.
+pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+
+pub(super) fn not_for_ever(duration: &Duration) -> Result<(), String> {
+    if *duration > LONGEST { Err("more than a year, 365days".into()) } else { Ok(()) }
+}
+
 pub(super) fn longer_than_nothing(duration: &Duration) -> Result<(), String> {
-    if duration.is_zero() { Err("not longer than 0s".into()) } else { Ok(()) }
+    if duration.is_zero() { Err("not longer than 0s".into()) } else { not_for_ever(duration) }
 }
 
 pub(super) fn port(port: &u16) -> Result<(), String> {
@@ -89,7 +96,7 @@ fn secret_of_file(
         return;
     }
     let place = layers.place(file_name);
-    match fs::read_to_string(&path).map(|text| text.trim().to_owned()) {
+    match fs::read_to_string(&path).map(|text| mark::skipped(&text).trim().to_owned()) {
         Ok(text) if text.is_empty() => {
             faults.add(format!("{file_name} = `{}` ({place}): the file is empty", path.display()));
         }

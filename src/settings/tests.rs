@@ -31,6 +31,11 @@ fn the_defaults_keep_to_the_rules() {
         rules::longer_than_nothing(&duration).unwrap();
     }
     let mut faults = SettingsFaults::default();
+    rules::not_for_ever(&built_in.drain_timeout).unwrap();
+    for endless in [rules::LONGEST + Duration::from_nanos(1), Duration::MAX] {
+        assert_eq!(rules::not_for_ever(&endless), Err("more than a year, 365days".into()));
+        assert!(rules::longer_than_nothing(&endless).is_err());
+    }
     rules::together(&built_in, &Layers::default(), &mut faults);
     assert_eq!(faults, SettingsFaults::default());
 }

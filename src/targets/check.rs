@@ -15,7 +15,7 @@ use super::{
     shared::Shared,
     slot::{Slot, Target},
 };
-use crate::failure::Failure;
+use crate::{failure::Failure, moment};
 
 /// What a check that was passed says of its target. `()` will do; a number is its tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -102,7 +102,8 @@ where
                     }
                     first.get_or_insert_with(|| under_way.clone());
                     // After a standstill rounds go on from now; none is caught up.
-                    due = (due + options.wait(round, rand::random())).max(Instant::now());
+                    let wait = options.wait(round, rand::random());
+                    due = moment::after(due, wait).max(Instant::now());
                     round += 1;
                 }
             }

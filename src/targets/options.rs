@@ -3,6 +3,7 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use super::score::{Rules, Score};
+use crate::moment;
 
 /// The shortest wait between two rounds of checks, however the jitter falls.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
@@ -129,7 +130,7 @@ impl TargetOptions {
             0 => luck,
             _ => 1.0 + self.jitter * (2.0 * luck - 1.0),
         };
-        self.interval.mul_f64(share.clamp(0.0, 2.0)).max(SHORTEST_WAIT)
+        moment::times(self.interval, share.clamp(0.0, 2.0)).max(SHORTEST_WAIT)
     }
 }
 

@@ -8,10 +8,16 @@ use tracing::Level;
 use super::Event;
 use crate::user::id::UserId;
 
-/// Declares the events: struct, kind, name, level, what it counts for.
+/// The target under which events are logged that are the outcome of a command: whoever gave it at a
+/// console has an answer, so a console leaves them out.
+const ANSWERED: &str = "crowd::answered";
+
+/// Declares the events: struct, kind, name, level, what it counts for; for those that people read
+/// about, a sentence, which is then logged in place of the fields.
 macro_rules! events {
-    ($($(#[$doc:meta])* $name:ident = $text:literal at $level:ident
-        { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? } $(counts $count:expr)?;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $text:literal at $level:ident $(under $target:ident)?
+        { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? }
+        $(counts $count:expr)? $(, says $says:expr)?;)*) => {
         /// Which event it is.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(usize)]
@@ -36,7 +42,16 @@ macro_rules! events {
             const KIND: Kind = Kind::$name;
             $(fn count(&self) -> u64 { let count: fn(&Self) -> u64 = $count; count(self) })?
             fn log(&self) {
-                tracing::event!(target: "crowd", Level::$level, $($field = ?self.$field,)* $text);
+                const TARGET: &str = [$($target,)? "crowd"][0];
+                let says: &[fn(&Self) -> String] = &[$($says)?];
+                match says.first() {
+                    Some(says) => {
+                        tracing::event!(target: TARGET, Level::$level, "{} [{}]", says(self), $text);
+                    }
+                    None => tracing::event!(
+                        target: TARGET, Level::$level, $($field = ?self.$field,)* $text
+                    ),
+                }
             }
         })*
     };
@@ -113,7 +128,9 @@ events! {
         /// How long it took.
         duration: Duration,
         /// Why.
-        reason: String };
+        reason: String }, says |event| {
+        format!("`terminate` of `{}` failed: {}", event.scenario, event.reason)
+    };
     /// Users were added to or removed from the run.
     ControllerUsers = "crowd.controller.users" at DEBUG {
         /// The scenario.
@@ -123,7 +140,7 @@ events! {
         /// `add` or `remove`.
         change: &'static str } counts |event| event.users;
     /// The run changed its state (*ours*).
-    ControllerState = "crowd.controller.state" at INFO {
+    ControllerState = "crowd.controller.state" at INFO under ANSWERED {
         /// The state before.
         from: &'static str,
         /// The state now.
@@ -165,7 +182,9 @@ events! {
         /// The throttle.
         name: Arc<str>,
         /// Why.
-        reason: String };
+        reason: String }, says |event| {
+        format!("what throttle `{}` ran failed: {}", event.name, event.reason)
+    };
     /// A feeder was started on this node (*ours*).
     FeederStart = "crowd.feeder.start" at DEBUG {
         /// The feeder.
@@ -175,7 +194,7 @@ events! {
     /// A user asked for a row, and there are no more; told once by each node (*ours*).
     FeederExhausted = "crowd.feeder.exhausted" at INFO {
         /// The feeder.
-        name: Arc<str> };
+        name: Arc<str> }, says |event| format!("feeder `{}` has no more rows", event.name);
     /// A user found no row of its own, because there are more users than rows; told once by each
     /// node (*ours*).
     FeederShort = "crowd.feeder.short" at WARN {
@@ -184,7 +203,10 @@ events! {
         /// How many rows it has.
         rows: u64,
         /// The user.
-        user: UserId };
+        user: UserId }, says |event| {
+        let Self { name, rows, user } = event;
+        format!("feeder `{name}` has {rows} rows, and none is left for user {user}")
+    };
     /// Rows that a lost node may have used or not, and that nobody else is given (*ours*).
     FeederLost = "crowd.feeder.lost" at WARN {
         /// The feeder.
@@ -192,7 +214,10 @@ events! {
         /// The node.
         node: String,
         /// How many rows at the most.
-        rows: u64 } counts |event| event.rows;
+        rows: u64 } counts |event| event.rows, says |event| {
+        let Self { name, node, rows } = event;
+        format!("up to {rows} rows of feeder `{name}` are lost with node `{node}`")
+    };
     /// A coordinator was started.
     CoordinatorStart = "crowd.coordinator.start" at DEBUG {
         /// The coordinator.
@@ -232,43 +257,56 @@ events! {
         /// Which item of the plan, from 1; 0 if the coordinator itself died.
         item: usize,
         /// Why.
-        reason: String };
+        reason: String }, says |event| match event.item {
+        0 => format!("coordinator `{}` died: {}", event.name, event.reason),
+        item => format!("item {item} of coordinator `{}` failed: {}", event.name, event.reason),
+    };
     /// A target went out: its score fell below 0 (*ours*).
     TargetOut = "crowd.target.out" at INFO {
         /// The target.
         name: Arc<str>,
         /// Its last failure.
-        reason: String };
+        reason: String }, says |event| {
+        format!("target `{}` is let alone for now: {}", event.name, event.reason)
+    };
     /// A target came back: its score is 0 or more again (*ours*).
     TargetBack = "crowd.target.back" at INFO {
         /// The target.
         name: Arc<str>,
         /// How long it was out.
-        after: Duration };
+        after: Duration }, says |event| {
+        format!("target `{}` is back after {:.1}s", event.name, event.after.as_secs_f64())
+    };
     /// A node joined.
     ClusterConnect = "crowd.cluster.connect_nodes" at INFO {
         /// The node.
         node: String,
         /// Where it is reached.
-        address: String };
+        address: String }, says |event| {
+        format!("node `{}` at {} has joined", event.node, event.address)
+    };
     /// A node is gone.
     ClusterNodeDown = "crowd.cluster.nodedown" at WARN {
         /// The node.
         node: String,
         /// Why.
-        reason: String };
+        reason: String }, says |event| format!("node `{}` is gone: {}", event.node, event.reason);
     /// The master is gone, and this node is one of its workers.
     ClusterMasterDown = "crowd.cluster.master_node_down" at ERROR {
         /// The master.
         node: String,
         /// What this node does about it.
-        reason: String };
+        reason: String }, says |event| {
+        format!("the master, node `{}`, is gone: {}", event.node, event.reason)
+    };
     /// A node was refused, or refused this one (*ours*).
     ClusterRefused = "crowd.cluster.refused" at WARN {
         /// Where it is.
         address: String,
         /// Why.
-        reason: String };
+        reason: String }, says |event| {
+        format!("the node at {} is not joined: {}", event.address, event.reason)
+    };
     /// Users were moved to other nodes, because theirs is lost, drained, or has too many (*ours*).
     ClusterMoved = "crowd.cluster.moved" at INFO {
         /// The node they were on.
@@ -276,7 +314,10 @@ events! {
         /// How many.
         users: u64,
         /// Why.
-        reason: String } counts |event| event.users;
+        reason: String } counts |event| event.users, says |event| {
+        let Self { from, users, reason } = event;
+        format!("{users} users of node `{from}` go to other nodes: {reason}")
+    };
     /// A setting was refused, by its type or by its check.
     ConfigVerify = "crowd.config.verify" at DEBUG {
         /// The setting.
@@ -290,7 +331,7 @@ events! {
         /// Why.
         reason: String };
     /// Settings of the running scenario were changed (*ours*).
-    ConfigUpdate = "crowd.config.update" at INFO {
+    ConfigUpdate = "crowd.config.update" at INFO under ANSWERED {
         /// The settings that changed, with their new values.
         changed: Vec<(String, String)> };
     /// What a scenario does on a changed setting failed.
@@ -298,11 +339,13 @@ events! {
         /// The setting.
         setting: String,
         /// Why.
-        reason: String };
+        reason: String }, says |event| {
+        format!("the scenario could not act on `{}`: {}", event.setting, event.reason)
+    };
     /// The generator cannot keep up (*ours*).
     GeneratorWarning = "crowd.generator.warning" at WARN {
         /// What is wrong and what to do.
-        reason: String };
+        reason: String }, says |event| event.reason.clone();
 }
 
 #[cfg(test)]

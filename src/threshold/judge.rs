@@ -271,7 +271,7 @@ impl Watch {
         let Clock { now, begun } = clock;
         let from = match (scope, stage) {
             (Scope::Stage(_), None) => return false,
-            (_, Some((start, _))) => start + grace,
+            (_, Some((start, _))) => start.saturating_add(grace),
             (Scope::Run | Scope::Over(_), None) => grace,
         };
         let over = stage.is_some_and(|(_, end)| end <= now);

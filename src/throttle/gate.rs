@@ -295,6 +295,7 @@ impl Gate {
             granted: totals.given,
             cancelled: totals.cancelled,
             forfeited: inner.supply.forfeited(),
+            undealt: 0,
             lateness: Lateness::from(&inner.lateness),
             tolerance_us: inner
                 .supply

@@ -31,6 +31,9 @@ pub struct ThrottleInfo {
     /// How many slots were missed by more than the tolerance while somebody waited, ever. Parts
     /// of slots add up.
     pub forfeited: u64,
+    /// Those of them that the master of a cluster was too late to deal to any node.
+    #[serde(default)]
+    pub undealt: u64,
     /// How late slots were given, in microseconds; only slots that are due at a time count. Of a
     /// whole cluster: the worst node's, percentile by percentile.
     pub lateness: Lateness,

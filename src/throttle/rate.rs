@@ -17,11 +17,13 @@ const HOUR: u64 = 60 * MINUTE;
 /// | text | meaning |
 /// |---|---|
 /// | `100/s`, `6000/min`, `10/h`, `100/5s`, `100 per 5s`, `0.5/s` | so many per so much time |
-/// | `600` | so many per minute, as amoc counts |
 /// | `every 20ms` | one per interval (interarrival); `every 0s` is `unlimited` |
 /// | `8 at once` | at most so many in flight, however often |
 /// | `unlimited` | everything, at once |
 /// | `0` | nothing |
+///
+/// A number without a time is refused: some count it per second and others per minute, and a guess
+/// would be wrong by a factor of 60.
 ///
 /// Equal rates are equal however they were written, and print alike: `600/min`, `every 100ms` and
 /// `10/s` are one rate, printed `10/s`. Every rate is exact: an interval is whole nanoseconds.
@@ -160,18 +162,26 @@ fn largest_unit(nanos: u64) -> (u64, &'static str) {
 
 /// A text that is no rate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{text}` is not a rate: {reason}; write 100/s, 6000/min, 100 per 5s, every 20ms, 8 at once, \
-     unlimited or 0 (a bare number counts per minute)"
-)]
-pub struct RateError {
-    text: String,
-    reason: String,
+pub enum RateError {
+    /// A number without a time.
+    #[error("`{0}` is no rate: write {0}/s or {0}/min")]
+    Bare(String),
+    /// Anything else.
+    #[error(
+        "`{text}` is not a rate: {reason}; write 100/s, 6000/min, 100 per 5s, every 20ms, \
+         8 at once, unlimited or 0"
+    )]
+    Malformed {
+        /// The text.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 impl RateError {
     fn new(text: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { text: text.into(), reason: reason.into() }
+        Self::Malformed { text: text.into(), reason: reason.into() }
     }
 }
 
@@ -194,7 +204,12 @@ impl FromStr for Rate {
     type Err = RateError;
 
     fn from_str(text: &str) -> Result<Self, RateError> {
-        parse(text.trim()).map_err(|reason| RateError::new(text.trim(), reason))
+        let text = text.trim();
+        match number(text) {
+            Ok((0, _)) => Ok(Self::ZERO),
+            Ok(_) => Err(RateError::Bare(text.to_owned())),
+            Err(_) => parse(text).map_err(|reason| RateError::new(text, reason)),
+        }
     }
 }
 
@@ -232,15 +247,15 @@ fn parse(text: &str) -> Result<Rate, String> {
             _ => Err(format!("`{}` is not a whole number", count.trim())),
         };
     }
-    let (count, interval) = match text.split_once('/').or_else(|| text.split_once(" per ")) {
-        Some((count, interval)) => (number(count)?, nanos(interval)?),
-        None => (number(&text)?, MINUTE),
+    let Some((count, interval)) = text.split_once('/').or_else(|| text.split_once(" per ")) else {
+        number(&text)?;
+        return Err("it does not say per what time".into());
     };
+    let ((count, parts), interval) = (number(count)?, nanos(interval)?);
     if interval == 0 {
         return Err(NO_INTERVAL.into());
     }
-    let ((count, parts), interval) = (count, u128::from(interval));
-    let interval = interval * u128::from(parts);
+    let interval = u128::from(interval) * u128::from(parts);
     let divisor = gcd(u128::from(count), interval).max(1);
     match u64::try_from(interval / divisor) {
         Ok(interval) => Ok(Rate::timed((u128::from(count) / divisor) as u64, interval)),

@@ -4,6 +4,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{actor::Control, *};
 use crate::{
+    measure::Measure,
     telemetry::event::Kind,
     user::{Mail, Post, UserCore, UserId, directory::Directory},
 };
@@ -92,7 +93,7 @@ async fn messages_come_at_the_rate_in_order() {
     let directory = Directory::default();
     let user = Arc::new(UserCore::new(UserId(7), Instant::now()));
     directory.insert(user.clone());
-    let post = Post::<u32>::new(directory.clone());
+    let post = Post::<u32>::new(directory.clone(), Measure::default());
     let start = Instant::now();
     for message in 0..5 {
         throttle.send_to(&post, UserId(7), message).unwrap();

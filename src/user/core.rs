@@ -2,20 +2,30 @@
 
 use std::{
     fmt,
+    future::poll_fn,
+    pin::Pin,
     sync::{
         OnceLock,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
-use tokio::{sync::Notify, task::AbortHandle, time::Instant};
+use tokio::{
+    sync::Notify,
+    task::AbortHandle,
+    time::{Instant, Sleep, sleep_until},
+};
 
 use super::{
     id::UserId,
-    mailbox::{Mail, Mailbox},
+    mailbox::{Mail, Mailbox, Undelivered},
 };
 use crate::scenario::Message;
+
+const ARRIVED: u8 = 1;
+const MINDS_RETIREMENT: u8 = 2;
 
 /// The runtime's side of a user. What a user may never need is made on first use: the mailbox
 /// holds no queue until somebody writes to it.
@@ -24,11 +34,10 @@ pub struct UserCore {
     started: Instant,
     stopping: AtomicBool,
     retiring: AtomicBool,
-    /// Whether it has boundaries of its own at which it leaves: iterations, say.
-    minds_retirement: AtomicBool,
     ended: AtomicBool,
-    /// Whether it was started for an arrival.
-    arrived: bool,
+    /// Whether it was started for an arrival, and whether it has boundaries of its own at which it
+    /// leaves, iterations say: [`ARRIVED`] and [`MINDS_RETIREMENT`].
+    leaves: AtomicU8,
     /// How many iterations have begun.
     iterations: AtomicU32,
     /// How many random streams were drawn.
@@ -61,9 +70,8 @@ impl UserCore {
             started,
             stopping: AtomicBool::new(false),
             retiring: AtomicBool::new(false),
-            minds_retirement: AtomicBool::new(false),
             ended: AtomicBool::new(false),
-            arrived: due.is_some(),
+            leaves: AtomicU8::new(if due.is_some() { ARRIVED } else { 0 }),
             iterations: AtomicU32::new(0),
             streams: AtomicU32::new(0),
             late: AtomicU32::new(
@@ -109,15 +117,15 @@ impl UserCore {
 
     /// The user has boundaries of its own at which it leaves when it is no longer needed.
     pub(crate) fn minds_retirement(&self) {
-        if !self.minds_retirement.load(Ordering::Relaxed) {
-            self.minds_retirement.store(true, Ordering::Relaxed);
+        if self.leaves.load(Ordering::Relaxed) & MINDS_RETIREMENT == 0 {
+            self.leaves.fetch_or(MINDS_RETIREMENT, Ordering::Relaxed);
         }
     }
 
     /// Whether the user leaves by itself, at a boundary of its own, when it is no longer needed. One
     /// that was started for an arrival does when it has done what it was started for.
     pub(crate) fn leaves_by_itself(&self) -> bool {
-        self.arrived || self.minds_retirement.load(Ordering::Relaxed)
+        self.leaves.load(Ordering::Relaxed) != 0
     }
 
     /// Whether the user may begin nothing new: it is no longer needed, and has no boundary of its own
@@ -140,7 +148,7 @@ impl UserCore {
 
     /// Whether the user was started for an arrival.
     pub(crate) fn has_arrived(&self) -> bool {
-        self.arrived
+        self.leaves.load(Ordering::Relaxed) & ARRIVED != 0
     }
 
     /// An iteration begins, so much later than planned. Answers how many have begun before.
@@ -190,21 +198,54 @@ impl UserCore {
 
     /// The next message, or `None` when the user stops and `until_stopped` is asked for.
     pub(crate) async fn receive<M: Message>(&self, until_stopped: bool) -> Option<Mail<M>> {
-        self.wait_for(|| match self.mailbox.pop() {
+        let ready = || match self.mailbox.pop(Instant::now) {
             Some(mail) => Some(Some(mail)),
             None if until_stopped && self.is_stopping() => Some(None),
             None => None,
-        })
-        .await
+        };
+        // In a box, and made when it is needed: most users never wait for one.
+        let mut timer: Option<Pin<Box<Sleep>>> = None;
+        loop {
+            if let Some(value) = ready() {
+                return value;
+            }
+            let notified = self.wake.notified();
+            tokio::pin!(notified);
+            // Listen before looking again, so that a wake in between is not lost.
+            notified.as_mut().enable();
+            if let Some(value) = ready() {
+                return value;
+            }
+            match (self.mailbox.next_due::<M>(), &mut timer) {
+                (None, _) => timer = None,
+                (Some(due), Some(timer)) => timer.as_mut().reset(due),
+                (Some(due), None) => timer = Some(Box::pin(sleep_until(due))),
+            }
+            poll_fn(|cx| match (notified.as_mut().poll(cx), &mut timer) {
+                (Poll::Pending, Some(timer)) => timer.as_mut().poll(cx),
+                (poll, _) => poll,
+            })
+            .await;
+        }
     }
 
-    /// Puts a message into the mailbox; says whether the user was still there to get it.
-    pub(crate) fn deliver<M: Message>(&self, mail: Mail<M>) -> bool {
-        let delivered = self.mailbox.push(mail);
-        if delivered {
-            self.wake.notify_waiters();
-        }
-        delivered
+    /// Puts a message into the mailbox.
+    pub(crate) fn deliver<M: Message>(&self, mail: Mail<M>) -> Result<(), Undelivered> {
+        self.mailbox.push(mail, Instant::now)?;
+        self.wake.notify_waiters();
+        Ok(())
+    }
+
+    /// Leaves a message for later in the mailbox.
+    pub(crate) fn deliver_at<M: Message>(
+        &self,
+        due: Instant,
+        mail: Mail<M>,
+    ) -> Result<(), Undelivered> {
+        self.mailbox.push_later(due, mail)?;
+        // Whoever receives has to wake earlier now, perhaps.
+        self.wake.notify_waiters();
+        Ok(())
     }
 
     /// Waits until `ready` answers; it is asked again after every wake.

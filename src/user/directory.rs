@@ -4,15 +4,17 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 
 use dashmap::DashMap;
 use rustc_hash::FxBuildHasher;
+use tokio::time::Instant;
 
 use super::{
     core::UserCore,
     elsewhere::{Bounce, Carrier, Intake},
     id::UserId,
-    mailbox::Mail,
+    mailbox::{CAPACITY, Mail, Undelivered},
 };
 use crate::{
     cluster::codec::{self, CodecError},
+    measure::Measure,
     scenario::Message,
 };
 
@@ -96,6 +98,10 @@ pub enum SendError {
     /// The node of the user did not confirm the message within 5 s.
     #[error("the node of user {0} did not confirm a message in time")]
     TimedOut(UserId),
+    /// The mailbox of the user is full: it takes its messages more slowly than they come. The message
+    /// is not in it.
+    #[error("the mailbox of user {0} is full: {CAPACITY} messages wait in it")]
+    Full(UserId),
     /// Too many messages that nobody awaits wait for the node of the user. The message was not
     /// sent.
     #[error("too many messages wait for the node of user {0}")]
@@ -116,6 +122,7 @@ impl SendError {
             Self::NoSuchUser(_) => "its receiver is not running",
             Self::Lost(_) => "the node of its receiver was lost",
             Self::TimedOut(_) => "the node of its receiver did not confirm it in time",
+            Self::Full(_) => "the mailbox of its receiver is full",
             Self::Busy(_) => "too many messages wait for the node of its receiver",
             Self::TooLong(_) => "it is too long",
             Self::Unsendable(_) => "it cannot be written as bytes or read back",
@@ -128,15 +135,21 @@ impl SendError {
     }
 }
 
+/// How many messages full mailboxes have refused on a node: a counter of each run.
+pub const REFUSED: &str = "messages refused by full mailboxes";
+
 /// Sends messages to users of a run. Cheap to clone.
 pub struct Post<M> {
     directory: Directory,
+    /// Where messages are counted that full mailboxes refuse.
+    measure: Measure,
     message: PhantomData<fn(M)>,
 }
 
 impl<M> Clone for Post<M> {
     fn clone(&self) -> Self {
-        Self { directory: self.directory.clone(), message: PhantomData }
+        let (directory, measure) = (self.directory.clone(), self.measure.clone());
+        Self { directory, measure, message: PhantomData }
     }
 }
 
@@ -147,8 +160,8 @@ impl<M> fmt::Debug for Post<M> {
 }
 
 impl<M: Message> Post<M> {
-    pub(crate) fn new(directory: Directory) -> Self {
-        Self { directory, message: PhantomData }
+    pub(crate) fn new(directory: Directory, measure: Measure) -> Self {
+        Self { directory, measure, message: PhantomData }
     }
 
     /// The address of the user of that id.
@@ -160,7 +173,7 @@ impl<M: Message> Post<M> {
     /// comes to nothing later is noted as a failure of the run and told as `crowd.user.undelivered`.
     ///
     /// # Errors
-    /// If no user of that id is known to run. For a user on another node also if too many messages
+    /// If no user of that id is known to run, or if [`CAPACITY`] messages wait in its mailbox. For a user on another node also if too many messages
     /// are on their way there, or if the message cannot be sent between nodes.
     pub fn send(&self, to: UserId, message: M) -> Result<(), SendError> {
         self.send_from(None, to, message)
@@ -173,7 +186,7 @@ impl<M: Message> Post<M> {
         message: M,
     ) -> Result<(), SendError> {
         match self.way(to)? {
-            Way::Here(user) => hand_over(&user, from, message),
+            Way::Here(user) => hand_over(&user, from, message, &self.measure),
             Way::Elsewhere(carrier) => carrier.post(from, to, encode(to, &message)?),
         }
     }
@@ -186,11 +199,19 @@ impl<M: Message> Post<M> {
         message: M,
     ) -> Result<(), SendError> {
         let sending = match self.way(to)? {
-            Way::Here(user) => return hand_over(&user, from, message),
+            Way::Here(user) => return hand_over(&user, from, message, &self.measure),
             Way::Elsewhere(carrier) => carrier.send(from, to, encode(to, &message)?),
         };
         drop(message);
         sending.await
+    }
+
+    /// Leaves a message for later in a user's own mailbox, unless it has ended.
+    pub(crate) fn remind(&self, user: &UserCore, due: Instant, message: M) {
+        let mail = Mail { from: Some(user.id()), message };
+        if user.deliver_at(due, mail) == Err(Undelivered::Full) {
+            self.measure.count(REFUSED, 1);
+        }
     }
 
     /// As [`Post::send`], for those who can tell nobody: what the nodes are at fault for is noted.
@@ -208,10 +229,14 @@ impl<M: Message> Post<M> {
     pub(crate) fn intake(&self) -> Intake {
         // Not the way to other nodes: that holds this intake.
         let here = Directory { users: self.directory.users.clone(), elsewhere: None };
+        let measure = self.measure.clone();
         Arc::new(move |from, to, bytes| {
             let user = here.get(to).ok_or(Bounce::Gone)?;
             let message = codec::decode::<M>(bytes).map_err(|_| Bounce::Unreadable)?;
-            hand_over(&user, from, message).map_err(|_| Bounce::Gone)
+            hand_over(&user, from, message, &measure).map_err(|error| match error {
+                SendError::Full(_) => Bounce::Full,
+                _ => Bounce::Gone,
+            })
         })
     }
 
@@ -234,9 +259,15 @@ fn hand_over<M: Message>(
     user: &UserCore,
     from: Option<UserId>,
     message: M,
+    measure: &Measure,
 ) -> Result<(), SendError> {
-    let delivered = user.deliver(Mail { from, message });
-    if delivered { Ok(()) } else { Err(SendError::NoSuchUser(user.id())) }
+    user.deliver(Mail { from, message }).map_err(|why| match why {
+        Undelivered::Closed => SendError::NoSuchUser(user.id()),
+        Undelivered::Full => {
+            measure.count(REFUSED, 1);
+            SendError::Full(user.id())
+        }
+    })
 }
 
 fn encode<M: Message>(to: UserId, message: &M) -> Result<Vec<u8>, SendError> {

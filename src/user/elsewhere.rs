@@ -37,6 +37,8 @@ pub(crate) enum Bounce {
     Gone,
     /// The bytes are no message of this scenario.
     Unreadable,
+    /// Its mailbox is full.
+    Full,
 }
 
 impl Bounce {
@@ -45,6 +47,7 @@ impl Bounce {
         match self {
             Self::Gone => SendError::NoSuchUser(to),
             Self::Unreadable => SendError::Unsendable(to),
+            Self::Full => SendError::Full(to),
         }
     }
 }

@@ -136,3 +136,18 @@ fn sigterm_ends_the_console_and_the_run() {
     assert_eq!(code, 5, "{text}");
     assert!(text.contains("the run of `idle` is on"), "{text}");
 }
+
+#[test]
+fn tab_says_nothing_where_nothing_fits() {
+    let (_state, mut terminal) = console();
+    terminal.keys("launch \t");
+    terminal.keys("now");
+    let screen =
+        terminal.until("what was typed", |screen| screen.cursor.starts_with("crowd> launch now"));
+    assert!(!screen.text.to_lowercase().contains("no records"), "{}", screen.text);
+    terminal.keys(CTRL_C);
+    terminal.prompt();
+    terminal.keys("exit\r");
+    let (code, text) = terminal.end();
+    assert_eq!(code, 0, "{text}");
+}

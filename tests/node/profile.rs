@@ -62,6 +62,49 @@ fn a_run_follows_its_stages_and_tells_what_became_of_arrivals() {
     assert!(count("dropped_for_users") > 0, "{document}");
 }
 
+/// The line that `run` hands to the node is the one that it has read.
+#[test]
+fn what_is_drawn_is_run() {
+    let state = TempDir::new().unwrap();
+    let lines = [
+        ("600ms: 100/min", 1),
+        ("300ms: 100 per 3s", 10),
+        ("400ms: every 30ms", 13),
+        ("400ms: 10/s -> 100/s in 8 steps", 22),
+        ("400ms: 0 -> 10 in 4 steps", 0),
+        ("100ms: 9/s, 100ms: 9/s, 100ms: 9/s, 100ms: 9/s, 100ms: 9/s", 4),
+    ];
+    for (line, arrivals) in lines {
+        let mut command = crowd(state.path());
+        command.args(["profile", "--stages", line]);
+        let drawn = stdout(&finish(command, ""));
+        let told =
+            if arrivals > 0 { format!(", {arrivals} arrivals\n") } else { "in all\n".into() };
+        assert!(drawn.ends_with(&told), "{line}: {drawn}");
+
+        let json = state.path().join("result.json");
+        let mut command = crowd(state.path());
+        command.args(["run", "idle", "lifetime=1ms", "--stages", line, "--json"]).arg(&json);
+        let output = finish(command, "");
+        let document = std::fs::read_to_string(json);
+        let document = document.unwrap_or_else(|_| panic!("{line}: {}", stderr(&output)));
+        let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+        assert_eq!(document["arrivals"]["scheduled"], arrivals, "{line}");
+    }
+}
+
+#[test]
+fn a_file_may_begin_with_a_byte_order_mark_and_end_in_any_case() {
+    let state = TempDir::new().unwrap();
+    let file = state.path().join("load.JSON");
+    let json = "\u{feff}{\"stages\": [{\"duration\": \"3s\", \"rate\": \"20/min\"}]}";
+    std::fs::write(&file, json).unwrap();
+    let mut command = crowd(state.path());
+    command.arg("profile").arg(&file);
+    let output = finish(command, "");
+    assert!(stdout(&output).ends_with("for 3s: 20/min\n3s in all, 1 arrivals\n"), "{output:?}");
+}
+
 #[test]
 fn how_many_users_there_are_is_said_once() {
     let state = TempDir::new().unwrap();

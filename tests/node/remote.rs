@@ -6,4 +6,5 @@ mod binary;
 mod eval;
 mod port;
 mod running;
+#[allow(dead_code, reason = "what only the operator does with a terminal")]
 mod terminal;

@@ -76,13 +76,13 @@ fn a_file_that_is_no_document_is_named() {
     );
     assert_eq!(
         refused(Some("{\"schema\": ")),
-        "`FILE` holds no result of a run, as written by `crowd run --json`: EOF while parsing a value at line 1 column 11"
+        "`FILE` holds no result of a run, as written by `crowd run --json`: it ends too early, at line 1 column 11"
     );
     assert_eq!(
         refused(Some("{\"a\": 1}")),
-        "`FILE` holds no result of a run, as written by `crowd run --json`: missing field `schema` at line 1 column 8"
+        "`FILE` holds no result of a run, as written by `crowd run --json`: `schema` is missing, at line 1 column 8"
     );
-    assert!(refused(Some("{\"schema\": \"crowd.run/1\"}")).contains("missing field `run`"));
+    assert!(refused(Some("{\"schema\": \"crowd.run/1\"}")).contains("`run` is missing"));
     assert!(refused(Some("[]")).contains("holds no result of a run"));
 }
 

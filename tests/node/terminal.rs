@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What programs ask to learn where the cursor is.
 const WHERE: &[u8] = b"\x1b[6n";
 
-const COLUMNS: u16 = 120;
+pub(crate) const COLUMNS: u16 = 120;
 const ROWS: u16 = 50;
 
 /// A terminal of that size.
@@ -26,17 +26,24 @@ pub(crate) struct Terminal {
     session: OsSession,
     emulator: vt100::Parser,
     pending: Vec<u8>,
+    printed: Vec<u8>,
 }
 
 impl Terminal {
-    /// Starts the program in a new terminal.
+    /// Starts the program in a new terminal, of the usual kind unless its variables say otherwise.
     pub(crate) fn start(mut command: Command) -> Self {
-        command.env("TERM", "xterm-256color").env_remove("NO_COLOR");
+        let given: Vec<_> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
+        if !given.iter().any(|name| name == "TERM") {
+            command.env("TERM", "xterm-256color");
+        }
+        if !given.iter().any(|name| name == "NO_COLOR") {
+            command.env_remove("NO_COLOR");
+        }
         let mut session = OsSession::spawn(command).unwrap();
         session.get_process_mut().set_window_size(COLUMNS, ROWS).unwrap();
         let [rows, columns] = [ROWS, COLUMNS].map(|size| NonZero::new(size).unwrap());
         let emulator = vt100::Parser::new(rows, columns, 0);
-        Self { session, emulator, pending: Vec::new() }
+        Self { session, emulator, pending: Vec::new(), printed: Vec::new() }
     }
 
     /// Starts the binary with these arguments.
@@ -86,19 +93,43 @@ impl Terminal {
 
     /// Waits for the program to end; answers with its exit code and what stands on the screen.
     pub(crate) fn end(mut self) -> (i32, String) {
+        self.ended()
+    }
+
+    /// As [`Terminal::end`], for who wants to know more afterwards.
+    pub(crate) fn ended(&mut self) -> (i32, String) {
         let began = Instant::now();
         loop {
-            let status = self.session.get_process().status().unwrap();
-            self.read();
-            let text = self.screen().text;
-            match status {
-                WaitStatus::StillAlive => {}
-                WaitStatus::Exited(_, code) => return (code, text),
-                other => panic!("it did not end by itself: {other:?}\n{text}"),
+            if let Some(ended) = self.has_ended() {
+                return ended;
             }
-            assert!(began.elapsed() < PATIENCE, "it does not end:\n{text}");
+            assert!(began.elapsed() < PATIENCE, "it does not end:\n{}", self.screen().text);
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// The exit code and what stands on the screen, if the program has ended.
+    pub(crate) fn has_ended(&mut self) -> Option<(i32, String)> {
+        let status = self.session.get_process().status().unwrap();
+        self.read();
+        let text = self.screen().text;
+        match status {
+            WaitStatus::StillAlive => None,
+            WaitStatus::Exited(_, code) => Some((code, text)),
+            other => panic!("it did not end by itself: {other:?}\n{text}"),
+        }
+    }
+
+    /// Gives the window another size.
+    pub(crate) fn resize(&mut self, rows: u16, columns: u16) {
+        self.session.get_process_mut().set_window_size(columns, rows).unwrap();
+        let [rows, columns] = [rows, columns].map(|size| NonZero::new(size).unwrap());
+        self.emulator.screen_mut().set_size(rows, columns);
+    }
+
+    /// All that was printed so far, as it came.
+    pub(crate) fn printed(&self) -> String {
+        String::from_utf8_lossy(&self.printed).into_owned()
     }
 
     /// The id of the process.
@@ -110,6 +141,7 @@ impl Terminal {
     fn read(&mut self) {
         let mut bytes = [0; 4096];
         while let Ok(count @ 1..) = self.session.try_read(&mut bytes) {
+            self.printed.extend_from_slice(&bytes[..count]);
             self.pending.extend_from_slice(&bytes[..count]);
             self.digest();
         }
@@ -132,7 +164,8 @@ impl Terminal {
 
     fn screen(&self) -> Screen {
         let screen = self.emulator.screen();
-        let rows: Vec<_> = screen.rows(0, COLUMNS).map(|row| row.trim_end().to_owned()).collect();
+        let rows: Vec<_> =
+            screen.rows(0, screen.size().1.get()).map(|row| row.trim_end().to_owned()).collect();
         let cursor = rows[usize::from(screen.cursor_position().0)].clone();
         Screen { cursor, text: rows.join("\n").trim_end().to_owned() }
     }

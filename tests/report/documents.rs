@@ -484,7 +484,7 @@ fn generator(report: &mut RunReport, verdict: Trust) {
     let generator = &mut report.generator;
     generator.verdict = verdict;
     generator.samples = 600;
-    generator.cores = 8;
+    generator.cores = 8.0;
     (generator.cpu_mean, generator.cpu_max) = (0.31, 0.58);
     (generator.memory_max_bytes, generator.memory_limit_bytes) = (412 << 20, 16 << 30);
     (generator.descriptors_max, generator.descriptors_limit) = (1_232, 65_536);

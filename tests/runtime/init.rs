@@ -121,3 +121,46 @@ async fn w24_a_bad_environment_value_refuses_the_run() {
     assert!(refusal.message.contains("CROWD_HOW"), "{refusal}");
     node.shutdown().await;
 }
+
+/// Settings that are declared otherwise than they are read.
+#[derive(Clone)]
+struct Odd;
+
+impl crowd::scenario::settings::Settings for Odd {
+    fn declarations() -> Declarations {
+        Declarations::default()
+    }
+
+    fn from_values(_: &crowd::scenario::settings::Values) -> Result<Self, Refusal> {
+        Err(Refusal::new(Code::ParametersVerificationFailed, "they make no sense"))
+    }
+}
+
+struct Unreadable;
+
+impl Scenario for Unreadable {
+    const NAME: &'static str = "unreadable";
+    type Settings = Odd;
+    type Message = ();
+
+    async fn init(_: &Run<Self>) -> Result<Self, Failure> {
+        Ok(Self)
+    }
+
+    async fn start(&self, _: User<Self>) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+/// What is refused before `init` has changed nothing: nobody is left with a run that starts for ever.
+#[tokio::test]
+async fn a_run_that_cannot_be_prepared_is_refused_and_the_node_stays_idle() {
+    let node = node(Catalog::new().with::<Unreadable>().with::<Waits>()).await;
+    let refusal = node.start_run("unreadable", 3, vec![]).await.unwrap_err();
+    assert_eq!(refusal.message, "they make no sense");
+    let status = node.status().await.unwrap();
+    assert_eq!((status.state, status.scenario), (RunState::Idle, None));
+    node.start_run("waits", 1, vec![]).await.unwrap();
+    running(&node, 1).await;
+    node.shutdown().await;
+}

@@ -2,16 +2,22 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, reason = "tests")]
 
 mod admission;
+mod blocking;
 mod endings;
+mod graceful;
+mod endless_durations;
 mod init;
 mod iterating;
 mod iteration_rate;
 mod mailbox;
+mod mailbox_limits;
 mod profile;
+mod resetting;
 mod resources;
 mod settings;
 mod stop;
 mod support;
+mod teardown;
 mod telemetry;
 mod terminate;
 mod verbs;

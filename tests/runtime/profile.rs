@@ -325,6 +325,30 @@ async fn who_does_not_leave_in_time_is_told_to_stop() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn users_that_may_take_for_ever_to_end_end_when_they_like() {
+    let settings = [("takes", "400ms"), ("graceful_stop", "300000000000y")];
+    let (_, report) = follow("1s: 3", &settings).await;
+    assert_eq!((report.users.removed, report.users.finished), (0, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_stages_of_nine_tenths_of_an_arrival_are_nine_arrivals() {
+    let stages = vec!["1s: 0.9/s"; 10].join(", ");
+    let (diary, report) = follow(&stages, &[("iterations", "1")]).await;
+    assert_eq!(report.arrivals, all_begun(9));
+    for (number, (due, ..)) in (1..).zip(&diary.rounds) {
+        assert!(due.unwrap().abs_diff(10_000 * number / 9) <= 1, "{number}: {due:?}");
+    }
+    let of_stages: Vec<_> = report
+        .run
+        .stages
+        .iter()
+        .map(|stage| stage.arrivals.map_or(0, |all| all.scheduled))
+        .collect();
+    assert_eq!(of_stages, [0, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_begins_in_a_pause() {
     let (diary, report) = follow("500ms: pause, 500ms: 40/s, 500ms: pause, 500ms: 4", &[]).await;
     assert_eq!((diary.begun_within(0, 501), diary.begun_within(501, 1_003)), (0, 20));

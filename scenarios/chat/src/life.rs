@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, io, time::Duration};
 
-use crowd::{measure::Attempt, prelude::*};
+use crowd::{measure::Attempt, moment, prelude::*};
 use tokio::{
     io::AsyncWriteExt,
     net::{
@@ -81,11 +81,11 @@ impl<'a> Talk<'a> {
     /// If the connection ends or the server talks nonsense.
     pub(crate) async fn run(&mut self) -> Result<(), Failure> {
         // The users of a burst must not all talk in step.
-        let mut due = Instant::now() + self.interval().mul_f64(rand::random());
+        let mut due = moment::after(Instant::now(), moment::times(self.interval(), rand::random()));
         let mut last_active = Instant::now();
         loop {
-            let wake =
-                if self.left > 0 { due } else { last_active + self.user.settings().idle_time };
+            let idle_time = self.user.settings().idle_time;
+            let wake = if self.left > 0 { due } else { moment::after(last_active, idle_time) };
             tokio::select! {
                 line = self.lines.next() => {
                     let frame = match line? {
@@ -101,7 +101,7 @@ impl<'a> Talk<'a> {
                     }
                     self.talk(due).await?;
                     // From when it was due: a late message does not delay those after it.
-                    due += self.interval();
+                    due = moment::after(due, self.interval());
                     last_active = Instant::now();
                 }
             }
@@ -110,7 +110,7 @@ impl<'a> Talk<'a> {
 
     /// The time to the next message.
     fn interval(&self) -> Duration {
-        self.user.settings().message_interval.mul_f64(rand::random_range(0.5..1.5))
+        moment::times(self.user.settings().message_interval, rand::random_range(0.5..1.5))
     }
 
     /// Sends a message to a neighbour.

@@ -1,6 +1,6 @@
 //! The life of one user.
 
-use crowd::prelude::*;
+use crowd::{moment, prelude::*};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{Echo, clock, connection::Connection, partners::Partner};
@@ -11,9 +11,9 @@ pub(crate) async fn live(echo: &Echo, user: &User<Echo>) -> Result<(), Failure> 
     let opening = Connection::open(&echo.addresses, user.id(), user.node());
     let mut connection = user.time("connect", opening).await?;
     let settings = user.settings();
-    let end = settings.lifetime.map(|lifetime| Instant::now() + lifetime);
+    let end = settings.lifetime.map(|lifetime| moment::after(Instant::now(), lifetime));
     // The users of a burst must not all talk in step.
-    let mut due = Instant::now() + settings.interval.mul_f64(rand::random());
+    let mut due = moment::after(Instant::now(), moment::times(settings.interval, rand::random()));
     let mut partner = Partner::seek(user)?;
     drop(settings);
     loop {
@@ -41,7 +41,7 @@ pub(crate) async fn live(echo: &Echo, user: &User<Echo>) -> Result<(), Failure> 
             .await?;
         // From when it was due: a slow echo does not delay those after it, nor are lines that did
         // not find their time caught up.
-        due = (due + user.settings().interval).max(Instant::now());
+        due = moment::after(due, user.settings().interval).max(Instant::now());
     }
 }
 

@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::json_fault;
+
 /// Why an answer holds no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReplyFault {
@@ -48,7 +50,7 @@ struct Element {
 /// # Errors
 /// If there is none.
 pub fn value(body: &str) -> Result<f64, ReplyFault> {
-    let unread = |fault: serde_json::Error| ReplyFault::NoJson(fault.to_string());
+    let unread = |fault: serde_json::Error| ReplyFault::NoJson(json_fault::in_words(&fault));
     let reply: Reply = serde_json::from_str(body).map_err(unread)?;
     if reply.status != "success" {
         return Err(ReplyFault::Refused(reply.error));

@@ -14,6 +14,9 @@ use crate::{
     capacity::signal::OwnSignal, scenario::settings::SettingValue, suggestion::did_you_mean,
 };
 
+/// The longest time that a search may take to look at anything.
+const LONGEST: Duration = Duration::from_secs(30 * 86_400);
+
 /// The names of all settings of a search. `signal` and `query` may be given more than once.
 pub const KEYS: &[&str] = &[
     "strategy",
@@ -401,6 +404,14 @@ impl Read {
         let value = self.value(name, default);
         if let Err(why) = range.check(value.as_secs_f64()) {
             self.faults.push(format!("{name} {why}"));
+        }
+        if value > LONGEST {
+            self.faults.push(format!(
+                "{name}: {} is too long; {} is the most",
+                value.render(),
+                LONGEST.render()
+            ));
+            return default;
         }
         value
     }

@@ -211,3 +211,13 @@ fn pairs_are_all_that_was_given() {
         "query `cpu` is only to be shown: --api takes none such"
     );
 }
+
+#[test]
+fn times_beyond_a_month_are_refused() {
+    let pairs = [("settle", "300000000000y"), ("window", "31days"), ("patience", "30days")];
+    assert_eq!(
+        faults(&pairs),
+        "settle: 299999999999years10months8days18h51m12s is too long; 30days is the most\n\
+         window: 1month13h26m24s is too long; 30days is the most"
+    );
+}

@@ -14,7 +14,11 @@ use crate::{
     failure::Owner,
     scenario::Message,
     telemetry::event::Kind,
-    user::{Post, UserCore, directory::Directory},
+    user::{
+        Post, UserCore,
+        directory::{Directory, REFUSED},
+        mailbox::CAPACITY,
+    },
 };
 
 struct Town<M> {
@@ -32,8 +36,8 @@ impl<M: Message> Town<M> {
         let telemetry = Telemetry::default();
         let mail = Mail::start(mesh.clone(), telemetry.clone());
         let directory = Directory::with_elsewhere(Arc::new(mail.clone()));
-        let post = Post::new(directory.clone());
         let measure = Measure::new(telemetry.clone());
+        let post = Post::new(directory.clone(), measure.clone());
         Self { mesh, mail, telemetry, measure, directory, post }
     }
 
@@ -166,6 +170,25 @@ async fn who_is_gone_is_told_of() {
     let reason = "a message was not delivered: its receiver is not running".to_owned();
     assert_eq!(towns[0].noted(), [(Owner::Scenario, reason, 2)]);
     assert_eq!(towns[0].telemetry.count(Kind::MailUndelivered), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_mailbox_on_another_node_refuses() {
+    let network = Network::default();
+    let towns = towns::<u64>(&network, 2).await;
+    let user = towns[1].user(101);
+    for number in 0..CAPACITY as u64 {
+        towns[1].post(101, 101, number).unwrap();
+    }
+    assert_eq!(towns[0].send(1, 101, 7).await, Err(SendError::Full(UserId(101))));
+    towns[0].post(1, 101, 8).unwrap();
+    towns[0].mail.flush().await;
+    let reason = "a message was not delivered: the mailbox of its receiver is full".to_owned();
+    assert_eq!(towns[0].noted(), [(Owner::Scenario, reason, 1)]);
+    // Counted where it is full.
+    assert_eq!(towns[1].measure.snapshot().total.counters[REFUSED], 2);
+    user.receive::<u64>(true).await.unwrap();
+    towns[0].send(1, 101, 9).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -312,7 +335,7 @@ async fn many_letters_share_a_frame() {
     let towns = Arc::new(towns::<u64>(&network, 2).await);
     let user = towns[1].user(101);
     let mut sends = tokio::task::JoinSet::new();
-    for number in 0..20_000 {
+    for number in 0..CAPACITY as u64 {
         let towns = towns.clone();
         sends.spawn(async move { towns[0].send(1, 101, number).await });
     }
@@ -320,11 +343,11 @@ async fn many_letters_share_a_frame() {
         outcome.unwrap().unwrap();
     }
     let frames = towns[0].mail.desk().state().frames;
-    assert!(frames < 2_000, "{frames} frames");
+    assert!(frames < 1_000, "{frames} frames");
     user.stop();
     let mut heard = 0;
     while user.receive::<u64>(true).await.is_some() {
         heard += 1;
     }
-    assert_eq!(heard, 20_000);
+    assert_eq!(heard, CAPACITY);
 }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
+    aside::aside,
     cluster::{
         member::MemberId,
         mesh::{CallFault, Mesh, SendFault},
@@ -60,7 +61,7 @@ struct Line {
     source: Source,
     state: Mutex<State>,
     /// Held while an interval is sent, so that intervals go out in order.
-    sending: tokio::sync::Mutex<()>,
+    sending: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Default)]
@@ -98,7 +99,7 @@ impl MeasureFeed {
                 telemetry,
                 source,
                 state: Mutex::default(),
-                sending: tokio::sync::Mutex::default(),
+                sending: Arc::default(),
             }),
         })
     }
@@ -106,14 +107,21 @@ impl MeasureFeed {
     /// Ends an interval at `now`, in place of [`Measure::tick`], and sends it, unless too much is
     /// under way or nobody wants it: it is kept then. To be called once a second.
     pub(crate) async fn tick(&self, now: Instant, reading: Reading) {
-        let _turn = self.line.sending.lock().await;
-        if self.line.may_send(&reading.measure) {
-            // Unreachable is who has ended the run for us, or will.
-            let _ = self.line.send(now, &reading);
-        } else {
-            reading.measure.tick(now, reading.activity);
-        }
-        self.line.ask();
+        let turn = self.line.sending.clone().lock_owned().await;
+        let line = self.line.clone();
+        // To add it up and to write it takes longer the more actions there are. Without a runtime the
+        // node is ending.
+        let _ = aside(move || {
+            let _turn = turn;
+            if line.may_send(&reading.measure) {
+                // Unreachable is who has ended the run for us, or will.
+                let _ = line.send(now, &reading);
+            } else {
+                reading.measure.tick(now, reading.activity);
+            }
+            line.ask();
+        })
+        .await;
     }
 }
 
@@ -199,18 +207,25 @@ impl Line {
 
     async fn flush(self: Arc<Self>) {
         let reading = timeout(LOOK, (self.source)()).await.ok().flatten();
-        let turn = self.sending.lock().await;
+        let turn = self.sending.clone().lock_owned().await;
         let (master, assignment, wanted) = {
             let state = self.state();
             let Some(part) = &state.following else { return };
             let wanted = reading.filter(|reading| part.wants(&reading.measure));
             (part.master.clone(), part.assignment, wanted)
         };
-        let sent = match &wanted {
-            Some(reading) => self.send(Instant::now(), reading).map_err(CallFault::from),
+        let sent = match wanted.clone() {
+            Some(reading) => {
+                let (line, now) = (self.clone(), Instant::now());
+                let sent = aside(move || {
+                    let _turn = turn;
+                    line.send(now, &reading)
+                });
+                // Without a runtime nobody hears of it.
+                sent.await.unwrap_or(Ok(())).map_err(CallFault::from)
+            }
             None => Ok(()),
         };
-        drop(turn);
         let told = match sent {
             Ok(()) => self.sync(&master, assignment, true).await,
             Err(fault) => Err(fault),

@@ -14,7 +14,9 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
+use super::quota::Quota;
 use crate::{
+    aside::aside,
     cluster::{
         member::MemberId,
         mesh::{Mesh, Responder},
@@ -46,8 +48,18 @@ pub(crate) struct MeasureMaster {
     state: Arc<Mutex<State>>,
     /// Messages wait here: adding up takes longer than a connection should be held up.
     inbox: mpsc::UnboundedSender<Letter>,
+    /// How many of whom wait there: no more than [`MOST_WAITING`].
+    waiting: Mutex<Quota>,
     work: Mutex<Option<AbortOnDropHandle<()>>>,
 }
+
+/// So many messages of one node may wait to be added up. Workers send only so much that was not
+/// acknowledged, so this many wait only if one of them breaks the rules; what comes beyond is dropped,
+/// which is told.
+pub(super) const MOST_WAITING: u64 = 4_096;
+
+/// So many messages are added up before others may ask.
+const AT_ONCE: usize = 64;
 
 /// What is known of a node's measurements.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,17 +133,21 @@ impl MeasureMaster {
             mesh: mesh.clone(),
             telemetry,
             state: Arc::default(),
-            inbox: inbox.clone(),
+            inbox,
+            waiting: Mutex::new(Quota::of_each(MOST_WAITING)),
             work: Mutex::default(),
         });
         let weak = Arc::downgrade(&master);
         let work = AbortOnDropHandle::new(tokio::spawn(work(weak.clone(), letters)));
-        *master.work.lock().unwrap_or_else(PoisonError::into_inner) = Some(work);
+        *lock(&master.work) = Some(work);
         mesh.serve(move |from: &MemberId, message: Measured, responder| {
             let Some(master) = weak.upgrade() else { return };
-            let at = master.mesh.now();
-            // The receiver is gone only when this node ends.
-            let _ = inbox.send(Letter::Measured { from: from.clone(), message, responder, at });
+            if lock(&master.waiting).enter(from) {
+                let at = master.mesh.now();
+                let letter = Letter::Measured { from: from.clone(), message, responder, at };
+                // The receiver is gone only when this node ends.
+                let _ = master.inbox.send(letter);
+            }
         });
         master
     }
@@ -217,7 +233,14 @@ impl MeasureMaster {
         };
         let clock = self.mesh.clock(&from).map(|clock| clock.offset);
         let mut warnings = Vec::new();
+        let dropped = lock(&self.waiting).leave(&from);
         let mut state = self.state();
+        if dropped > 0 {
+            warnings.push(format!(
+                "some of what node `{from}` measured is lost: it sends more than it may, and \
+                 {dropped} messages were dropped"
+            ));
+        }
         let assignment = match &message {
             Measured::Interval(interval) => interval.assignment,
             Measured::Sync { assignment, .. } => *assignment,
@@ -243,6 +266,9 @@ impl MeasureMaster {
                 }
             }
         }
+        if let Some(run) = state.run.as_mut().filter(|_| dropped > 0) {
+            run.lacks(&from);
+        }
         // No lock is held while others are told.
         drop(state);
         for reason in warnings {
@@ -258,15 +284,19 @@ impl MeasureMaster {
     }
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes in what comes, for as long as it is polled.
+/// Takes in what comes, for as long as it is polled. To add up what many nodes measured of hundreds of
+/// actions is no work for a thread that has other things to do.
 async fn work(master: Weak<MeasureMaster>, mut letters: mpsc::UnboundedReceiver<Letter>) {
-    while let Some(letter) = letters.recv().await {
+    let mut some = Vec::new();
+    while letters.recv_many(&mut some, AT_ONCE).await > 0 {
         let Some(master) = master.upgrade() else { return };
-        master.take(letter);
+        let some = mem::take(&mut some);
+        // Without a runtime this node is ending.
+        let _ = aside(move || some.into_iter().for_each(|letter| master.take(letter))).await;
     }
 }
 
@@ -274,6 +304,14 @@ impl Run {
     /// The time since its start, at a moment of our clock.
     fn time(&self, moment: u64) -> Duration {
         duration(i128::from(moment) - self.began)
+    }
+
+    /// Some of what that node measured in its current part did not get here.
+    fn lacks(&mut self, from: &MemberId) {
+        let part = self.nodes.get_mut(from).and_then(|node| node.parts.last_mut());
+        if let Some(part) = part {
+            part.broken.get_or_insert(self.gathered.until(part.index));
+        }
     }
 
     /// Adds what came at `at`; `offset` is how far that node's clock is ahead of ours.

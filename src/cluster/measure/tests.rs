@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     feed::{MeasureFeed, Reading},
-    master::{MeasureMaster, Received},
+    master::{MOST_WAITING, MeasureMaster, Received},
 };
 use crate::{
     cluster::{
@@ -78,7 +78,7 @@ impl Worker {
 }
 
 fn reading(measure: &Measure) -> Reading {
-    let health = HealthSummary { samples: 3, cores: 2, ..HealthSummary::default() };
+    let health = HealthSummary { samples: 3, cores: 2.0, ..HealthSummary::default() };
     let activity = Activity { running: 5, started: 7, ended: 2, ..Activity::default() };
     Reading { measure: measure.clone(), activity, health }
 }
@@ -346,6 +346,42 @@ async fn strangers_and_other_bounds_add_nothing() {
     assert_eq!(warnings, 1);
     let total = master.snapshot().total;
     assert_eq!(total.actions.keys().map(|name| &**name).collect::<Vec<_>>(), ["put"]);
+}
+
+/// More than it may: not what a worker does, which waits until what it sent was taken in.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_sends_too_much_is_cut_short_and_told_of() {
+    let mesh = Network::default().node("a", 1);
+    let telemetry = Telemetry::default();
+    let master = MeasureMaster::new(&mesh, telemetry.clone());
+    master.begin(&spec(Duration::ZERO));
+    master.joined(mesh.me());
+    let measure = Measure::default();
+    act(&measure, "get", 1);
+    let part = wire::parts(&measure.snapshot().total).remove(0);
+    for number in 1..=MOST_WAITING + 100 {
+        let interval = Interval {
+            assignment: Assignment(1),
+            number,
+            origin: 0,
+            sent: 0,
+            until: SECOND,
+            activity: Activity::default(),
+            health: Some(Box::default()),
+            part: part.clone(),
+        };
+        mesh.cast(mesh.me(), &Measured::Interval(Box::new(interval))).unwrap();
+    }
+    eventually("all that waited is added up", || {
+        let total = master.snapshot().total;
+        total.actions.get("get").is_some_and(|get| get.count() == MOST_WAITING)
+    })
+    .await;
+    master.end().await;
+    // Something of it is missing, which is known and told, once.
+    assert_eq!(received(&master), [("a".into(), Some(1_000), false)]);
+    let warnings = telemetry.count(<GeneratorWarning as crate::telemetry::Event>::KIND);
+    assert_eq!(warnings, 1);
 }
 
 /// For tests that must not hang.

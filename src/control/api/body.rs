@@ -12,7 +12,10 @@ use tokio::time::timeout;
 
 use super::answer::Fault;
 use crate::control::command::{Command, parse_line};
-use crate::refusal::{Code, Refusal};
+use crate::{
+    json_fault,
+    refusal::{Code, Refusal},
+};
 
 /// The longest body that is read, in bytes.
 pub(super) const LONGEST: usize = 64 * 1024;
@@ -96,7 +99,8 @@ fn read(form: Form, bytes: &Bytes) -> Result<Command, Fault> {
         Form::Text => text.to_owned(),
         Form::Json => {
             let wrapped = serde_json::from_str::<Wrapped>(text).map_err(|error| {
-                bad(format!("the body is not JSON like {{\"command\": \"add 10\"}}: {error}"))
+                let fault = json_fault::in_words(&error);
+                bad(format!("the body is not JSON like {{\"command\": \"add 10\"}}: {fault}"))
             })?;
             wrapped.command
         }
@@ -175,10 +179,10 @@ mod tests {
             ]
             .join("\n"),
             @r#"
-        400 bad-request: the body is not JSON like {"command": "add 10"}: expected value at line 1 column 13
-        400 bad-request: the body is not JSON like {"command": "add 10"}: invalid type: integer `10`, expected a string at line 1 column 14
-        400 bad-request: the body is not JSON like {"command": "add 10"}: unknown field `comand`, expected `command` at line 1 column 9
-        400 bad-request: the body is not JSON like {"command": "add 10"}: EOF while parsing a value at line 1 column 0
+        400 bad-request: the body is not JSON like {"command": "add 10"}: expected value, at line 1 column 13
+        400 bad-request: the body is not JSON like {"command": "add 10"}: the number `10` stands where a text belongs, at line 1 column 14
+        400 bad-request: the body is not JSON like {"command": "add 10"}: unknown field `comand`, expected `command`, at line 1 column 9
+        400 bad-request: the body is not JSON like {"command": "add 10"}: it ends too early, at line 1 column 0
         400 bad-request: the body is not UTF-8: invalid utf-8 sequence of 1 bytes from index 6
         400 bad-usage: there is no command; `help` lists all
         400 bad-usage: there is no command; `help` lists all

@@ -1,14 +1,13 @@
 //! `crowd capacity`: one search on a node of its own, from begin to end.
 
 use std::{
-    fs,
     io::{self, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use serde_json::json;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::{
     searcher::{Searcher, run_report},
@@ -21,12 +20,14 @@ use crate::{
         exit::Exit,
         logging::Logs,
         operations::Operations,
-        outputs::unwritable,
+        outputs,
         run::{
+            LAST_LOOK,
             host::{Here, Trouble},
             progress::Progress,
         },
         signals::EndSignals,
+        tell::{complain, print_summary},
     },
     measure::health::Trust,
     report::{RunReport, file, html},
@@ -52,11 +53,24 @@ pub(in crate::control) struct CapacityOptions {
     pub(in crate::control) html: Option<PathBuf>,
 }
 
-/// Searches until there is an answer or somebody interrupts it; tells about it on `answers`; ends
-/// the node.
+impl CapacityOptions {
+    /// The files that are asked for, each with its flag.
+    fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let all = [("--json", &self.json), ("--html", &self.html)];
+        all.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?)))
+    }
+
+    /// Why files cannot be written, as far as that can be told beforehand: all of it.
+    pub(in crate::control) fn faults(&self) -> Vec<String> {
+        outputs::faults(self.files())
+    }
+}
+
+/// Searches until there is an answer or somebody interrupts it; writes what was asked for; tells
+/// about it on `answers`; ends the node. That nobody hears what is told makes no difference.
 ///
 /// # Errors
-/// If signals cannot be heard or the answer cannot be written.
+/// If signals cannot be heard.
 pub(in crate::control) async fn search(
     node: impl Operations,
     options: CapacityOptions,
@@ -83,11 +97,9 @@ pub(super) async fn search_until(
     logs: &Logs,
     answers: &mut impl Write,
 ) -> io::Result<Exit> {
-    let files = [("--json", &options.json), ("--html", &options.html)];
-    let faults: Vec<_> =
-        files.iter().filter_map(|(flag, path)| unwritable(flag, path.as_deref()?)).collect();
+    let faults = options.faults();
     if !faults.is_empty() {
-        eprintln!("{}", faults.join("\n"));
+        complain(&faults.join("\n"));
         return Ok(Exit::BadUsage);
     }
     let progress = Progress::new(logs);
@@ -103,12 +115,8 @@ pub(super) async fn search_until(
         Ok(()) => watch(&searcher, &mut signals, &progress).await,
         Err(trouble) => Err(trouble),
     };
-    let (result, interrupted) = match watched {
-        Ok(Some(seen)) => seen,
-        Ok(None) => {
-            progress.say("left");
-            return Ok(Exit::Interrupted);
-        }
+    let (result, end) = match watched {
+        Ok(seen) => seen,
         Err(Trouble { message, exit }) => {
             progress.say(&message);
             tokio::select! {
@@ -120,12 +128,23 @@ pub(super) async fn search_until(
     };
     drop(progress);
     let exit = match &result {
-        Some(result) => tell(&searcher, &options, result, interrupted, answers).await?,
+        Some(result) => {
+            let patience = if end == End::Left { LAST_LOOK } else { Duration::MAX };
+            let report = tokio::select! {
+                report = timeout(patience, run_report(&searcher, end != End::Seen)) => report,
+                _ = signals.next() => Ok(None),
+            };
+            tell(&options, result, end, report.unwrap_or(None).as_ref(), answers)
+        }
         None => {
-            eprintln!("the search has left nothing to tell");
-            Exit::Failed
+            complain(&"the search has left nothing to tell");
+            if end == End::Left { Exit::Interrupted } else { Exit::Failed }
         }
     };
+    if end == End::Left {
+        // Users that do not stop go with the process.
+        return Ok(exit);
+    }
     tokio::select! {
         () = searcher.close() => {}
         _ = signals.next() => {}
@@ -133,58 +152,74 @@ pub(super) async fn search_until(
     Ok(exit)
 }
 
-/// Prints what was found and writes what else was asked for; answers with the exit code.
-async fn tell(
-    searcher: &impl Searcher,
-    options: &CapacityOptions,
-    result: &CapacityResult,
-    interrupted: bool,
-    answers: &mut impl Write,
-) -> io::Result<Exit> {
-    let report = run_report(searcher, interrupted).await;
-    let exit = exit_of(result, interrupted, report.as_ref());
-    writeln!(answers, "{}", text::summary(result))?;
-    if let Some(report) = report.as_ref().filter(|_| exit == Exit::Invalid) {
-        let why = report.generator.reasons.join("; ");
-        writeln!(answers, "INVALID: the generator could not keep up: {why}")?;
-    }
-    answers.flush()?;
-    let CapacityOptions { scenario, json, html, .. } = options;
-    let page = html.as_ref().map(|path| draw(path, result, report.as_ref()));
-    let whole = json.as_ref().map(|path| write(path, result, scenario, report.as_ref(), exit));
-    let faults: Vec<_> = page.into_iter().chain(whole).filter_map(Result::err).collect();
-    if faults.is_empty() {
-        return Ok(exit);
-    }
-    eprintln!("{}", faults.join("\n"));
-    Ok(Exit::Failed)
+/// How the search came to its end, as far as whoever started it knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// By itself.
+    Seen,
+    /// Somebody interrupted it.
+    Interrupted,
+    /// Somebody interrupted it twice and did not want to wait for the end of its run.
+    Left,
 }
 
-/// Waits for the end of the search, and says whether somebody interrupted it; `None` if somebody
-/// wants to leave at once.
+/// Writes what was asked for and then prints what was found, which may fail or wait for ever; answers
+/// with the exit code.
+fn tell(
+    options: &CapacityOptions,
+    result: &CapacityResult,
+    end: End,
+    report: Option<&RunReport>,
+    answers: &mut impl Write,
+) -> Exit {
+    let exit = exit_of(result, end != End::Seen, report);
+    let CapacityOptions { scenario, json, html, .. } = options;
+    let page = html.as_ref().map(|path| draw(path, result, report));
+    let whole = json.as_ref().map(|path| write(path, result, scenario, report, exit));
+    let faults: Vec<_> = page.into_iter().chain(whole).filter_map(Result::err).collect();
+    let mut summary = text::summary(result);
+    if let Some(report) = report.filter(|_| exit == Exit::Invalid) {
+        let why = report.generator.reasons.join("; ");
+        summary += &format!("\nINVALID: the generator could not keep up: {why}");
+    }
+    if !faults.is_empty() {
+        complain(&faults.join("\n"));
+    }
+    if options.files().any(|(_, path)| outputs::is_stdout(path)) {
+        // A program that reads a document there expects nothing behind it.
+        complain(&summary.trim_end());
+    } else {
+        print_summary(answers, &summary);
+    }
+    if faults.is_empty() { exit } else { Exit::Failed }
+}
+
+/// Waits for the end of the search: what was found, and how it ended.
 async fn watch(
     searcher: &impl Searcher,
     signals: &mut EndSignals,
     progress: &Progress,
-) -> Result<Option<(Option<CapacityResult>, bool)>, Trouble> {
-    let mut interrupted = false;
+) -> Result<(Option<CapacityResult>, End), Trouble> {
+    let mut end = End::Seen;
     let mut found = std::pin::pin!(searcher.found());
     let mut draws = interval(DRAW);
     draws.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            result = &mut found => return Ok(Some((result?, interrupted))),
+            result = &mut found => return Ok((result?, end)),
             _ = signals.next() => {
-                if interrupted {
-                    return Ok(None);
+                if end == End::Interrupted {
+                    progress.say("left; what is known so far is written");
+                    let known = timeout(LAST_LOOK, searcher.known()).await;
+                    return Ok((known.unwrap_or(None), End::Left));
                 }
-                interrupted = true;
+                end = End::Interrupted;
                 progress.say("the search stops and tells what it knows; once more leaves at once");
                 searcher.ask_to_stop().await;
             }
             _ = draws.tick() => {
-                if let Some(width) = progress.width() {
-                    progress.show(searcher.look(width).await);
+                if let Some(screen) = progress.screen() {
+                    progress.show(searcher.look(screen).await);
                 }
             }
         }
@@ -229,5 +264,5 @@ fn write(
     whole["generator"] = run["generator"].clone();
     whole["run"] = run;
     let text = serde_json::to_string_pretty(&whole).map_err(|error| fault(&error))?;
-    fs::write(path, text + "\n").map_err(|error| fault(&error))
+    file::write(path, &(text + "\n")).map_err(|fault| fault.to_string())
 }

@@ -7,8 +7,9 @@ use crate::{
         exit::Exit,
         operations::{Operations, RunEnd},
         run::host::{Here, Host, Trouble},
+        tell::complain,
     },
-    report::RunReport,
+    report::{RunReport, live::Screen},
 };
 
 /// Whoever makes the search, and the run it is made with.
@@ -22,8 +23,11 @@ pub(in crate::control) trait Searcher: Host {
     /// It is to stop, and to tell what it knows.
     async fn ask_to_stop(&self);
 
-    /// A few lines that tell how it goes, none wider than `width`.
-    async fn look(&self, width: usize) -> String;
+    /// What it has found, although not all is over yet; nothing if it still looks.
+    async fn known(&self) -> Option<CapacityResult>;
+
+    /// A few lines that tell how it goes, for that screen.
+    async fn look(&self, screen: Screen) -> String;
 }
 
 impl<N: Operations> Searcher for Here<N> {
@@ -47,9 +51,14 @@ impl<N: Operations> Searcher for Here<N> {
         self.0.desk().ask_to_stop();
     }
 
-    async fn look(&self, width: usize) -> String {
-        let line: String = text::line(&self.0.desk().status()).chars().take(width).collect();
-        format!("{line}\n{}", self.0.live(None, width).await)
+    async fn known(&self) -> Option<CapacityResult> {
+        self.0.desk().status().result
+    }
+
+    async fn look(&self, screen: Screen) -> String {
+        let line = text::line(&self.0.desk().status());
+        let line: String = line.chars().take(screen.width).collect();
+        format!("{line}\n{}", self.0.live(None, screen).await)
     }
 }
 
@@ -59,7 +68,7 @@ pub(super) async fn run_report(searcher: &impl Searcher, interrupted: bool) -> O
     match searcher.report(end).await {
         Ok(report) => Some(report),
         Err(Trouble { message, .. }) => {
-            eprintln!("{message}");
+            complain(&message);
             None
         }
     }

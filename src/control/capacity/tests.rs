@@ -147,3 +147,35 @@ async fn a_search_without_an_answer_has_failed() {
     assert_eq!(exit, Exit::Failed);
     assert!(text.contains("there was no value of `error_rate < 1%`"), "{text}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_does_not_wait_for_the_end_of_the_run_has_the_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("answer.json");
+    let node = Fake::new();
+    node.with(|inside| inside.frozen = true);
+    let (sender, signals) = EndSignals::of_test();
+    let interrupts = async {
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        // The first three are one request: `timeout` tells a process and then its whole group.
+        for millis in [0, 10, 400, 5_000] {
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            sender.send(EndSignal::Terminate).unwrap();
+        }
+    };
+    let began = tokio::time::Instant::now();
+    let mut options = options(&[("max", "100000"), ("missing", "ignore")]);
+    options.json = Some(json.clone());
+    let mut answers = Vec::new();
+    let logs = Logs::default();
+    let search = once::search_until(signals, Here(node), options, &logs, &mut answers);
+    let (exit, ()) = tokio::join!(search, interrupts);
+    assert_eq!(exit.unwrap(), Exit::Interrupted);
+    assert!(began.elapsed() >= Duration::from_secs(105), "{:?}", began.elapsed());
+    let text = String::from_utf8(answers).unwrap();
+    assert!(text.contains("stopped by hand after 1m 40s"), "{text}");
+    let document: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+    assert_eq!(document["exit_code"], 5, "{document:#}");
+    assert_eq!(document["outcome"], "stopped", "{document:#}");
+}

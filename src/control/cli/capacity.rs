@@ -7,7 +7,8 @@ use clap::Args;
 use super::pair;
 use crate::{
     capacity::settings::Given,
-    control::{capacity::once::CapacityOptions, command::Pair},
+    control::{capacity::once::CapacityOptions, command::Pair, outputs},
+    mark,
 };
 
 pub(super) const CAPACITY_EXAMPLES: &str = "\
@@ -19,7 +20,8 @@ Examples:
   crowd capacity http --max 20000 --api http://master:4000 --html answer.html url=http://shop:8080/
 
 A signal says what is healthy; a query says what is wrong. Unless a signal speaks of errors,
-`error_rate < 1%` of each action is watched too. Ctrl-C stops the search and tells what is known; a second one leaves at once.
+`error_rate < 1%` of each action is watched too. Ctrl-C stops the search and tells what is known;
+a second one does so at once.
 Exit codes: 0 found or not limited, 1 no answer, 3 the generator could not keep up, 5 interrupted,
 64 bad usage or configuration.";
 
@@ -102,7 +104,7 @@ impl CapacityFlags {
         let mut faults = Vec::new();
         if let Some(path) = &self.search {
             match fs::read_to_string(path) {
-                Ok(text) => given.file(&text),
+                Ok(text) => given.file(mark::skipped(&text)),
                 Err(error) => faults.push(format!("--search {}: {error}", path.display())),
             }
         }
@@ -141,14 +143,18 @@ impl CapacityFlags {
             }
             pairs => pairs.unwrap_or_default(),
         };
-        match given.settings() {
-            Ok(search) if faults.is_empty() => {
-                let Self { scenario, json, html, .. } = self;
+        let Self { scenario, json, html, .. } = self;
+        let files = [("--json", &json), ("--html", &html)];
+        let files = files.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?)));
+        let unwritable = outputs::faults(files);
+        let search = given.settings();
+        match search {
+            Ok(search) if faults.is_empty() && unwritable.is_empty() => {
                 Ok(CapacityOptions { scenario, settings, search, given: pairs, json, html })
             }
-            Ok(_) => Err(faults.join("\n")),
-            Err(wrong) => {
-                faults.extend(wrong.0);
+            search => {
+                faults.extend(search.err().map(|wrong| wrong.0).unwrap_or_default());
+                faults.extend(unwritable);
                 Err(faults.join("\n"))
             }
         }

@@ -7,7 +7,8 @@ use clap::Args;
 use super::say;
 use crate::{
     compare::{Change, Comparison, Options, Side, compare, render},
-    control::{exit::Exit, table::wants_colour},
+    control::{exit::Exit, table::wants_colour, tell::complain},
+    mark,
     report::{Colour, RunReport, document::SCHEMA},
 };
 
@@ -58,10 +59,7 @@ pub(super) fn compare_them(flags: CompareFlags) -> Exit {
     let (before, after) = match (read(&baseline), read(&candidate)) {
         (Ok(before), Ok(after)) => (before, after),
         (before, after) => {
-            [before.err(), after.err()]
-                .into_iter()
-                .flatten()
-                .for_each(|fault| eprintln!("{fault}"));
+            [before.err(), after.err()].into_iter().flatten().for_each(|fault| complain(&fault));
             return Exit::BadUsage;
         }
     };
@@ -72,7 +70,7 @@ pub(super) fn compare_them(flags: CompareFlags) -> Exit {
     let comparison = match compare(&before, &after, &options) {
         Ok(comparison) => comparison,
         Err(faults) => {
-            eprintln!("{faults}");
+            complain(&faults);
             return Exit::BadUsage;
         }
     };
@@ -80,7 +78,7 @@ pub(super) fn compare_them(flags: CompareFlags) -> Exit {
         match serde_json::to_string_pretty(&comparison) {
             Ok(text) => say(&text),
             Err(fault) => {
-                eprintln!("the comparison cannot be written as JSON: {fault}");
+                complain(&format_args!("the comparison cannot be written as JSON: {fault}"));
                 return Exit::Failed;
             }
         }
@@ -102,7 +100,7 @@ fn exit(comparison: &Comparison, even_if_invalid: bool) -> Exit {
 fn read(path: &Path) -> Result<RunReport, String> {
     let shown = path.display();
     let text = fs::read_to_string(path).map_err(|error| format!("`{shown}`: {error}"))?;
-    let value: serde_json::Value = serde_json::from_str(&text)
+    let value: serde_json::Value = serde_json::from_str(mark::skipped(&text))
         .map_err(|error| format!("`{shown}`: this is no JSON document: {error}"))?;
     // A document of another shape is told as that, not as the first field it lacks.
     match value.get("schema").and_then(serde_json::Value::as_str) {

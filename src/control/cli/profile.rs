@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::say;
 use crate::{
-    control::exit::Exit,
+    control::{exit::Exit, tell::complain},
     profile::{Format, Profile, ProfileFaults, draw},
 };
 
@@ -36,7 +36,7 @@ pub(super) fn read(file: Option<&Path>, stages: Option<&str>) -> Result<Profile,
     let Some(path) = file else { return stages.unwrap_or_default().parse() };
     let text = fs::read_to_string(path)
         .map_err(|error| ProfileFaults(vec![format!("`{}`: {error}", path.display())]))?;
-    let json = path.extension().is_some_and(|extension| extension == "json");
+    let json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     Profile::read(&text, if json { Format::Json } else { Format::Toml })
 }
 
@@ -49,7 +49,7 @@ pub(super) fn draw_it(flags: &ProfileFlags) -> Exit {
             Exit::Passed
         }
         Err(faults) => {
-            eprintln!("{faults}");
+            complain(&faults);
             Exit::BadUsage
         }
     }

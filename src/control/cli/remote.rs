@@ -5,7 +5,7 @@ use std::io;
 
 use clap::Args;
 
-use super::{new_runtime, outcome};
+use super::{complain, new_runtime, outcome};
 use crate::{
     control::{
         boot::{self, BootOptions},
@@ -107,7 +107,7 @@ pub(super) fn result(
                 Ok(Exit::Passed)
             }
             Err(Trouble { message, exit }) => {
-                eprintln!("{message}");
+                complain(&message);
                 Ok(exit)
             }
         }
@@ -125,7 +125,7 @@ fn with_client<F: Future<Output = io::Result<Exit>>>(
     let client = match client(catalog, options, asked) {
         Ok(client) => client,
         Err(fault) => {
-            eprintln!("{fault}");
+            complain(&fault);
             return Exit::BadUsage;
         }
     };

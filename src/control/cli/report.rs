@@ -1,12 +1,17 @@
 //! `crowd report`: the outputs of a run, of a running node or of a JSON document.
 
-use std::{io, io::Write, path::PathBuf};
+use std::{io, path::PathBuf};
 
 use clap::Args;
 
-use super::remote::{self, NodeAsked};
+use super::{
+    complain,
+    remote::{self, NodeAsked},
+};
 use crate::{
-    control::{boot::BootOptions, exit::Exit, outputs::Outputs, table::wants_colour},
+    control::{
+        boot::BootOptions, exit::Exit, outputs::Outputs, table::wants_colour, tell::print_summary,
+    },
     report::{Colour, json, text},
     scenario::catalog::Catalog,
 };
@@ -38,12 +43,12 @@ pub(super) struct ReportFlags {
 pub(super) fn make(catalog: &Catalog, options: &BootOptions, flags: &ReportFlags) -> Exit {
     let faults = flags.outputs.faults();
     if !faults.is_empty() {
-        faults.iter().for_each(|fault| eprintln!("{fault}"));
+        faults.iter().for_each(|fault| complain(&fault));
         return Exit::BadUsage;
     }
     let read = match &flags.document {
         Some(path) => json::read(path).map_err(|fault| {
-            eprintln!("{fault}");
+            complain(&fault);
             Exit::BadUsage
         }),
         None => remote::result(catalog, options, &flags.node),
@@ -55,11 +60,10 @@ pub(super) fn make(catalog: &Catalog, options: &BootOptions, flags: &ReportFlags
     if flags.outputs.is_empty() {
         let mut stdout = io::stdout();
         let colour = if wants_colour(&stdout) { Colour::Ansi } else { Colour::Plain };
-        // Whoever closes the pipe early wants no more of it.
-        let _ = writeln!(stdout, "{}", text::summary(&report, colour).trim_end());
-        return Exit::Passed;
+        let printed = print_summary(&mut stdout, &text::summary(&report, colour));
+        return if printed { Exit::Passed } else { Exit::Failed };
     }
     let faults = flags.outputs.write(&report);
-    faults.iter().for_each(|fault| eprintln!("{fault}"));
+    faults.iter().for_each(|fault| complain(&fault));
     if faults.is_empty() { Exit::Passed } else { Exit::Failed }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::io::BufReader;
 
-use super::{new_runtime, outcome, say};
+use super::{complain, new_runtime, outcome, say};
 use crate::{
     control::{
         api::listen,
@@ -47,7 +47,7 @@ pub(super) fn on_node(catalog: Catalog, options: BootOptions, work: Work) -> Exi
         let prepared = match boot::prepare(&catalog, &options) {
             Ok(prepared) => prepared,
             Err(fault) => {
-                eprintln!("{fault}");
+                complain(&fault);
                 return fault.exit();
             }
         };
@@ -139,11 +139,11 @@ async fn serving(
     };
     match work {
         Work::Console if !given => {
-            eprintln!("without a control API: {fault}");
+            complain(&format_args!("without a control API: {fault}"));
             Ok(None)
         }
         _ => {
-            eprintln!("{fault}");
+            complain(&fault);
             Err(Exit::BadUsage)
         }
     }
@@ -194,6 +194,6 @@ fn keep(settings: &NodeSettings, report: &RunReport) {
     let _ = fs::create_dir_all(directory);
     match json::write(report, &path) {
         Ok(()) => say(&format_args!("written to {}", path.display())),
-        Err(fault) => eprintln!("{fault}"),
+        Err(fault) => complain(&fault),
     }
 }

@@ -14,6 +14,8 @@ use crate::{
         command::{CapacityCommand, Command},
         run::host::Trouble,
     },
+    json_fault,
+    report::live::Screen,
 };
 
 /// How often it is looked whether the search is over.
@@ -41,7 +43,7 @@ impl Searcher for There {
         loop {
             let mut done = self.repeated(&Command::Capacity(CapacityCommand::Status)).await?;
             let standing = serde_json::from_value(done.reply["data"].take());
-            match standing.map_err(|fault| unreadable(&fault))? {
+            match standing.map_err(|fault| unreadable(&json_fault::in_words(&fault)))? {
                 Standing { state: SearchState::Running, .. } => sleep(LOOK).await,
                 // Somebody may have forgotten it.
                 Standing { result, .. } => return Ok(result),
@@ -54,7 +56,14 @@ impl Searcher for There {
         let _ = timeout(ASKED, self.command(&Command::Capacity(CapacityCommand::Stop))).await;
     }
 
-    async fn look(&self, width: usize) -> String {
-        self.shown(&[Command::Capacity(CapacityCommand::Status), Command::Status], width).await
+    async fn known(&self) -> Option<CapacityResult> {
+        let status = Command::Capacity(CapacityCommand::Status);
+        let mut done = self.command(&status).await.ok()?.ok()?;
+        serde_json::from_value(done.reply["data"]["result"].take()).ok()
+    }
+
+    async fn look(&self, screen: Screen) -> String {
+        let commands = [Command::Capacity(CapacityCommand::Status), Command::Status];
+        self.shown(&commands, screen.width).await
     }
 }

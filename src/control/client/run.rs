@@ -20,9 +20,10 @@ use crate::{
         operations::RunEnd,
         run::host::{Host, Trouble},
     },
+    json_fault,
     node::{RunState, Status},
     refusal::{Code, Refusal},
-    report::{RunReport, json, table::cut},
+    report::{RunReport, json, live::Screen, table::cut},
 };
 
 /// How often it is looked whether the run is over.
@@ -44,8 +45,8 @@ const LINES: usize = 16;
 #[derive(Debug, Clone)]
 pub(in crate::control) struct There {
     client: Client,
-    /// What was shown last, and when.
-    shown: Arc<Mutex<Option<(Instant, String)>>>,
+    /// The lines that were shown last, and when.
+    shown: Arc<Mutex<Option<(Instant, Vec<String>)>>>,
 }
 
 impl There {
@@ -94,10 +95,14 @@ impl There {
     /// often than it need be.
     pub(super) async fn shown(&self, commands: &[Command], width: usize) -> String {
         let known = self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((at, text)) = known
+        // The window may have another size by now.
+        let fitted = |lines: &[String]| {
+            lines.iter().map(|line| cut(line, width)).collect::<Vec<_>>().join("\n")
+        };
+        if let Some((at, lines)) = known
             && at.elapsed() < FRESH
         {
-            return text;
+            return fitted(&lines);
         }
         let mut lines = Vec::new();
         for command in commands {
@@ -108,10 +113,8 @@ impl There {
                 Err(fault) => lines.push(fault.to_string()),
             }
         }
-        let lines: Vec<_> = lines.iter().map(|line| cut(line, width)).collect();
-        let text = lines.join("\n");
-        let shown = Some((Instant::now(), text.clone()));
-        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = shown;
+        let text = fitted(&lines);
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), lines));
         text
     }
 
@@ -171,7 +174,8 @@ impl Host for There {
 
     async fn standing(&self) -> Result<Status, Trouble> {
         let mut done = self.repeated(&Command::Status).await?;
-        serde_json::from_value(done.reply["data"].take()).map_err(|fault| unreadable(&fault))
+        serde_json::from_value(done.reply["data"].take())
+            .map_err(|fault| unreadable(&json_fault::in_words(&fault)))
     }
 
     async fn remove(&self, count: u64) {
@@ -203,9 +207,9 @@ impl Host for There {
         future::pending().await
     }
 
-    async fn live(&self, left: Option<Duration>, width: usize) -> String {
+    async fn live(&self, left: Option<Duration>, screen: Screen) -> String {
         let commands = [Command::Status, Command::Metrics { name: None }];
-        let mut text = self.shown(&commands, width).await;
+        let mut text = self.shown(&commands, screen.width).await;
         if let Some(left) = left {
             let left = Duration::from_secs(left.as_secs());
             text += &format!("\n{} left", humantime::format_duration(left));

@@ -1,14 +1,18 @@
 //! `crowd eval`, `crowd status` and `crowd attach`.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     time::Duration,
 };
 
 use tokio::{io::BufReader, time::timeout};
 
 use super::{Answer, Client, ClientFault, Done, Refused, Remote};
-use crate::control::{console, exit::Exit};
+use crate::control::{
+    console,
+    exit::Exit,
+    tell::{complain, say},
+};
 
 /// How long a node may take to tell its status.
 const STATUS: Duration = Duration::from_secs(5);
@@ -27,7 +31,10 @@ pub(in crate::control) async fn status(client: &Client, json: bool) -> Exit {
     match timeout(STATUS, client.status()).await {
         Ok(told) => tell(client, told, json),
         Err(_) => {
-            eprintln!("the node at {} does not answer within {STATUS:?}", client.address());
+            complain(&format_args!(
+                "the node at {} does not answer within {STATUS:?}",
+                client.address()
+            ));
             Exit::Failed
         }
     }
@@ -41,7 +48,7 @@ pub(in crate::control) async fn attach(client: Client) -> io::Result<Exit> {
     let node = match greet(&client).await {
         Ok(node) => node,
         Err(fault) => {
-            eprintln!("{fault}");
+            complain(&fault);
             return Ok(Exit::Failed);
         }
     };
@@ -77,26 +84,25 @@ fn tell(client: &Client, told: Result<Answer, ClientFault>, json: bool) -> Exit 
     let outcome = match told.and_then(|answer| Ok((client.outcome(&answer)?, answer))) {
         Ok((outcome, answer)) => {
             if json {
-                // Whoever closes the pipe early wants no more of it.
-                let _ = writeln!(io::stdout(), "{}", answer.body.trim_end());
+                say(&answer.body.trim_end());
             }
             outcome
         }
         Err(fault) => {
-            eprintln!("{fault}");
+            complain(&fault);
             return Exit::Failed;
         }
     };
     match outcome {
         Ok(Done { text, .. }) => {
             if !json {
-                let _ = writeln!(io::stdout(), "{text}");
+                say(&text);
             }
             Exit::Passed
         }
         Err(refused) => {
             if !json {
-                eprintln!("{refused}");
+                complain(&refused);
             }
             exit(&refused)
         }

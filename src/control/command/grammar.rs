@@ -9,9 +9,11 @@ use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
 use super::{
     CapacityCommand, Command, CoordinatorCommand, RateText, ThrottleCommand, USERS_SHOWN,
-    verbs::Verb, words,
+    verbs::{EXIT, Verb},
+    words,
 };
 use crate::{
+    mark,
     refusal::{Code, Refusal},
     suggestion::did_you_mean,
     user::UserId,
@@ -95,6 +97,7 @@ enum Words {
         #[arg(value_parser = Verb::find)]
         verb: Option<&'static Verb>,
     },
+    #[command(alias = EXIT)]
     Quit,
 }
 
@@ -144,12 +147,13 @@ enum CapacityWords {
     Stop,
 }
 
-/// Reads a line of a console or a script; `None` if it is empty or only a comment (`# …`).
+/// Reads a line of a console or a script; `None` if it is empty or only a comment (`# …`). Before
+/// the first one of a script there may be a byte-order mark.
 ///
 /// # Errors
 /// As [`parse`].
 pub fn parse_line(line: &str) -> Result<Option<Command>, Refusal> {
-    let line = line.trim();
+    let line = mark::skipped(line).trim();
     if line.is_empty() || line.starts_with('#') { Ok(None) } else { parse(line).map(Some) }
 }
 

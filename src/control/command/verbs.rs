@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::{
+    control::table::fill,
     refusal::{Code, Refusal},
     suggestion::did_you_mean,
 };
@@ -48,6 +49,9 @@ impl Group {
         }
     }
 }
+
+/// What people of other consoles type for `quit`.
+pub(super) const EXIT: &str = "exit";
 
 /// All verbs, in the order `help` lists them.
 pub static VERBS: &[Verb] = &[
@@ -279,7 +283,7 @@ pub static VERBS: &[Verb] = &[
         about: "end the run, if any, and the node",
         example: "quit",
         forms: &["quit"],
-        details: "So does Ctrl-D on an empty line.",
+        details: "So do `exit` and Ctrl-D on an empty line.",
         group: Group::Console,
     },
 ];
@@ -290,7 +294,8 @@ impl Verb {
     /// # Errors
     /// `unknown-command`, naming the one perhaps meant.
     pub fn find(name: &str) -> Result<&'static Self, Refusal> {
-        VERBS.iter().find(|verb| verb.name == name).ok_or_else(|| {
+        let meant = if name == EXIT { "quit" } else { name };
+        VERBS.iter().find(|verb| verb.name == meant).ok_or_else(|| {
             let near = did_you_mean(name, VERBS.iter().map(|verb| verb.name));
             Refusal::new(
                 Code::UnknownCommand,
@@ -331,29 +336,9 @@ fn explain(verb: &Verb) -> String {
         let _ = writeln!(text, "  {form}");
     }
     if !verb.details.is_empty() {
-        text.push_str(&wrapped(verb.details));
+        text.push_str(&fill(verb.details, "", 88));
+        text.push('\n');
     }
     let _ = write!(text, "Example: {}", verb.example);
     text
-}
-
-/// The text in lines of at most 88 characters.
-fn wrapped(text: &str) -> String {
-    let mut lines = String::new();
-    let mut width = 0;
-    for word in text.split_whitespace() {
-        let length = word.chars().count();
-        if width > 0 && width + 1 + length > 88 {
-            lines.push('\n');
-            width = 0;
-        }
-        if width > 0 {
-            lines.push(' ');
-            width += 1;
-        }
-        lines.push_str(word);
-        width += length;
-    }
-    lines.push('\n');
-    lines
 }

@@ -1,4 +1,5 @@
-//! The line editor on a thread of its own: the only file that names the crate `reedline`.
+//! The line editor on a thread of its own. Only this file and the menu below it name the crate
+//! `reedline`.
 
 use std::{
     borrow::Cow,
@@ -24,10 +25,16 @@ use reedline::{
 };
 use tokio::sync::mpsc as channel;
 
+use crate::control::table::wants_colour;
+
 use super::{
     completion::{Known, candidates},
     printer::{Printer, ROOM},
 };
+
+mod menu;
+
+use menu::Quiet;
 
 /// How many lines the history keeps.
 const HISTORY: usize = 1000;
@@ -141,7 +148,7 @@ fn line_editor(
     let menu = ColumnarMenu::default().with_name(MENU).with_marker(MARK);
     let mut editor = Reedline::create()
         .with_completer(Box::new(Names { known }))
-        .with_menu(ReedlineMenu::EngineCompleter(Box::new(menu)))
+        .with_menu(ReedlineMenu::EngineCompleter(Box::new(Quiet(menu))))
         .with_quick_completions(true)
         .with_partial_completions(true)
         .with_edit_mode(Box::new(Emacs::new(keys)))
@@ -150,7 +157,7 @@ fn line_editor(
         .with_external_printer(external)
         .with_poll_interval(LOOK)
         .with_break_signal(end);
-    if env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+    if !wants_colour(&io::stdout()) {
         editor = editor.with_ansi_colors(false);
     }
     match history() {

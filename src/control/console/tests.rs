@@ -66,6 +66,27 @@ async fn what_is_no_text_is_refused_and_not_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_script_whose_answers_nobody_reads_ends_its_run() {
+    struct Closed;
+
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+    }
+
+    let node = Fake::new();
+    let (_nobody, signals) = EndSignals::of_test();
+    let exit = scripted_until(signals, node.clone(), &b"do idle 2\n"[..], Closed, Closed).await;
+    assert_eq!(exit.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    assert_eq!(node.with(|inside| inside.log.clone()), ["do idle 2", "stop", "shutdown"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_signal_ends_a_script_and_its_run() {
     let node = Fake::new();
     let (sender, signals) = EndSignals::of_test();

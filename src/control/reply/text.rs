@@ -8,10 +8,10 @@ use std::{
 use super::{people, state_name};
 use crate::{
     control::{
-        table::Table,
+        table::{Table, fill},
         view::{
-            Changed, CoordinatorView, Listing, NodeView, ScenarioView, SettingLine, StatusView,
-            ThrottleView, age,
+            Changed, CoordinatorView, DeclarationView, Listing, NodeView, ScenarioView,
+            SettingLine, StatusView, ThrottleView, age,
         },
     },
     load::status::PlanStatus,
@@ -149,10 +149,13 @@ pub(super) fn scenarios(f: &mut fmt::Formatter<'_>, scenarios: &[ScenarioView]) 
     table.fmt(f)
 }
 
+/// How wide the description of a scenario is at most.
+const WIDTH: usize = 80;
+
 pub(super) fn scenario(f: &mut fmt::Formatter<'_>, scenario: &ScenarioView) -> fmt::Result {
     f.write_str(&scenario.name)?;
-    for line in scenario.about.lines() {
-        write!(f, "\n  {}", line.trim())?;
+    for paragraph in paragraphs(&scenario.about) {
+        write!(f, "\n{}", fill(&paragraph, "  ", WIDTH))?;
     }
     match scenario.descriptors_per_user {
         0 => {}
@@ -162,24 +165,51 @@ pub(super) fn scenario(f: &mut fmt::Formatter<'_>, scenario: &ScenarioView) -> f
     if scenario.settings.is_empty() {
         return f.write_str("\n\nIt has no settings.");
     }
-    let mut table = Table::new(&["SETTING", "TYPE", "DEFAULT", "ALLOWED", "CHANGES", "MEANING"]);
-    for setting in &scenario.settings {
-        let allowed = setting.allowed.join(" | ");
-        table.row([
-            setting.name.clone(),
-            setting.r#type.clone(),
-            match &setting.default {
-                Some(text) if text.is_empty() => "\"\"".to_owned(),
-                Some(text) => text.clone(),
-                None if setting.required => "required".to_owned(),
-                None => "none".to_owned(),
-            },
-            if allowed.is_empty() { "any".to_owned() } else { allowed },
-            setting.changes.to_owned(),
-            setting.description.clone(),
-        ]);
+    f.write_str("\n\nSettings:")?;
+    scenario.settings.iter().try_for_each(|setting| {
+        let facts = facts(setting);
+        write!(f, "\n  {}\n{}", setting.name, fill(&facts, "      ", WIDTH))?;
+        if setting.description.is_empty() {
+            return Ok(());
+        }
+        write!(f, "\n{}", fill(&setting.description, "      ", WIDTH))
+    })
+}
+
+/// What may stand behind a setting's `=`.
+fn facts(setting: &DeclarationView) -> String {
+    let allowed = setting.allowed.join(" | ");
+    let mut facts = vec![match setting.r#type.as_str() {
+        kind if allowed.is_empty() => kind.to_owned(),
+        "choice" => format!("one of {allowed}"),
+        kind => format!("{kind}, one of {allowed}"),
+    }];
+    facts.push(match &setting.default {
+        Some(text) if text.is_empty() => "default \"\"".to_owned(),
+        Some(text) => format!("default {text}"),
+        None if setting.required => "required".to_owned(),
+        None => "no default".to_owned(),
+    });
+    facts.extend(setting.may_change().then(|| "may change while a run goes on".to_owned()));
+    facts.join("; ")
+}
+
+/// The paragraphs and list items of a text, each on one line. A paragraph ends with a line that ends
+/// a sentence.
+fn paragraphs(text: &str) -> Vec<String> {
+    let mut paragraphs: Vec<String> = Vec::new();
+    for line in text.lines().map(str::trim) {
+        let goes_on = !line.is_empty() && !line.starts_with(['-', '*']);
+        let open = |last: &&mut String| !last.is_empty() && !last.ends_with(['.', ':']);
+        match paragraphs.last_mut().filter(|last| goes_on && open(last)) {
+            Some(last) => {
+                last.push(' ');
+                last.push_str(line);
+            }
+            None => paragraphs.push(line.to_owned()),
+        }
     }
-    write!(f, "\n\n{table}")
+    paragraphs
 }
 
 pub(super) fn nodes(f: &mut fmt::Formatter<'_>, nodes: &[NodeView]) -> fmt::Result {

@@ -13,7 +13,7 @@ pub(super) enum Action {
     Drain,
     /// Stop everybody, and kill them if need be.
     Force,
-    /// Leave the process without further ado.
+    /// Leave the process at once, with what is known so far.
     Leave,
 }
 

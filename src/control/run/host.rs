@@ -9,7 +9,7 @@ use crate::{
         operations::{Operations, RunEnd},
     },
     node::Status,
-    report::RunReport,
+    report::{RunReport, live::Screen},
 };
 
 /// Why a run did not begin, or cannot be seen to its end.
@@ -48,8 +48,8 @@ pub(in crate::control) trait Host: Clone + Send {
     /// Resolves when nothing can be done any more.
     async fn broken(&self) -> Trouble;
 
-    /// A few lines that tell how it goes, none wider than `width`.
-    async fn live(&self, left: Option<Duration>, width: usize) -> String;
+    /// A few lines that tell how it goes, for that screen.
+    async fn live(&self, left: Option<Duration>, screen: Screen) -> String;
 
     /// What came of it.
     async fn report(&self, end: RunEnd) -> Result<RunReport, Trouble>;
@@ -106,8 +106,8 @@ impl<N: Operations> Host for Here<N> {
         Trouble { message: "the node is broken".to_owned(), exit: Exit::Failed }
     }
 
-    async fn live(&self, left: Option<Duration>, width: usize) -> String {
-        self.0.live(left, width).await
+    async fn live(&self, left: Option<Duration>, screen: Screen) -> String {
+        self.0.live(left, screen).await
     }
 
     async fn report(&self, end: RunEnd) -> Result<RunReport, Trouble> {

@@ -4,7 +4,13 @@ use std::io::{self, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::control::logging::{Diverted, Logs};
+use crate::{
+    control::{
+        logging::{Diverted, Logs},
+        table::wants_colour,
+    },
+    report::{Colour, live::Screen},
+};
 
 /// The lines on standard error; nothing is drawn if that is no terminal.
 #[derive(Debug)]
@@ -27,9 +33,13 @@ impl Progress {
         Self { bar, _logs: logs }
     }
 
-    /// How wide the terminal is; `None` if nobody sees what is drawn.
-    pub(in crate::control) fn width(&self) -> Option<usize> {
-        (!self.bar.is_hidden()).then(|| usize::from(console::Term::stderr().size().1))
+    /// What is drawn on, asked for anew each time since windows change their size; `None` if nobody
+    /// sees what is drawn, or the terminal is one that cannot be drawn on (`TERM=dumb`).
+    pub(in crate::control) fn screen(&self) -> Option<Screen> {
+        (!self.bar.is_hidden()).then(|| Screen {
+            width: usize::from(console::Term::stderr().size().1),
+            colour: if wants_colour(&io::stderr()) { Colour::Ansi } else { Colour::Plain },
+        })
     }
 
     /// Draws.

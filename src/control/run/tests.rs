@@ -112,6 +112,77 @@ async fn a_refusal_tells_bad_usage_from_bad_luck() {
     assert_eq!(node.with(|inside| inside.log.clone()), ["shutdown", "shutdown"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_summary_that_cannot_be_printed_is_no_fault_of_the_run() {
+    struct Full;
+
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+    }
+
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("result.json");
+    let mut options = options(Some(Duration::from_secs(1)));
+    options.outputs.json = Some(json.clone());
+    let (_nobody, signals) = EndSignals::of_test();
+    let host = Here(Fake::new());
+    let exit = run_until(signals, host, options, &Logs::default(), &mut Full, false).await;
+    assert_eq!(exit.unwrap(), Exit::Passed);
+    assert!(fs::read_to_string(json).unwrap().contains("\"exit_code\": 0"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn signals_in_a_row_are_one_request() {
+    let node = Fake::new();
+    node.with(|inside| inside.stubborn = true);
+    let (sender, signals) = EndSignals::of_test();
+    let began = Instant::now();
+    let users = node.clone();
+    let ends = async {
+        for _ in 0..4 {
+            sender.send(EndSignal::Terminate).unwrap();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        users.with(|inside| inside.users.running = 0);
+    };
+    let ((exit, _), ()) = tokio::join!(run_with(signals, &node, options(None)), ends);
+    assert_eq!(exit, Exit::Interrupted);
+    // Users were told to stop, and nobody forced them.
+    assert!(began.elapsed() >= Duration::from_secs(60), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_leaves_at_once_has_what_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("result.json");
+    let mut options = options(None);
+    options.outputs.json = Some(json.clone());
+    let node = Fake::new();
+    node.with(|inside| {
+        inside.stubborn = true;
+        inside.frozen = true;
+    });
+    let (sender, signals) = EndSignals::of_test();
+    let interrupts = async {
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            sender.send(EndSignal::Interrupt).unwrap();
+        }
+    };
+    let ((exit, answers), ()) = tokio::join!(run_with(signals, &node, options), interrupts);
+    assert_eq!(exit, Exit::Interrupted);
+    assert!(answers.contains("INTERRUPTED"), "{answers}");
+    assert!(fs::read_to_string(json).unwrap().contains("\"exit_code\": 5"));
+    assert_eq!(node.with(|inside| inside.log.clone()), ["do idle 3", "remove 3", "stop"]);
+}
+
 /// Interrupts a run of stubborn users so often, five seconds apart, and once it drains.
 async fn interrupted(times: usize, stubborn: bool) -> (Exit, String, Vec<String>) {
     let node = Fake::new();

@@ -17,6 +17,7 @@ enum Step {
     Broke(u64),
     Terminated,
     Reset,
+    Cleared,
     /// Ids that the master places: from there, so many.
     Place(u64, u64),
     Release(u64),
@@ -35,6 +36,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..2u64).prop_map(Step::Broke),
         2 => Just(Step::Terminated),
         1 => Just(Step::Reset),
+        2 => Just(Step::Cleared),
         2 => (1..60u64, 0..30u64).prop_map(|(first, size)| Step::Place(first, size)),
         2 => (0..30u64).prop_map(Step::Release),
         1 => any::<bool>().prop_map(Step::EndRun),
@@ -47,13 +49,18 @@ struct Seen {
     started: BTreeSet<UserId>,
     stopped: BTreeSet<UserId>,
     terminated: u32,
+    /// What was left of the run before is being ended.
+    clearing: bool,
 }
 
 impl Seen {
     fn note(&mut self, commands: Vec<Command>, cut_off: bool) -> Result<(), TestCaseError> {
         for command in commands {
             match command {
-                Command::Init => *self = Self::default(),
+                Command::Init => {
+                    prop_assert!(!self.clearing, "nothing begins before a reset is done");
+                    *self = Self::default();
+                }
                 Command::Start(ids) => {
                     prop_assert_eq!(self.terminated, 0, "nobody starts after `terminate`");
                     for id in ids.iter() {
@@ -76,7 +83,15 @@ impl Seen {
                     self.stopped.extend(ids.iter());
                 }
                 Command::Terminate => self.terminated += 1,
-                Command::AbortInit | Command::Demand(_) | Command::Forget => {}
+                Command::AbortInit | Command::Demand(_) => {}
+                Command::Clear => {
+                    prop_assert!(!self.clearing, "one reset at a time");
+                    self.clearing = true;
+                }
+                Command::Forget => {
+                    prop_assert!(self.clearing, "nothing is forgotten before it has ended");
+                    self.clearing = false;
+                }
                 Command::Retire(ids) => {
                     prop_assert!(ids.iter().all(|id| self.started.contains(&id)));
                 }
@@ -125,6 +140,7 @@ proptest! {
                 Step::Broke(share) => machine.broke("broke".into(), |id| id.0 % 2 == share),
                 Step::Terminated => { machine.terminated(); Vec::new() }
                 Step::Reset => take(machine.reset()),
+                Step::Cleared => machine.cleared(),
                 Step::Place(first, size) => {
                     // Users that were given back may come again; those that ended never do.
                     let gone = machine.take_gone();
@@ -218,7 +234,32 @@ fn stop_with_nobody_up_terminates_at_once() {
     machine.terminated();
     assert_eq!(machine.state(), RunState::Finished);
     assert!(machine.reset().is_ok());
+    machine.cleared();
     assert!(machine.start().is_ok(), "a new run can begin on the same node");
+}
+
+/// What a `reset` ends must not be that of the next run.
+#[test]
+fn nothing_begins_before_a_reset_is_done() {
+    let mut machine = running(0);
+    assert_eq!(machine.cleared(), [], "there is nothing to be forgotten");
+    machine.stop().unwrap();
+    machine.terminated();
+    assert_eq!(machine.reset().unwrap(), [Command::Clear]);
+    assert_eq!(machine.state(), RunState::Finished, "not idle before it is done");
+    assert_eq!(code(machine.start()), Code::InvalidStatus);
+    assert_eq!(machine.reset().unwrap(), [], "the same once more");
+    assert_eq!(machine.cleared(), [Command::Forget]);
+    assert_eq!(machine.state(), RunState::Idle);
+    // Also of an idle node, whose throttles are ended.
+    assert_eq!(machine.reset().unwrap(), [Command::Clear]);
+    assert_eq!(machine.state(), RunState::Idle);
+    let refusal = machine.start().unwrap_err();
+    assert_eq!(refusal.code, Code::InvalidStatus);
+    assert_eq!(refusal.message, "`do` needs the run to be idle, and it is being reset");
+    assert_eq!(code(machine.disable()), Code::InvalidStatus);
+    assert_eq!(machine.cleared(), [Command::Forget]);
+    assert!(machine.start().is_ok());
 }
 
 /// W1 and W2: waiting users are cancelled by `stop`, and the count stays right.

@@ -1,8 +1,8 @@
 //! Gathers, once a second, what the generator's health is judged by.
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
-use tokio::time::Instant;
+use tokio::{runtime::Handle, time::Instant};
 
 use super::{
     ADMISSION_LAG_DEGRADED, CPU_BUSY, GeneratorVerdict, HICCUP, HealthSummary, LOOP_LAG_DEGRADED,
@@ -53,6 +53,10 @@ struct Counts {
     own_failures: Part,
 }
 
+/// A last look after less than this would say little: what the kernel counts in hundredths of a second
+/// is too coarse.
+const SHORTEST_LOOK: Duration = Duration::from_millis(500);
+
 /// Gathers what the generator's health is judged by. One per run.
 #[derive(Debug)]
 pub struct HealthMonitor {
@@ -65,6 +69,8 @@ pub struct HealthMonitor {
     probe: LoopProbe,
     thread: Overdue,
     allowance: Allowance,
+    /// How many threads poll users.
+    workers: usize,
     judge: Judge,
     before: Option<(Instant, Usage)>,
     /// When it was last looked at, and what was counted by then.
@@ -83,6 +89,10 @@ pub struct HealthMonitor {
     /// Stalls, as far as the thread has seen them: those measured may come later.
     stalls: StallNumbers,
     summary: HealthSummary,
+    /// The load is over.
+    over: bool,
+    /// The generator's own failures until then.
+    own_failures: Option<Part>,
 }
 
 impl HealthMonitor {
@@ -101,6 +111,7 @@ impl HealthMonitor {
             probe: LoopProbe::default(),
             thread: Overdue::default(),
             allowance,
+            workers: workers(),
             judge: Judge::default(),
             before: usage.map(|usage| (now, usage)),
             looked: now,
@@ -120,6 +131,8 @@ impl HealthMonitor {
                 descriptors_limit: allowance.descriptors,
                 ..HealthSummary::default()
             },
+            over: false,
+            own_failures: None,
         }
     }
 
@@ -136,6 +149,12 @@ impl HealthMonitor {
 
     /// Takes in what others know; about once a second, as far as the event loop lets them.
     pub fn told(&mut self, now: Instant, lateness: Lateness, measured: &Window) {
+        if !self.over {
+            self.take_in(now, lateness, own_failures(measured));
+        }
+    }
+
+    fn take_in(&mut self, now: Instant, lateness: Lateness, own_failures: Part) {
         self.untold += now.saturating_duration_since(self.told);
         self.told = now;
         self.admission_lag.record(lateness.admission_lag);
@@ -150,7 +169,6 @@ impl HealthMonitor {
         summary.arrivals_lost = lateness.arrivals_lost;
         summary.slots_granted = lateness.slots_granted;
         summary.slots_forfeited = lateness.slots_forfeited;
-        let (own, attempts) = failures(measured);
         let due = lateness.arrivals_due;
         self.counts = Counts {
             slots: Part {
@@ -159,14 +177,42 @@ impl HealthMonitor {
             },
             dropped: Part { part: lateness.arrivals_dropped, of: due },
             lost: Part { part: lateness.arrivals_lost, of: due },
-            own_failures: Part { part: own, of: attempts },
+            own_failures,
         };
+    }
+
+    /// The load is over, this late. Users are told to stop from now on, killed and dropped: however
+    /// long that holds up this machine, it disturbs nothing that is measured, and is not judged.
+    pub fn load_over(&mut self, now: Instant, lateness: Lateness, blocked: Blocked) {
+        if self.over {
+            return;
+        }
+        self.take_in(now, lateness, self.counts.own_failures);
+        if now.saturating_duration_since(self.looked) >= SHORTEST_LOOK {
+            self.sample(now, blocked);
+        }
+        self.probe.end(now);
+        self.over = true;
+    }
+
+    /// Whether the load is over and this is not known yet: what failed until then, see
+    /// [`HealthMonitor::settle`].
+    pub fn is_unsettled(&self) -> bool {
+        self.over && self.own_failures.is_none()
+    }
+
+    /// The load is over, and this was measured until then: what fails later is not the load's.
+    pub fn settle(&mut self, measured: &Window) {
+        let failures = own_failures(measured);
+        self.own_failures.get_or_insert(failures);
     }
 
     /// Looks at the process and judges the time since the last look; call it about once a second.
     /// `blocked` is what user code held up in that time. What the kernel does not tell is left out.
     pub fn sample(&mut self, now: Instant, blocked: Blocked) {
-        self.take(now, process::usage(), blocked);
+        if !self.over {
+            self.take(now, process::usage(), blocked);
+        }
     }
 
     fn take(&mut self, now: Instant, usage: Option<Usage>, mut blocked: Blocked) {
@@ -192,7 +238,7 @@ impl HealthMonitor {
             thread_overdue: self.thread.take(),
             stalled: blocked.time,
             worst_stall: blocked.worst,
-            workers: self.allowance.cores,
+            workers: self.workers,
             told: std::mem::take(&mut self.untold),
             cpu,
             descriptors: Part {
@@ -233,14 +279,19 @@ impl HealthMonitor {
 
     /// The kernel counts in hundredths of a second, so a short span may seem more than full.
     fn share_of_cores(&self, used: Duration, span: Duration) -> f64 {
-        let cores = self.allowance.cores.max(1) as f64;
+        let cores = self.allowance.cores.max(0.01);
         (used.as_secs_f64() / span.as_secs_f64() / cores).min(1.0)
     }
 
     /// All that was gathered, with the failures and stalls measured over the run.
     pub fn summary(&self, measured: &Window) -> HealthSummary {
-        let (own_failures, attempts) = failures(measured);
-        HealthSummary { attempts, own_failures, stalls: measured.stalls.clone(), ..self.so_far() }
+        let failures = self.own_failures.unwrap_or_else(|| own_failures(measured));
+        HealthSummary {
+            attempts: failures.of,
+            own_failures: failures.part,
+            stalls: measured.stalls.clone(),
+            ..self.so_far()
+        }
     }
 
     /// The verdict so far, as far as it was looked at.
@@ -275,15 +326,24 @@ impl HealthMonitor {
 }
 
 /// Failures owned by the generator, and all that was tried.
-fn failures(measured: &Window) -> (u64, u64) {
+fn own_failures(measured: &Window) -> Part {
     let done: u64 = measured.actions.values().map(|action| action.count()).sum();
     let failed = |wanted: &dyn Fn(Source, Owner) -> bool| -> u64 {
         let failures = measured.failures.iter();
         failures.filter(|(key, _)| wanted(key.source, key.owner)).map(|(_, n)| n).sum()
     };
-    (
-        failed(&|_, owner| owner == Owner::Generator),
-        done + failed(&|source, _| source != Source::Action),
+    Part {
+        part: failed(&|_, owner| owner == Owner::Generator),
+        of: done + failed(&|source, _| source != Source::Action),
+    }
+}
+
+/// How many threads poll users: those of this runtime. A container's quota may leave them less time
+/// than they are many.
+fn workers() -> usize {
+    Handle::try_current().map_or_else(
+        |_| thread::available_parallelism().map_or(1, usize::from),
+        |runtime| runtime.metrics().num_workers(),
     )
 }
 
@@ -298,7 +358,7 @@ mod tests {
         },
     };
 
-    const ALLOWED: Allowance = Allowance { cores: 2, memory: 1 << 30, descriptors: 100 };
+    const ALLOWED: Allowance = Allowance { cores: 2.0, memory: 1 << 30, descriptors: 100 };
 
     fn usage(cpu_ms: u64, memory: u64, descriptors: u64) -> Option<Usage> {
         Some(Usage { cpu: Duration::from_millis(cpu_ms), memory, descriptors })
@@ -317,7 +377,65 @@ mod tests {
         assert_eq!(summary.cpu_max, 1.0);
         assert!((summary.cpu_mean - 5.0 / 6.0).abs() < 1e-9, "{}", summary.cpu_mean);
         assert_eq!((summary.memory_max, summary.descriptors_max), (9, 7));
-        assert_eq!((summary.cores, summary.descriptors_limit), (2, 100));
+        assert_eq!((summary.cores, summary.descriptors_limit), (2.0, 100));
+    }
+
+    #[test]
+    fn half_a_core_that_is_used_up_is_a_full_one() {
+        let start = Instant::now() + Duration::from_secs(1);
+        let second = Duration::from_secs(1);
+        let half = Allowance { cores: 0.5, ..ALLOWED };
+        let mut monitor = HealthMonitor::with(start, usage(0, 1, 1), half);
+        for n in 1..=4 {
+            let now = start + second * n;
+            monitor.probe.sleeps_until(now + second);
+            monitor.take(now, usage(480 * u64::from(n), 1, 1), Blocked::default());
+        }
+        let summary = monitor.summary(&Window::default());
+        assert!((summary.cpu_mean - 0.96).abs() < 1e-9, "{}", summary.cpu_mean);
+        let reason = monitor.verdict().reasons.join("\n");
+        insta::assert_snapshot!(reason, @"the generator used more than 90% of its 0.5 cores in 4 of 4 samples, above the limit of 10% of them, from 0 s to 4 s: answers may seem slower than they are; run fewer users on this machine or add nodes");
+    }
+
+    /// A million users take long to drop, and hold up everything meanwhile.
+    #[test]
+    fn what_comes_after_the_load_is_not_judged() {
+        let start = Instant::now();
+        let second = Duration::from_secs(1);
+        let mut monitor = HealthMonitor::with(start, usage(0, 1, 1), ALLOWED);
+        let probe = monitor.probe();
+        let at = |monitor: &mut HealthMonitor, n: u32, cpu: u64| {
+            monitor.take(start + second * n, usage(cpu, 1, 1), Blocked::default());
+        };
+        probe.sleeps_until(start + second * 2);
+        at(&mut monitor, 1, 100);
+        at(&mut monitor, 2, 200);
+        probe.sleeps_until(start + second * 60);
+        let kept_up = Lateness { slots_granted: 50, ..Lateness::default() };
+        let ours = Failure::generator("too many open files");
+        let measure = Measure::default();
+        let time = Duration::from_millis(1);
+        measure.record("get", Sample { service: time, response: time, failure: None });
+        monitor.load_over(start + second * 2, kept_up, Blocked::default());
+        assert!(monitor.is_unsettled());
+        monitor.settle(&measure.snapshot().total);
+        assert!(!monitor.is_unsettled());
+        let before = monitor.summary(&measure.snapshot().total);
+        assert_eq!((before.attempts, before.slots_granted), (1, 50));
+        // The loop stands still for seconds, slots are missed, descriptors run out.
+        probe.sleeps_until(start + second * 2);
+        let forfeited = Lateness { slots_forfeited: 50, admission_lag: 9 * second, ..kept_up };
+        for n in 3..=9 {
+            let now = start + second * n;
+            monitor.woke(now - second, now);
+            monitor.told(now, forfeited, &Window::default());
+            let busy = Blocked { time: 2 * second, worst: Some(("calm".to_owned(), second)) };
+            monitor.sample(now, busy);
+            measure.failure(Source::User, &ours);
+        }
+        let window = measure.snapshot().total;
+        assert_eq!(monitor.summary(&window), before);
+        assert_eq!(judge(&monitor.summary(&window)), GeneratorVerdict::default());
     }
 
     #[test]

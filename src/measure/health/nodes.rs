@@ -9,7 +9,7 @@ impl HealthSummary {
         let mut worst = Self::default();
         for node in nodes {
             worst.samples = worst.samples.saturating_add(node.samples);
-            if worst.cores == 0 || node.cpu_max > worst.cpu_max {
+            if worst.cores == 0.0 || node.cpu_max > worst.cpu_max {
                 worst.cores = node.cores;
             }
             worst.cpu_mean = worst.cpu_mean.max(node.cpu_mean);
@@ -78,7 +78,7 @@ mod tests {
         HealthSummary {
             loop_lag_p99: Duration::from_millis(millis),
             cpu_max: millis as f64 / 1e3,
-            cores: millis as usize,
+            cores: millis as f64,
             slots_granted: 10,
             ..HealthSummary::default()
         }
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn of_several_nodes_the_worst_is_shown_and_counts_are_added() {
         let worst = HealthSummary::worst(&[late(60), late(600), late(1)]);
-        assert_eq!((worst.loop_lag_p99, worst.cores), (Duration::from_millis(600), 600));
+        assert_eq!((worst.loop_lag_p99, worst.cores), (Duration::from_millis(600), 600.0));
         assert_eq!(worst.slots_granted, 30);
         assert_eq!(HealthSummary::worst(&[]), HealthSummary::default());
         assert_eq!(HealthSummary::worst(&[late(5)]), late(5));

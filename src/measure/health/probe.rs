@@ -28,12 +28,15 @@ struct State {
     overdue: Overdue,
     /// When it should wake next: it is late if that is over.
     due: Instant,
+    /// Nothing is noted any more.
+    over: bool,
 }
 
 impl Default for LoopProbe {
     fn default() -> Self {
         let origin = Instant::now();
-        let state = State { lag: Timing::default(), overdue: Overdue::default(), due: origin };
+        let state =
+            State { lag: Timing::default(), overdue: Overdue::default(), due: origin, over: false };
         Self { origin, state: Arc::new(Mutex::new(state)) }
     }
 }
@@ -64,8 +67,20 @@ impl LoopProbe {
         state.overdue.take()
     }
 
+    /// Notes how late the loop is at this moment, and nothing later.
+    pub fn end(&self, now: Instant) {
+        let due = self.state().due;
+        if now > due {
+            self.note(due, now);
+        }
+        self.state().over = true;
+    }
+
     fn note(&self, due: Instant, now: Instant) {
         let mut state = self.state();
+        if state.over {
+            return;
+        }
         self.count(&mut state, due, now);
         state.lag.record_with_gaps(now.saturating_duration_since(due), PROBE_INTERVAL);
     }

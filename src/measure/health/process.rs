@@ -1,8 +1,13 @@
 //! What this process uses, read from the kernel.
 
-use std::{fs, thread, time::Duration};
+use std::{collections::BTreeSet, fs, thread, time::Duration};
 
-use procfs::{Current, Meminfo, process::Process};
+use procfs::{
+    Current, Meminfo,
+    process::{MountInfo, Process},
+};
+
+use super::group::{self, Limits};
 
 /// What the process has used and holds, at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,11 +21,11 @@ pub struct Usage {
 }
 
 /// What the process may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Allowance {
-    /// Cores, quotas of the container considered.
-    pub cores: usize,
-    /// The machine's memory in bytes; 0 if it cannot be read.
+    /// Cores, or the share of them that the quota of a container leaves.
+    pub cores: f64,
+    /// Memory in bytes: the machine's, or the limit of a container; 0 if it cannot be read.
     pub memory: u64,
     /// Open file descriptors; 0 if it cannot be read.
     pub descriptors: u64,
@@ -40,11 +45,41 @@ pub fn usage() -> Option<Usage> {
 
 /// Reads what this process may use.
 pub fn allowance() -> Allowance {
+    let process = Process::myself().ok();
+    let groups = process.as_ref().map(group_limits).unwrap_or_default();
+    let machine = Meminfo::current().map_or(0, |memory| memory.mem_total);
+    let memory = match (machine, groups.memory) {
+        (0, limit) => limit.unwrap_or(0),
+        (machine, limit) => limit.map_or(machine, |limit| limit.min(machine)),
+    };
+    let cores = process.as_ref().and_then(whole_cores).unwrap_or_else(|| {
+        // That takes a quota for whole cores, and less than one for one.
+        thread::available_parallelism().map_or(1, usize::from)
+    }) as f64;
     Allowance {
-        cores: thread::available_parallelism().map_or(1, usize::from),
-        memory: Meminfo::current().map_or(0, |memory| memory.mem_total),
+        cores: groups.cores.map_or(cores, |quota| quota.min(cores)),
+        memory,
         descriptors: rlimit::Resource::NOFILE.get().map_or(0, |(soft, _)| soft),
     }
+}
+
+/// What the control groups of this process leave it.
+fn group_limits(process: &Process) -> Limits {
+    let (Ok(groups), Ok(mounts)) = (process.cgroups(), process.mountinfo()) else {
+        return Limits::default();
+    };
+    let mounts: Vec<MountInfo> = mounts.into_iter().collect();
+    group::limits(&groups.0, &mounts, |file| fs::read_to_string(file).ok())
+}
+
+/// How many cores this process may run on, without regard to quotas.
+fn whole_cores(process: &Process) -> Option<usize> {
+    let allowed = process.status().ok()?.cpus_allowed_list?;
+    let allowed: BTreeSet<u32> = allowed.into_iter().flat_map(|(from, to)| from..=to).collect();
+    // Those that this machine does not have may be allowed, too.
+    let online = fs::read_to_string("/sys/devices/system/cpu/online").ok()?;
+    let count = group::cpus(&online)?.intersection(&allowed).count();
+    (count > 0).then_some(count)
 }
 
 fn open_descriptors(process: &Process) -> u64 {
@@ -77,7 +112,11 @@ mod tests {
         assert!(after.descriptors >= before.descriptors + 20);
         drop(files);
         let allowed = allowance();
-        assert!(allowed.cores >= 1 && allowed.memory > before.memory);
+        // A quota leaves no more than there is, and threads are made for whole cores of it.
+        let threads = thread::available_parallelism().unwrap().get() as f64;
+        assert!(allowed.cores > 0.0 && allowed.cores < threads + 1.0, "{allowed:?}");
+        assert!(allowed.memory > before.memory);
+        assert!(allowed.memory <= Meminfo::current().unwrap().mem_total);
         assert!(allowed.descriptors >= after.descriptors);
     }
 }

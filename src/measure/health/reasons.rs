@@ -4,7 +4,7 @@ use std::{cmp::Reverse, time::Duration};
 
 use super::{
     ADMISSION_LAG_DEGRADED, ADMISSION_LAG_INVALID, CPU_BUSY, CPU_BUSY_SAMPLES_MIN,
-    CPU_BUSY_SHARE_DEGRADED, DESCRIPTORS_DEGRADED, DROPPED_DEGRADED, FORFEITED_DEGRADED,
+    CPU_BUSY_SHARE_DEGRADED, Cores, DESCRIPTORS_DEGRADED, DROPPED_DEGRADED, FORFEITED_DEGRADED,
     FORFEITED_INVALID, FORFEITED_MIN, GeneratorVerdict, HealthSummary, IN_A_ROW, LOOP_LAG_DEGRADED,
     LOOP_LAG_INVALID, MEMORY_DEGRADED, OVERDUE_DEGRADED, OVERDUE_INVALID, OWN_FAILURES_DEGRADED,
     OWN_FAILURES_INVALID, SCHEDULE_DEGRADED, SCHEDULE_INVALID, STALL_DEGRADED, STALLED_DEGRADED,
@@ -250,7 +250,7 @@ fn cpu(health: &HealthSummary) -> Found {
              {} of them{}: answers may seem slower than they are; run fewer users on this machine or \
              add nodes",
             percent(CPU_BUSY),
-            cores(health.cores),
+            Cores(health.cores),
             health.samples,
             percent(CPU_BUSY_SHARE_DEGRADED),
             when(health, Cause::Cpu),
@@ -354,8 +354,4 @@ fn percent(share: f64) -> String {
 
 fn millis(duration: Duration) -> String {
     format!("{:.0} ms", duration.as_secs_f64() * 1e3)
-}
-
-fn cores(count: usize) -> String {
-    if count == 1 { "1 core".to_owned() } else { format!("{count} cores") }
 }

@@ -6,7 +6,7 @@ use super::*;
 fn well() -> HealthSummary {
     HealthSummary {
         samples: 60,
-        cores: 2,
+        cores: 2.0,
         cpu_mean: 0.4,
         cpu_max: 0.7,
         memory_max: 100 << 20,

@@ -135,6 +135,24 @@ impl Watchdog {
         }
     }
 
+    /// The load of a run is over: what this node does from now on is not judged.
+    pub(crate) fn load_over(&self, measure: &Measure, lateness: Lateness) {
+        let mut state = self.inner.state();
+        let Some(watched) = state.as_mut().filter(|watched| watched.measure.is_same(measure))
+        else {
+            return;
+        };
+        measure.load_over();
+        watched.monitor.load_over(Instant::now(), lateness, measure.take_blocked());
+        let probe = watched.probe.take();
+        drop(state);
+        drop(probe);
+        // What is left to be done takes long where there are many actions.
+        if let Some(thread) = self.inner.thread.get() {
+            thread.unpark();
+        }
+    }
+
     /// What is known of a run; nothing if it is not the last one watched.
     pub(crate) fn summary(&self, measure: &Measure, measured: &Window) -> HealthSummary {
         let state = self.inner.state();
@@ -152,6 +170,21 @@ impl Watchdog {
 impl Inner {
     fn state(&self) -> MutexGuard<'_, Option<Watched>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in what failed until the load was over.
+    fn settle(&self) {
+        let unsettled = |watched: &&mut Watched| watched.monitor.is_unsettled();
+        let measure =
+            self.state().as_mut().filter(unsettled).map(|watched| watched.measure.clone());
+        let Some(measure) = measure else { return };
+        measure.with_total(|measured| {
+            if let Some(watched) = self.state().as_mut()
+                && watched.measure.is_same(&measure)
+            {
+                watched.monitor.settle(measured);
+            }
+        });
     }
 
     /// Looks, judges if it is time, and says how long to sleep.
@@ -187,6 +220,7 @@ impl Inner {
 
 fn watch(inner: Weak<Inner>) {
     while let Some(strong) = inner.upgrade() {
+        strong.settle();
         let sleep = strong.pulse(Instant::now());
         drop(strong);
         thread::park_timeout(sleep);

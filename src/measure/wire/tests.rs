@@ -279,7 +279,7 @@ fn what_no_node_measures_is_refused() {
         let mut service = TimingPart::default();
         timing(&mut service.buckets);
         let response = TimingPart::default();
-        ActionPart { name: "a".into(), failed: 0, service, response }
+        ActionPart { name: "a".into(), of: Attempts::Ended, failed: 0, service, response }
     };
     let zero = action(&|buckets| buckets.push(&mut 0, 5, 0));
     assert!(with(&|part| part.actions.push(zero.clone())).contains("a count that cannot be"));

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use super::ClusterNode;
 use crate::{
+    aside::aside,
     cluster::{
         master::view::{ClusterAccount, ClusterStatus, GapView, NodeStatus},
         measure::master::Received,
     },
     controller::{endings::EndingCounts, machine::RunState, population::UserCounts, run::is_over},
+    coordinator::CoordinatorInfo,
     measure::health::HealthSummary,
     node::{
         account::{coordinator_row, throttle_row},
@@ -21,9 +23,10 @@ use crate::{
             UserTotals,
         },
     },
+    throttle::ThrottleInfo,
 };
 
-/// The result of the run that this node commands, as of now.
+/// The result of the run that this node commands, as of now; `None` without one.
 pub(super) async fn of_cluster(node: &ClusterNode, interrupted: bool) -> Option<RunReport> {
     let account = node.master().account().await?;
     let status = node.master().status().await.ok()?;
@@ -31,6 +34,15 @@ pub(super) async fn of_cluster(node: &ClusterNode, interrupted: bool) -> Option<
     let throttles =
         if over { node.cluster_throttles().ended() } else { node.cluster_throttles().list().await };
     let coordinators = node.cluster_coordinators().list().await;
+    let node = node.clone();
+    let known = (account, status, throttles, coordinators);
+    aside(move || build(&node, known, interrupted)).await
+}
+
+type Known = (ClusterAccount, ClusterStatus, Vec<ThrottleInfo>, Vec<CoordinatorInfo>);
+
+fn build(node: &ClusterNode, known: Known, interrupted: bool) -> RunReport {
+    let (account, status, throttles, coordinators) = known;
     let judged = standings_of_cluster(node, &account);
     let outcome = match (interrupted, account.state) {
         (true, _) => Outcome::Interrupted,
@@ -40,7 +52,7 @@ pub(super) async fn of_cluster(node: &ClusterNode, interrupted: bool) -> Option<
     let health: BTreeMap<_, _> = node.measured().health().into_iter().collect();
     let nodes = rows(&status, &account, &health);
     let gaps = gaps(&account.gaps, &node.measured().received());
-    Some(RunReport::build(ReportInput {
+    RunReport::build(ReportInput {
         run: facts(&account),
         outcome,
         users: totals(&account.users, &account.endings),
@@ -49,10 +61,19 @@ pub(super) async fn of_cluster(node: &ClusterNode, interrupted: bool) -> Option<
         series: node.measured().series(),
         throttles: throttles.iter().map(throttle_row).collect(),
         coordinators: coordinators.iter().map(coordinator_row).collect(),
-        health: HealthSummary::default(),
+        health: undealt(&throttles),
         nodes,
         gaps,
-    }))
+    })
+}
+
+/// The master's own part: slots that it was too late to deal.
+fn undealt(throttles: &[ThrottleInfo]) -> HealthSummary {
+    HealthSummary {
+        slots_granted: throttles.iter().map(|info| info.granted).sum(),
+        slots_forfeited: throttles.iter().map(|info| info.undealt).sum(),
+        ..HealthSummary::default()
+    }
 }
 
 fn facts(account: &ClusterAccount) -> RunFacts {

@@ -39,7 +39,7 @@ fn a_target_that_freezes_is_found_though_few_requests_hang() {
     let mut run = vec![second(400, 0, &[]), second(400, 0, &[])];
     run.extend((0..5).map(|_| second(0, 0, &[])));
     run.push(second(0, 0, &[6, 6, 6, 6, 6]));
-    insta::assert_snapshot!(found(&run, STRICT).join("\n"), @"`get` did not succeed any more in the last 6.0 s of the run, though it was tried: 0 failed, 5 without an end");
+    insta::assert_snapshot!(found(&run, STRICT).join("\n"), @"`get` did not succeed any more in the last 6.00 s of the run, though it was tried: 0 failed, 5 without an end");
     // Who accepts errors accepts these.
     assert!(found(&run, Asked { allow_errors: true, judged: false }).is_empty());
 }
@@ -63,7 +63,7 @@ fn who_asks_rarely_is_not_taken_for_dead() {
 fn what_never_succeeded_is_said_whatever_was_asked() {
     let lenient = Asked { allow_errors: true, judged: true };
     insta::assert_snapshot!(found(&[second(0, 3, &[])], lenient).join("\n"), @"`get` never succeeded: 3 attempts, 3 failed");
-    insta::assert_snapshot!(found(&[second(0, 0, &[3, 2])], lenient).join("\n"), @"`get` never succeeded: 2 attempts, 2 without an end after 3.0 s at the most");
+    insta::assert_snapshot!(found(&[second(0, 0, &[3, 2])], lenient).join("\n"), @"`get` never succeeded: 2 attempts, 2 without an end after 3.00 s at the most");
 }
 
 #[test]

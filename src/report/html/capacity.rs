@@ -86,7 +86,7 @@ fn chart(
     html! {
         figure class="chart" {
             (caption(title, &format!("{unit} {counted}")))
-            @if curves.len() > 1 { (legend(curves)) }
+            (legend(curves))
             div class="frame" {
                 (mark_names(&marks))
                 (side(&scale.ticks))

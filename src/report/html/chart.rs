@@ -65,7 +65,7 @@ impl TimeChart {
         html! {
             figure class="chart" {
                 (caption(&self.title, if self.scale.is_log() { "log scale" } else { self.unit }))
-                @if self.curves.len() > 1 { (legend(&self.curves)) }
+                (legend(&self.curves))
                 div class="frame" {
                     (strip(&bands))
                     (mark_names(&marks))

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::{clip, tables, view::View};
 use crate::{
-    measure::health::Trust,
+    measure::health::{Cores, Trust},
     report::{document::RunReport, units, verdict::Verdict},
 };
 
@@ -180,7 +180,7 @@ pub(super) fn generator(report: &RunReport) -> Markup {
     let facts = [
         ("CPU on average", known(units::percent(generator.cpu_mean), looked)),
         ("CPU at most", known(units::percent(generator.cpu_max), looked)),
-        ("cores", generator.cores.to_string()),
+        ("cores", Cores(generator.cores).number().to_string()),
         (
             "memory at most",
             known(units::bytes(generator.memory_max_bytes), generator.memory_max_bytes > 0),

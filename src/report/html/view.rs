@@ -61,12 +61,13 @@ impl<'a> View<'a> {
         self.groups.is_empty()
     }
 
-    /// Per second, from counts by row.
+    /// Per second, from counts by row. What stands for less than a second, as the end of a run does,
+    /// is not scaled up to one: nothing is known of the rest of it.
     pub(super) fn rates(&self, counts: &[u64]) -> Values {
         let rate = |group: &Group| {
             let count = self.sum(counts, group);
             let seconds = (group.to - group.from) / 1e3;
-            (seconds > 0.0).then(|| count as f64 / seconds)
+            (seconds > 0.0).then(|| count as f64 / seconds.max(1.0))
         };
         self.groups.iter().map(rate).collect()
     }

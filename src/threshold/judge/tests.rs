@@ -95,6 +95,18 @@ fn a_whole_run_is_judged_by_the_sum_of_all() {
 }
 
 #[test]
+fn a_grace_beyond_any_clock_is_never_over() {
+    let endless = "584000000000y";
+    let thresholds = format!(
+        "max(a) < 1ms abort after {endless}; max(a) < 1ms in stage 1 abort after {endless}"
+    );
+    let mut bench = Bench::with(&thresholds, Some("9s: 1"));
+    for _ in 0..3 {
+        assert_eq!(bench.next(&measured("a", &[50])), None);
+    }
+}
+
+#[test]
 fn shares_are_of_what_there_was() {
     let mut bench = Bench::new(
         "error_rate < 5%; error_rate(a) < 0.1; dropped_rate < 1%; check_rate(ok) > 90%; \

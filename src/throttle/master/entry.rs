@@ -89,6 +89,7 @@ impl Entry {
             cancelled: sum(|tally| tally.cancelled),
             // What was never dealt, and what was dealt and came too late.
             forfeited: sum(|tally| tally.forfeited).saturating_add(self.dealer.forfeited()),
+            undealt: self.dealer.forfeited(),
             lateness: Lateness {
                 p50_us: worst(|lateness| lateness.p50_us),
                 p90_us: worst(|lateness| lateness.p90_us),

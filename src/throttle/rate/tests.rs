@@ -16,7 +16,6 @@ fn equal_rates_are_equal_however_written() {
     for text in [
         "10/s",
         "600/min",
-        "600",
         "every 100ms",
         "10 per second",
         "10 per s",
@@ -80,8 +79,7 @@ fn rates_print_as_people_write_them() {
 
 #[test]
 fn bad_rates_get_a_clear_error() {
-    let form = "; write 100/s, 6000/min, 100 per 5s, every 20ms, 8 at once, unlimited or 0 \
-                (a bare number counts per minute)";
+    let form = "; write 100/s, 6000/min, 100 per 5s, every 20ms, 8 at once, unlimited or 0";
     let faults = [
         ("", "`` is not a rate: it is empty"),
         ("fast", "`fast` is not a rate: `fast` is not a number"),
@@ -110,6 +108,20 @@ fn bad_rates_get_a_clear_error() {
         assert_eq!(fault(text), format!("{reason}{form}"));
     }
     assert!(Rate::per(5, Duration::ZERO).is_err());
+}
+
+/// Some read it per second and others per minute.
+#[test]
+fn a_number_without_a_time_is_refused_with_both_readings() {
+    insta::assert_snapshot!(["10", " 0.5 ", "1_000", "007"].map(fault).join("\n"), @r"
+    `10` is no rate: write 10/s or 10/min
+    `0.5` is no rate: write 0.5/s or 0.5/min
+    `1_000` is no rate: write 1_000/s or 1_000/min
+    `007` is no rate: write 007/s or 007/min
+    ");
+    for zero in ["0", "0.0", "000"] {
+        assert_eq!(rate(zero), Rate::ZERO, "{zero}");
+    }
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod capacity;
 mod churn;
 mod cutting;
 mod feeding;
+mod health;
 mod hostile;
 mod joining;
 mod leaving;

@@ -161,7 +161,8 @@ impl Core {
             changes.push((assignment, told));
         }
         self.apply(Change::PlanTold { told: changes, dealt, over, nobodys });
-        self.end_with_plan(now, self.began + began + plan.start_of(usize::MAX) + graceful_stop);
+        let ends = self.began + began + plan.start_of(usize::MAX);
+        self.end_with_plan(now, ends.saturating_add(graceful_stop));
     }
 
     /// How many users each of these parts is to keep.
@@ -214,7 +215,7 @@ impl Core {
         }
         let mut parts = run.parts.values().filter(|part| part.is_begun() || part.is_lost());
         let done = parts.all(|part| part.is_begun() && part.plan.is_done());
-        if done || now >= deadline + BEAT {
+        if done || now >= deadline.saturating_add(BEAT) {
             self.end_run(now, None);
         }
     }

@@ -62,6 +62,8 @@ pub(super) struct Worker {
     pub(super) living: BTreeSet<u64>,
     pub(super) whereabouts: BTreeMap<u64, String>,
     pub(super) renewed: u64,
+    /// Whether it was told to let users finish.
+    pub(super) finishing: bool,
     master: Option<MemberId>,
     beat: Beat,
 }
@@ -216,6 +218,10 @@ impl Worker {
                 None
             }
             ToWorker::Plan { .. } => None,
+            ToWorker::Finish { .. } => {
+                self.finishing = true;
+                None
+            }
             ToWorker::Users { limit } => {
                 let ids = self.living.iter().take(limit as usize);
                 Some(WorkerAnswer::Users(ids.map(|id| view(*id)).collect()))

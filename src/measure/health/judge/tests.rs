@@ -29,7 +29,7 @@ fn run(seconds: u64, of: impl Fn(u64) -> Second) -> Judge {
 
 fn verdict(judge: &Judge) -> GeneratorVerdict {
     let spells = judge.spells();
-    judge_run(&HealthSummary { samples: 3_600, cores: 2, spells, ..HealthSummary::default() })
+    judge_run(&HealthSummary { samples: 3_600, cores: 2.0, spells, ..HealthSummary::default() })
 }
 
 /// A loop that is late for so many milliseconds of the seconds from `first` to `last`.
