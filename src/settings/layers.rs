@@ -8,7 +8,7 @@ use config::{Config, ConfigError, File, FileFormat, Map, Source, Value, ValueKin
 use super::{
     Sources, env,
     faults::SettingsFaults,
-    secret::MASK,
+    secret::{MASK, without_password},
     value::{SettingValue, Shape, join_list},
 };
 use crate::{
@@ -132,7 +132,7 @@ impl Layers {
             _ => Ok(value),
         });
         checked.unwrap_or_else(|reason| {
-            let shown = if T::SECRET { MASK } else { &text };
+            let shown = if T::SECRET { MASK.into() } else { without_password(&text) };
             faults.add(format!("{name} = `{shown}` ({}): {reason}", self.place(name)));
             default
         })

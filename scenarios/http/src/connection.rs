@@ -1,43 +1,69 @@
 //! One keep-alive connection of one user.
 
 use std::{
-    error::Error,
     future::poll_fn,
     io,
     pin::{Pin, pin},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use crowd::failure::Failure;
 use http_body_util::BodyExt;
 use hyper::{
-    Request, Response, Version,
+    HeaderMap, Request, Version,
     body::Body,
     client::conn::http1,
     header::{CONNECTION, TRANSFER_ENCODING},
 };
 use hyper_util::rt::TokioIo;
+use tokio::time::Instant;
 
-use crate::{stream::Stream, template::Payload};
+use crate::{
+    reason,
+    stream::Stream,
+    template::Payload,
+    watch::{Watch, Watched},
+};
+
+/// The status after which a connection speaks another protocol.
+const SWITCHING_PROTOCOLS: u16 = 101;
 
 /// The most bytes read at once, and the longest head of an answer.
-const LONGEST_READ: usize = 64 * 1024;
+pub(crate) const LONGEST_HEAD: usize = 64 * 1024;
+/// The most lines of headers in an answer. hyper's own limit of 100 is below what some servers send;
+/// with one of our own it takes the room for them from the heap, which costs about a hundredth of a
+/// request.
+pub(crate) const MOST_HEADER_LINES: usize = 1000;
+
+/// A server that closes an idle connection while a request is on its way to it has sent its close
+/// before the request was there: the close comes within one round trip after the request was
+/// written. Connecting took about one round trip, too, so twice that leaves room for a network that
+/// varies, and 50 ms for machines that are late. A round trip of more than half a second was rather
+/// a lost packet than the network's own time. What takes longer than this the server has done with
+/// the request in its hands.
+fn race(connecting: Duration) -> Duration {
+    (connecting * 2).clamp(Duration::from_millis(50), Duration::from_secs(1))
+}
 
 /// A connection that the user's own task drives: while it waits for an answer it does hyper's work
 /// as well, so there is neither a second task nor any waking between the two.
 pub(crate) struct Connection {
     sender: http1::SendRequest<Payload>,
     driver: Driver,
+    watch: Watch,
     /// Whether it has brought an answer yet.
     proven: bool,
+    /// How soon after a request was written its close can be the answer to nothing.
+    race: Duration,
 }
 
 /// hyper's part of a connection.
 struct Driver {
     /// `None` once it has ended.
-    connection: Option<http1::Connection<TokioIo<Stream>, Payload>>,
-    /// Whether it ended in order, by either side's closing.
-    closed: bool,
+    connection: Option<http1::Connection<TokioIo<Watched>, Payload>>,
+    /// How it ended: in order, by either side's closing, or by an error nobody waited for.
+    ended: Option<hyper::Result<()>>,
 }
 
 /// An answer, read to its end.
@@ -49,6 +75,12 @@ pub(crate) struct Answer {
     pub(crate) bytes: u64,
     /// Whether the connection may be used again.
     pub(crate) keep_alive: bool,
+    /// Whether more came than the answer.
+    pub(crate) unasked: bool,
+    /// When its first byte came.
+    pub(crate) first_byte: Instant,
+    /// When its last byte came.
+    pub(crate) ended: Instant,
 }
 
 /// Why there is no answer.
@@ -57,24 +89,32 @@ pub(crate) enum NoAnswer {
     /// The server had closed the connection since the last answer, and has not seen the request as
     /// far as one can tell: another connection may do.
     Stale,
+    /// Since the last answer the server has sent bytes that nobody asked for. The request was not
+    /// sent, for these would be taken for its answer.
+    Unasked,
     /// It failed.
     Failed(Failure),
 }
 
 impl Connection {
-    /// A connection over an open stream.
+    /// A connection over an open stream, which took so long to connect.
     ///
     /// # Errors
     /// None in practice: nothing is sent yet.
-    pub(crate) async fn new(stream: Stream) -> hyper::Result<Self> {
+    pub(crate) async fn new(stream: Stream, connecting: Duration) -> hyper::Result<Self> {
+        let (stream, watch) = Watched::new(stream);
         let (sender, driver) = http1::Builder::new()
-            .max_buf_size(LONGEST_READ)
+            .max_buf_size(LONGEST_HEAD)
+            .max_headers(MOST_HEADER_LINES)
+            .max_header_size(LONGEST_HEAD)
+            .allow_obsolete_multiline_headers_in_responses(true)
+            .allow_spaces_after_header_name_in_responses(true)
             // One plain write for head and body costs less than a gathering one for small requests.
             .writev(false)
             .handshake(TokioIo::new(stream))
             .await?;
-        let driver = Driver { connection: Some(driver), closed: false };
-        Ok(Self { sender, driver, proven: false })
+        let driver = Driver { connection: Some(driver), ended: None };
+        Ok(Self { sender, driver, watch, proven: false, race: race(connecting) })
     }
 
     /// Whether it has brought an answer yet.
@@ -82,25 +122,39 @@ impl Connection {
         self.proven
     }
 
-    /// Sends a request and reads its answer to the end. Unless that ends in an answer that keeps it
-    /// alive, the connection must be dropped; so it must if the future is dropped half-way.
+    /// Whether anything of the answer under way has come.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.watch.first_byte().is_some()
+    }
+
+    /// Sends a request, now at `sent`, and reads its answer to the end. Unless that ends in an
+    /// answer that keeps it alive, the connection must be dropped; so it must if the future is
+    /// dropped half-way.
     ///
     /// # Errors
     /// If there is no answer.
-    pub(crate) async fn exchange(&mut self, request: Request<Payload>) -> Result<Answer, NoAnswer> {
-        let Self { sender, driver, proven } = self;
+    pub(crate) async fn exchange(
+        &mut self,
+        request: Request<Payload>,
+        sent: Instant,
+    ) -> Result<Answer, NoAnswer> {
+        let Self { sender, driver, watch, proven, race } = self;
         let idempotent = request.method().is_idempotent();
         let mut response = match driver.drive(sender.send_request(request)).await {
             Ok(response) => response,
             // Between two requests the server may close the connection at any time; what was not
             // sent, or can be repeated safely, is then sent again over another one (RFC 9112,
             // section 9.3.1).
-            Err(error)
-                if *proven && (error.is_canceled() || idempotent && is_disconnect(&error)) =>
-            {
-                return Err(NoAnswer::Stale);
+            Err(error) => {
+                let begun = watch.first_byte().is_some();
+                let raced = || idempotent && is_disconnect(&error) && sent.elapsed() <= *race;
+                return Err(match (*proven, error.is_canceled(), begun) {
+                    (true, true, false) => NoAnswer::Stale,
+                    (true, true, true) => NoAnswer::Unasked,
+                    (true, false, false) if raced() => NoAnswer::Stale,
+                    _ => NoAnswer::Failed(reason::of_exchange(&error, begun)),
+                });
             }
-            Err(error) => return Err(NoAnswer::Failed(failure(error))),
         };
         *proven = true;
         let status = response.status().as_u16();
@@ -109,15 +163,24 @@ impl Connection {
             && !response.headers().contains_key(TRANSFER_ENCODING);
         let mut bytes = 0;
         while let Some(frame) = driver.drive(response.body_mut().frame()).await {
-            let frame = frame.map_err(|error| NoAnswer::Failed(failure(error)))?;
+            let frame =
+                frame.map_err(|error| NoAnswer::Failed(reason::of_exchange(&error, true)))?;
             bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
         }
+        let ended = Instant::now();
+        let first_byte = watch.first_byte().unwrap_or(ended);
+        watch.begin();
         // hyper asks for the next request once the whole of this one was sent, its answer was read
         // and ended where it should, and neither side wants to close. A server that closes without
         // saying so leaves a connection that is found stale when it is needed again, however soon
-        // its closing was seen.
-        let keep_alive = sender.is_ready() || driver.closed && !endless && !says_close(&response);
-        Ok(Answer { status, bytes, keep_alive })
+        // its closing was seen. One that speaks another protocol from here on does not.
+        let keep_alive = sender.is_ready()
+            || driver.has_closed()
+                && !endless
+                && status != SWITCHING_PROTOCOLS
+                && !says_close(response.headers(), response.version());
+        let unasked = driver.has_met_unasked();
+        Ok(Answer { status, bytes, keep_alive, unasked, first_byte, ended })
     }
 }
 
@@ -147,41 +210,42 @@ impl Driver {
             && let Poll::Ready(end) = Pin::new(connection).poll(cx)
         {
             self.connection = None;
-            self.closed = end.is_ok();
+            self.ended = Some(end);
+        }
+    }
+
+    /// Whether the connection was closed in order.
+    fn has_closed(&self) -> bool {
+        matches!(self.ended, Some(Ok(())))
+    }
+
+    /// Whether it ended because more came than an answer. hyper has no word for that error: it is
+    /// the one of an idle connection that is neither the system's nor a close too early.
+    fn has_met_unasked(&self) -> bool {
+        match &self.ended {
+            Some(Err(error)) => !error.is_incomplete_message() && reason::io_error(error).is_none(),
+            _ => false,
         }
     }
 }
 
-/// Whether the head of an answer says that no other will follow: RFC 9112, section 9.3.
-fn says_close<B>(answer: &Response<B>) -> bool {
+/// Whether a head says that nothing will follow on its connection: RFC 9112, section 9.3.
+pub(crate) fn says_close(headers: &HeaderMap, version: Version) -> bool {
     let says = |wanted: &str| {
-        let values = answer.headers().get_all(CONNECTION).iter();
+        let values = headers.get_all(CONNECTION).iter();
         let mut tokens = values.filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
         tokens.any(|token| token.trim().eq_ignore_ascii_case(wanted))
     };
-    says("close") || answer.version() == Version::HTTP_10 && !says("keep-alive")
+    says("close") || version == Version::HTTP_10 && !says("keep-alive")
 }
 
-/// Whether the connection broke, or was closed, before there was an answer.
+/// Whether the connection broke, or was closed.
 fn is_disconnect(error: &hyper::Error) -> bool {
-    error.is_incomplete_message() || io_error(error).is_some()
-}
-
-fn io_error(error: &hyper::Error) -> Option<&io::Error> {
-    error.source().and_then(|source| source.downcast_ref())
-}
-
-fn failure(error: hyper::Error) -> Failure {
-    if error.is_incomplete_message() || error.is_canceled() {
-        return Failure::target("the server closed the connection without an answer");
-    }
-    match io_error(&error) {
-        Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Failure::target("the server closed the connection within an answer")
-        }
-        _ if error.is_parse() => Failure::target(format!("the answer is no HTTP: {error}")),
-        _ => error.into(),
-    }
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    error.is_incomplete_message()
+        || reason::io_error(error).is_some_and(|error| {
+            matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+        })
 }
 
 #[cfg(test)]
@@ -198,8 +262,16 @@ mod tests {
             (Version::HTTP_10, "Keep-Alive", false),
             (Version::HTTP_10, "keep-alive, close", true),
         ] {
-            let answer = Response::builder().version(version).header(CONNECTION, connection);
-            assert_eq!(says_close(&answer.body(()).unwrap()), close, "{version:?} {connection}");
+            let headers = HeaderMap::from_iter([(CONNECTION, connection.parse().unwrap())]);
+            assert_eq!(says_close(&headers, version), close, "{version:?} {connection}");
+        }
+    }
+
+    #[test]
+    fn a_race_lasts_as_long_as_a_close_may_be_under_way() {
+        let millis = Duration::from_millis;
+        for (connecting, allowed) in [(0, 50), (10, 50), (100, 200), (400, 800), (3000, 1000)] {
+            assert_eq!(race(millis(connecting)), millis(allowed));
         }
     }
 }

@@ -9,9 +9,13 @@ use hyper::{HeaderMap, Method};
 
 mod backoff;
 mod connection;
+mod dial;
 mod header_list;
 mod life;
+mod moment;
 mod patience;
+mod reason;
+mod sessions;
 mod settings;
 mod site;
 mod status;
@@ -19,11 +23,13 @@ mod stream;
 mod target;
 mod template;
 mod tls;
+mod watch;
 
 pub use settings::HttpSettings;
 
 use self::{
     life::Life,
+    sessions::TlsSessions,
     site::{Sending, Site, Sites},
     status::StatusSet,
     target::Target,
@@ -33,6 +39,7 @@ use self::{
 pub struct Http {
     sites: Sites,
     expected: StatusSet,
+    tls_sessions: TlsSessions,
 }
 
 impl std::fmt::Debug for Http {
@@ -45,10 +52,13 @@ impl Scenario for Http {
     const NAME: &'static str = "http";
     const ABOUT: &'static str = "\
 Sends requests to a server, each user over a connection of its own, one after the other.
-Actions: connect, request. Counters: bytes_received (bodies), stale_connections (closed by the
-server between two requests; opened again).
-An answer with another status than expected is a failed request; a connection that fails is tried
-again after a second, then two, four, up to half a minute. The names of hosts are looked up once.
+Action: request, from connecting, if it has to, to the last byte of the answer; no connection, no
+answer in time and another status than expected are failed requests. Counters: bytes_received
+(bodies), stale_connections (closed by the server between two requests: the request is sent again),
+unasked_bytes (connections given up because bytes came that nobody asked for), requests_not_sent,
+tls_handshakes_full, tls_handshakes_resumed. A server that takes no connection, or brings no answer
+over a new one, is let alone for a second, then two, four, up to half a minute; what would have been
+sent meanwhile fails unsent. The names of hosts are looked up once.
 With several URLs users are spread over them evenly; each server is checked every health_interval. A
 server that fails twice (no connection, no answer, a status from 500) is let alone until it passes its
 checks again; its users go over to the others meanwhile, and as many come back to it as it has lost.";
@@ -62,9 +72,10 @@ checks again; its users go over to the others meanwhile, and as many come back t
         for url in &settings.url {
             urls.push(Target::parse(url).map_err(Failure::scenario)?);
         }
+        let tls_sessions = settings.tls_sessions.parse().map_err(Failure::scenario)?;
         let tls = if urls.iter().any(|url| url.tls) {
             let ca_file = settings.ca_file.as_deref().map(Path::new);
-            Some(tls::client_config(ca_file, settings.insecure)?)
+            Some(tls::client_config(ca_file, settings.insecure, tls_sessions)?)
         } else {
             None
         };
@@ -87,6 +98,7 @@ checks again; its users go over to the others meanwhile, and as many come back t
         Ok(Self {
             sites: spread(run, all_or(sites, faults)?).await?,
             expected: StatusSet::parse(&settings.expected_status).map_err(Failure::scenario)?,
+            tls_sessions,
         })
     }
 
@@ -124,7 +136,8 @@ async fn spread(run: &Run<Http>, mut sites: Vec<Site>) -> Result<Sites, Failure>
         jitter: 0.1,
         ..TargetOptions::default()
     };
-    let check = |site: crowd::targets::Target<Site>| async move { site.check().await };
+    let limit = settings.health_timeout;
+    let check = move |site: crowd::targets::Target<Site>| async move { site.check(limit).await };
     let targets = Targets::start(run, options, sites, check)?;
     targets.wait_for_first_check().await;
     Ok(Sites::Many(targets))

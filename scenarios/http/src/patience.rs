@@ -4,6 +4,8 @@ use std::{future::poll_fn, pin::Pin, pin::pin, task::Poll, time::Duration};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::moment;
+
 /// How long an answer that is under way is still waited for after the user was told to stop.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -18,7 +20,7 @@ pub(crate) enum Waited<T> {
     Stopped,
 }
 
-/// Waits for one thing after the other, each with a limit. One timer serves all of them: it is set
+/// Waits for one request after the other, each with a limit. One timer serves all of them: it is set
 /// again only when it fires, not for each.
 pub(crate) struct Patience<S> {
     stop: Pin<Box<S>>,
@@ -63,32 +65,14 @@ impl<S: Future<Output = ()>> Patience<S> {
         })
         .await
     }
+}
 
-    /// Waits for `action` until `deadline` or a stop.
-    pub(crate) async fn until_stop<T>(
-        &mut self,
-        deadline: Instant,
-        action: impl Future<Output = T>,
-    ) -> Waited<T> {
-        let mut action = pin!(action);
-        let mut timer = pin!(sleep_until(deadline));
-        poll_fn(|cx| {
-            if self.stopped || self.stop.as_mut().poll(cx).is_ready() {
-                self.stopped = true;
-                return Poll::Ready(Waited::Stopped);
-            }
-            if let Poll::Ready(output) = action.as_mut().poll(cx) {
-                return Poll::Ready(Waited::Done(output));
-            }
-            timer.as_mut().poll(cx).map(|()| Waited::TimedOut)
-        })
-        .await
-    }
-
-    /// Sleeps; says whether the user may go on afterwards.
-    pub(crate) async fn pause(&mut self, duration: Duration) -> bool {
-        let end = Instant::now() + duration;
-        self.until_stop(end, std::future::pending::<()>()).await == Waited::TimedOut
+/// Sleeps, unless `end` comes first; says whether it did not.
+pub(crate) async fn pause(duration: Duration, end: impl Future<Output = ()>) -> bool {
+    tokio::select! {
+        biased;
+        () = end => false,
+        () = sleep_until(moment::after(Instant::now(), duration)) => true,
     }
 }
 
@@ -145,14 +129,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_pause_ends_at_once_on_a_stop() {
-        let mut patience = Patience::new(sleep(after(500)));
-        assert!(patience.pause(after(400)).await);
+    async fn a_pause_ends_at_once_when_the_user_is_to_end() {
         let began = Instant::now();
-        assert!(!patience.pause(after(400)).await);
-        assert_eq!(began.elapsed(), after(100));
-        assert!(!patience.pause(after(400)).await);
-        let far = Instant::now() + after(1000);
-        assert_eq!(patience.until_stop(far, async { 1 }).await, Waited::Stopped);
+        assert!(pause(after(400), sleep(after(500))).await);
+        assert_eq!(began.elapsed(), after(400));
+        assert!(!pause(after(400), sleep(after(100))).await);
+        assert_eq!(began.elapsed(), after(500));
+        assert!(!pause(Duration::MAX, sleep(after(100))).await);
+        assert_eq!(began.elapsed(), after(600));
     }
 }

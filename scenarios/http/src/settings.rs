@@ -5,7 +5,11 @@ use std::time::Duration;
 use crowd::prelude::*;
 use hyper::http::uri::PathAndQuery;
 
-use crate::{header_list, status::StatusSet, target::Target};
+use crate::{
+    header_list,
+    status::StatusSet,
+    target::{Target, percent_encoded},
+};
 
 /// The settings of the `http` scenario.
 #[derive(Debug, Clone, Settings)]
@@ -34,7 +38,8 @@ pub struct HttpSettings {
     /// How many requests a user sends before it ends; without it, it goes on until told to stop.
     #[setting(check = at_least_one)]
     pub requests: Option<u64>,
-    /// How long to wait for a connection, and for an answer to its last byte.
+    /// How long a request may take, from connecting, if it has to, to the last byte of its answer.
+    /// Each address of a host has its share of that to connect.
     #[setting(default = "30s", check = some_time)]
     pub timeout: Duration,
     /// What the health check of several URLs asks each of their servers for, such as '/health'; any
@@ -50,8 +55,12 @@ pub struct HttpSettings {
     /// Whether to accept any certificate.
     #[setting(default = "false")]
     pub insecure: bool,
-    /// A file of certificates (PEM) to trust in place of the system's.
+    /// A file of certificates (PEM) to trust in place of the system's: of authorities, or of the
+    /// servers themselves.
     pub ca_file: Option<String>,
+    /// Which TLS sessions a new connection may resume: none, the user's own, or those of all users.
+    #[setting(default = "own", one_of = ["none", "own", "shared"])]
+    pub tls_sessions: String,
 }
 
 /// Every fault at once, each with the URL it is in.
@@ -87,7 +96,7 @@ fn path(path: Option<String>) -> Result<Option<String>, String> {
 
 /// What stands in a request line; `None` if that cannot.
 pub(crate) fn parse_path(text: &str) -> Option<PathAndQuery> {
-    text.starts_with('/').then(|| text.parse().ok())?
+    text.starts_with('/').then(|| percent_encoded(text).parse().ok())?
 }
 
 fn headers(text: Option<String>) -> Result<Option<String>, String> {

@@ -1,6 +1,6 @@
 //! Where users send their requests: one URL, or several that they are spread over.
 
-use std::{fmt, ops::Deref, sync::Arc};
+use std::{fmt, ops::Deref, sync::Arc, time::Duration};
 
 use crowd::{
     failure::Failure,
@@ -8,10 +8,13 @@ use crowd::{
 };
 use hyper::{HeaderMap, Method, Request, http::uri::PathAndQuery};
 use rustls::{ClientConfig, pki_types::ServerName};
+use tokio::time::Instant;
+use tokio_util::either::Either;
 
 use crate::{
-    connection::{Connection, NoAnswer},
-    stream::Route,
+    connection::{Connection, NoAnswer, says_close},
+    moment, reason,
+    stream::{Route, secure},
     target::Target as Url,
     template::{self, Payload},
 };
@@ -22,6 +25,8 @@ pub(crate) struct Site {
     pub(crate) route: Route,
     /// What each user sends.
     pub(crate) request: Request<Payload>,
+    /// Whether that asks for the connection to be closed.
+    pub(crate) closing: bool,
     /// What the health check sends; without it, it only connects.
     probe: Option<Request<Payload>>,
 }
@@ -68,26 +73,37 @@ impl Site {
             None => None,
         };
         let request = request(sending.method.clone(), &url, sending.body.as_deref())?;
-        Ok(Self { route: Route { addresses: url.resolve().await?, tls }, url, request, probe })
+        let closing = says_close(request.headers(), request.version());
+        let route = Route { addresses: url.resolve().await?, tls };
+        Ok(Self { route, url, request, closing, probe })
     }
 
     /// Whether the server is there: it takes a connection and, if there is something to ask it,
-    /// answers that with a status below 400.
+    /// answers that with a status below 400, all within `limit`.
     ///
     /// # Errors
     /// If it is not.
-    pub(crate) async fn check(&self) -> Result<(), Failure> {
-        let Some(probe) = &self.probe else {
-            self.route.open(0).await?;
-            return Ok(());
+    pub(crate) async fn check(&self, limit: Duration) -> Result<(), Failure> {
+        let began = Instant::now();
+        let tcp = self.route.open(0, moment::after(began, limit)).await;
+        let tcp = tcp.map_err(|failed| reason::of_opening(&failed))?;
+        let Some(probe) = &self.probe else { return Ok(()) };
+        let stream = match &self.route.tls {
+            None => Either::Left(tcp),
+            Some((config, name)) => {
+                let secured = secure(config.clone(), name.clone(), tcp).await;
+                Either::Right(secured.map_err(|error| reason::of_connecting(&error))?)
+            }
         };
-        let mut connection = Connection::new(self.route.connect(0).await?).await?;
-        match connection.exchange(probe.clone()).await {
+        let mut connection = Connection::new(stream, began.elapsed()).await?;
+        match connection.exchange(probe.clone(), Instant::now()).await {
             Ok(answer) if answer.status < 400 => Ok(()),
             Ok(answer) => Err(Failure::target(format!("health check: status {}", answer.status))),
             Err(NoAnswer::Failed(failure)) => Err(failure),
-            // Only a connection that has brought an answer before can be that.
-            Err(NoAnswer::Stale) => Err(Failure::target("health check: the connection broke")),
+            // Only a connection that has brought an answer before can be these.
+            Err(NoAnswer::Stale | NoAnswer::Unasked) => {
+                Err(Failure::target("health check: the connection broke"))
+            }
         }
     }
 }
@@ -101,6 +117,7 @@ pub(crate) enum Sites {
 }
 
 /// The site that a user's connection belongs to.
+#[derive(Clone)]
 pub(crate) enum Place<'a> {
     One(&'a Site),
     OfMany(&'a Targets<Site>, Target<Site>),

@@ -10,7 +10,7 @@ impl StatusSet {
     /// The set from its text form.
     ///
     /// # Errors
-    /// If a part is neither a code from 100 to 599, nor a class such as `2xx`, nor a range; or if
+    /// If a part is neither a code from 100 to 999, nor a class such as `2xx`, nor a range; or if
     /// there is no part at all.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let ranges = text
@@ -37,7 +37,7 @@ impl StatusSet {
 
 fn range(part: &str) -> Option<(u16, u16)> {
     if let Some(class) = part.strip_suffix("xx").or_else(|| part.strip_suffix("XX")) {
-        let class: u16 = class.parse().ok().filter(|class| (1..=5).contains(class))?;
+        let class: u16 = class.parse().ok().filter(|class| (1..=9).contains(class))?;
         return Some((class * 100, class * 100 + 99));
     }
     match part.split_once('-') {
@@ -50,7 +50,7 @@ fn range(part: &str) -> Option<(u16, u16)> {
 }
 
 fn code(text: &str) -> Option<u16> {
-    text.trim().parse().ok().filter(|code| (100..=599).contains(code))
+    text.trim().parse().ok().filter(|code| (100..=999).contains(code))
 }
 
 #[cfg(test)]
@@ -59,15 +59,21 @@ mod tests {
 
     #[test]
     fn codes_classes_and_ranges() {
-        let set = StatusSet::parse("204, 3xx,500-502").unwrap();
-        let inside: Vec<u16> = (100..600).filter(|&code| set.contains(code)).collect();
-        let wanted: Vec<u16> = [204].into_iter().chain(300..400).chain(500..503).collect();
+        let set = StatusSet::parse("204, 3xx,500-502,9xx,600").unwrap();
+        let inside: Vec<u16> = (0..1100).filter(|&code| set.contains(code)).collect();
+        let wanted: Vec<u16> = [204]
+            .into_iter()
+            .chain(300..400)
+            .chain(500..503)
+            .chain([600])
+            .chain(900..1000)
+            .collect();
         assert_eq!(inside, wanted);
     }
 
     #[test]
     fn faults_name_the_part() {
-        for bad in ["9xx", "20", "600", "300-200", "ok", "2xxx", "-200"] {
+        for bad in ["0xx", "20", "1000", "300-200", "ok", "2xxx", "-200"] {
             let fault = StatusSet::parse(&format!("200,{bad}")).unwrap_err();
             assert!(fault.starts_with(&format!("'{bad}' is no status")), "{fault}");
         }

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr};
 
-use crowd::failure::Failure;
+use crowd::{failure::Failure, settings::secret::without_password};
 use hyper::{Uri, http::uri::PathAndQuery};
 
 /// A checked URL, taken apart.
@@ -27,10 +27,16 @@ impl Target {
     /// If it is no `http://` or `https://` URL with a host.
     pub(crate) fn parse(url: &str) -> Result<Self, String> {
         let wrong = |why: &str| {
+            let url = without_password(url);
             format!("'{url}' {why}; write http://HOST[:PORT]/PATH or https://HOST[:PORT]/PATH")
         };
-        let uri: Uri =
-            url.trim().parse().map_err(|error| wrong(&format!("is no URL ({error})")))?;
+        let authority = url.split_once("://").map_or("", |(_, rest)| rest).split(['/', '?', '#']);
+        if authority.take(1).any(|authority| !authority.is_ascii()) {
+            let why = "has a host with letters that are not ASCII; write it in ASCII, as xn--…";
+            return Err(wrong(why));
+        }
+        let encoded = percent_encoded(url.trim());
+        let uri: Uri = encoded.parse().map_err(|error| wrong(&format!("is no URL ({error})")))?;
         let tls = match uri.scheme_str() {
             Some("http") => false,
             Some("https") => true,
@@ -79,6 +85,27 @@ impl Target {
     }
 }
 
+/// The same with what is not ASCII written as its bytes in UTF-8 (RFC 3987, section 3.1), as browsers
+/// send it; what is encoded already stays.
+pub(crate) fn percent_encoded(url: &str) -> String {
+    url.chars().fold(String::with_capacity(url.len()), |mut encoded, character| {
+        if character.is_ascii() {
+            encoded.push(character);
+        } else {
+            let mut buffer = [0; 4];
+            for byte in character.encode_utf8(&mut buffer).bytes() {
+                encoded.push('%');
+                encoded.extend(
+                    [byte >> 4, byte & 15].map(|digit| char::from(HEX[usize::from(digit)])),
+                );
+            }
+        }
+        encoded
+    })
+}
+
+const HEX: [u8; 16] = *b"0123456789ABCDEF";
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls { "https" } else { "http" };
@@ -120,7 +147,6 @@ mod tests {
             ("/path", "is neither http:// nor https://"),
             ("", "is no URL"),
             ("http://", "is no URL"),
-            ("http://me:secret@host/", "names a user"),
             ("http://host:0/", "has port 0"),
             ("http://host:99999/", "has a port that is no port number"),
             ("http://a b/", "is no URL"),
@@ -128,5 +154,55 @@ mod tests {
             let fault = Target::parse(bad).unwrap_err();
             assert!(fault.starts_with(&format!("'{bad}' {why}")), "{fault}");
         }
+    }
+
+    #[test]
+    fn letters_that_are_not_ascii_are_percent_encoded() {
+        let target = Target::parse("http://a.example/straße/✓?größe=ü&a=%20").unwrap();
+        assert_eq!(target.path, "/stra%C3%9Fe/%E2%9C%93?gr%C3%B6%C3%9Fe=%C3%BC&a=%20");
+        let fault = Target::parse("http://bücher.example/").unwrap_err();
+        assert!(fault.starts_with("'http://bücher.example/' has a host with letters"), "{fault}");
+        assert!(fault.contains("xn--"), "{fault}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_encoded_is_ascii_and_stands_for_the_same_bytes(text in "[^%]*") {
+            let encoded = percent_encoded(&text);
+            proptest::prop_assert!(encoded.is_ascii());
+            let (mut bytes, mut rest) = (Vec::new(), encoded.as_bytes());
+            while let Some((&first, tail)) = rest.split_first() {
+                rest = tail;
+                let byte = match first {
+                    b'%' => {
+                        let (digits, after) = tail.split_at(2);
+                        rest = after;
+                        u8::from_str_radix(std::str::from_utf8(digits).unwrap(), 16).unwrap()
+                    }
+                    plain => plain,
+                };
+                bytes.push(byte);
+            }
+            proptest::prop_assert_eq!(bytes, text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_password_is_never_told() {
+        for url in [
+            "http://me:swordfish@host/",
+            "http://me:sword@fish@host/",
+            "http://me:sword/fish@host/",
+            "http://me:sword fish@host/",
+            "ftp://me:swordfish@host/",
+            "me:swordfish@host/",
+            "http://swordfish@host:99999/",
+        ] {
+            let fault = Target::parse(url).unwrap_err();
+            assert!(!fault.contains("sword") && !fault.contains("fish"), "{fault}");
+            assert!(fault.contains("***@host"), "{fault}");
+        }
+        let fault = Target::parse("http://me:swordfish@host/").unwrap_err();
+        assert!(fault.contains("names a user; give an Authorization header instead"), "{fault}");
     }
 }

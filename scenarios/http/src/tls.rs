@@ -4,50 +4,48 @@ use std::{path::Path, sync::Arc};
 
 use crowd::failure::Failure;
 use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    client::{
+        Resumption, WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        verify_server_name,
+    },
     crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    server::ParsedCertificate,
 };
 
+use crate::sessions::TlsSessions;
+
 /// The TLS settings all users of a run share: the certificates in `ca_file`, or else those the
-/// system trusts; or, if `insecure`, any certificate.
+/// system trusts; or, if `insecure`, any certificate. With sessions of each user's own, these are
+/// what it makes its own of, and resume none.
 ///
 /// # Errors
 /// If no certificate to trust can be read.
 pub(crate) fn client_config(
     ca_file: Option<&Path>,
     insecure: bool,
+    sessions: TlsSessions,
 ) -> Result<Arc<ClientConfig>, Failure> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()?;
-    let builder = if insecure {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(TrustAnyone(provider)))
-    } else {
-        builder.with_root_certificates(match ca_file {
-            Some(file) => roots_of(file)?,
-            None => system_roots()?,
-        })
+    let builder = match ca_file {
+        _ if insecure => {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(TrustAnyone(provider)))
+        }
+        Some(file) => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(TrustThese::read(file, provider)?)),
+        None => builder.with_root_certificates(system_roots()?),
     };
     let mut config = builder.with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    if sessions != TlsSessions::Shared {
+        config.resumption = Resumption::disabled();
+    }
     Ok(Arc::new(config))
-}
-
-fn roots_of(file: &Path) -> Result<RootCertStore, Failure> {
-    let wrong = |why: String| Failure::scenario(format!("ca_file {}: {why}", file.display()));
-    let mut roots = RootCertStore::empty();
-    for certificate in
-        CertificateDer::pem_file_iter(file).map_err(|error| wrong(error.to_string()))?
-    {
-        let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-        roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
-    }
-    if roots.is_empty() {
-        return Err(wrong("holds no certificate".into()));
-    }
-    Ok(roots)
 }
 
 fn system_roots() -> Result<RootCertStore, Failure> {
@@ -62,6 +60,85 @@ fn system_roots() -> Result<RootCertStore, Failure> {
         )));
     }
     Ok(roots)
+}
+
+/// Trusts whom the certificates of a file have signed, and the servers whose own ones are among them.
+#[derive(Debug)]
+struct TrustThese {
+    certificates: Vec<CertificateDer<'static>>,
+    authorities: Arc<WebPkiServerVerifier>,
+}
+
+impl TrustThese {
+    fn read(file: &Path, provider: Arc<CryptoProvider>) -> Result<Self, Failure> {
+        let wrong = |why: String| Failure::scenario(format!("ca_file {}: {why}", file.display()));
+        let certificates = CertificateDer::pem_file_iter(file)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| wrong(error.to_string()))?;
+        if certificates.is_empty() {
+            return Err(wrong("holds no certificate".into()));
+        }
+        let mut roots = RootCertStore::empty();
+        for certificate in &certificates {
+            roots.add(certificate.clone()).map_err(|error| wrong(error.to_string()))?;
+        }
+        let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
+        let authorities = builder.build().map_err(|error| wrong(error.to_string()))?;
+        Ok(Self { certificates, authorities })
+    }
+}
+
+impl ServerCertVerifier for TrustThese {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let authorities = &self.authorities;
+        match authorities.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        ) {
+            // A certificate that says it is an authority's is not taken for a server's, which is what
+            // `openssl req -x509` makes, and browsers and curl take if it is trusted as it is. That is
+            // found after its time was checked, and before its name is.
+            Err(rustls::Error::InvalidCertificate(CertificateError::Other(_)))
+                if self.certificates.iter().any(|trusted| trusted == end_entity) =>
+            {
+                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.authorities.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.authorities.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.authorities.supported_verify_schemes()
+    }
 }
 
 /// Takes any certificate, as `insecure` asks for; the server must still hold its key.

@@ -31,7 +31,7 @@ pub struct Fault {
     pub setting: String,
     /// What kind of fault it is.
     pub kind: FaultKind,
-    /// The offending text, masked if it is secret.
+    /// The offending text, masked if it is secret, and without the passwords of URLs in it.
     pub value: Option<String>,
     /// Where that came from.
     pub origin: Option<Origin>,

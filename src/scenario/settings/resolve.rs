@@ -10,7 +10,10 @@ use super::{
     Value, Values,
 };
 use crate::{
-    settings::{env, secret::MASK},
+    settings::{
+        env,
+        secret::{MASK, without_password},
+    },
     suggestion::did_you_mean,
     user::task::panic_text,
 };
@@ -139,11 +142,14 @@ pub(super) fn called(
         Ok(Err(reason)) => (FaultKind::Refused, reason),
         Err(panic) => (FaultKind::Panicked, format!("its check panicked: {}", panic_text(&*panic))),
     };
-    let shown = if declaration.secret && !text.is_empty() { MASK } else { text };
+    let shown = match declaration.secret && !text.is_empty() {
+        true => MASK.into(),
+        false => without_password(text),
+    };
     Err(Fault {
         setting: declaration.name.clone(),
         kind,
-        value: Some(shown.to_owned()),
+        value: Some(shown.into_owned()),
         origin: Some(origin.clone()),
         reason,
     })

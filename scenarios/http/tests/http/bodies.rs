@@ -1,6 +1,9 @@
 //! Bodies of answers are read to their end, whatever marks it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use crowd::measure::Phase;
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::{Response, StatusCode, body::Frame};
@@ -66,8 +69,30 @@ async fn a_body_may_end_with_the_connection() {
     .await;
     let over = run(2, &[("url", &server.url()), ("requests", "3")]).await;
     assert_eq!(over.action("request"), (6, 0));
-    assert_eq!(over.action("connect"), (6, 0));
+    assert_eq!(server.connections(), 6);
     assert_eq!(over.counter("bytes_received"), 30);
+}
+
+#[tokio::test]
+async fn the_first_byte_and_the_rest_have_their_own_times() {
+    let pause = Duration::from_millis(150);
+    let server = raw(move |mut stream, _| async move {
+        request(&mut stream).await;
+        tokio::time::sleep(2 * pause).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel").await.unwrap();
+        tokio::time::sleep(pause).await;
+        stream.write_all(b"lo").await.unwrap();
+    })
+    .await;
+    let over = run(1, &[("url", &server.url()), ("requests", "1")]).await;
+    let [first, rest] = [Phase::FirstByte, Phase::Rest].map(|phase| over.phase("request", phase).1);
+    assert!(first >= 2 * pause, "{first:?}");
+    assert!(rest >= pause, "{rest:?}");
+    let whole = over.measured.actions["request"].service.max();
+    assert!(
+        whole >= 3 * pause && first + rest <= whole + pause / 10,
+        "{first:?}, {rest:?}, {whole:?}"
+    );
 }
 
 #[tokio::test]

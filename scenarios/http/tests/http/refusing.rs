@@ -43,11 +43,28 @@ async fn every_fault_is_told() {
             ],
         ),
         (&[("url", "")], &["no URL; write http://"]),
+        (&[("url", "http://a/"), ("tls_sessions", "mine")], &["mine", "own", "shared"]),
     ] {
         let refusal = node.start_run("http", 1, given(settings)).await.unwrap_err();
         for fault in faults {
             assert!(refusal.message.contains(fault), "{fault} is not in: {refusal}");
         }
+    }
+    node.shutdown().await;
+}
+
+#[tokio::test]
+async fn no_refusal_tells_a_password() {
+    let node = node().await;
+    for url in [
+        "http://me:swordfish@host/",
+        "https://a/,ftp://me:swordfish@host/",
+        "me:swordfish@host",
+        "http://me:swordfish@host:x/,http://b/",
+    ] {
+        let refusal = node.start_run("http", 1, given(&[("url", url)])).await.unwrap_err();
+        assert!(!format!("{refusal:?} {refusal}").contains("swordfish"), "{refusal}");
+        assert!(refusal.message.contains("***@host"), "{refusal}");
     }
     node.shutdown().await;
 }

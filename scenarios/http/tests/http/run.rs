@@ -8,7 +8,7 @@ use std::{
 
 use crowd::{
     failure::Owner,
-    measure::{Source, window::Window},
+    measure::{Phase, Source, window::Window},
     node::{Node, UserCounts},
     scenario::catalog::Catalog,
     settings::NodeSettings,
@@ -77,6 +77,11 @@ impl Going {
         }
     }
 
+    /// Waits until `reached` holds for something that the run does not measure.
+    pub(crate) async fn until(&self, what: &str, reached: impl Fn() -> bool) {
+        self.eventually(what, |_| reached()).await;
+    }
+
     pub(crate) async fn stop(self) -> Over {
         // Refused if the run has ended of itself.
         let _ = self.node.stop().await;
@@ -91,6 +96,18 @@ impl Over {
     /// How often an action was done, and how often it failed.
     pub(crate) fn action(&self, name: &str) -> (u64, u64) {
         self.measured.actions.get(name).map_or((0, 0), |action| (action.count(), action.failed))
+    }
+
+    /// How often an action was begun and got no end.
+    pub(crate) fn unfinished(&self, name: &str) -> u64 {
+        self.measured.actions.get(name).map_or(0, |action| action.unfinished.count())
+    }
+
+    /// How often a phase of an action was measured, and its longest time.
+    pub(crate) fn phase(&self, name: &str, phase: Phase) -> (u64, Duration) {
+        let phases = self.measured.actions.get(name).map(|action| &action.phases);
+        let found = phases.and_then(|phases| phases.iter().find(|(of, _)| *of == phase));
+        found.map_or((0, Duration::ZERO), |(_, timing)| (timing.count(), timing.max()))
     }
 
     pub(crate) fn counter(&self, name: &str) -> u64 {

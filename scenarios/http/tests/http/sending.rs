@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use crowd::measure::Phase;
 use hyper::Response;
 
 use super::{
@@ -16,10 +17,14 @@ async fn each_user_sends_its_requests_over_one_connection() {
     let over = run(7, &[("url", &url), ("requests", "30")]).await;
     assert_eq!(over.users.finished, 7);
     assert_eq!(over.action("request"), (210, 0));
-    assert_eq!(over.action("connect"), (7, 0));
     assert_eq!(over.counter("bytes_received"), 210 * 5);
     assert_eq!(over.counter("stale_connections"), 0);
     assert_eq!(server.connections(), 7);
+    assert_eq!(over.phase("request", Phase::Connect).0, 7);
+    assert_eq!(over.phase("request", Phase::Tls).0, 0);
+    assert_eq!(over.phase("request", Phase::FirstByte).0, 210);
+    assert_eq!(over.phase("request", Phase::Rest).0, 210);
+    assert_eq!(over.unfinished("request"), 0);
 }
 
 #[tokio::test]

@@ -32,7 +32,6 @@ async fn another_status_is_a_failed_request_and_the_user_goes_on() {
     assert_eq!(over.action("request"), (10, 4));
     assert_eq!(over.failures("request"), [wrong(404), wrong(500)]);
     assert_eq!(over.counter("bytes_received"), 50);
-    assert_eq!(over.action("connect"), (1, 0));
     assert_eq!((over.users.finished, over.users.failed), (1, 0));
 }
 
@@ -43,4 +42,15 @@ async fn what_is_expected_can_be_said() {
     let [url, requests] = settings.each_ref().map(|(key, value)| (*key, value.as_str()));
     let over = run(1, &[url, requests, ("expected_status", "404,201-302")]).await;
     assert_eq!(over.failures("request"), [wrong(200), wrong(500)]);
+}
+
+#[tokio::test]
+async fn codes_up_to_999_can_be_expected() {
+    let server = http(|_, _| Response::builder().status(999).body(full("")).unwrap()).await;
+    let settings = [("url", server.url()), ("requests", "2".into())];
+    let [url, requests] = settings.each_ref().map(|(key, value)| (*key, value.as_str()));
+    let over = run(1, &[url, requests]).await;
+    assert_eq!(over.failures("request"), [wrong(999)]);
+    let over = run(1, &[url, requests, ("expected_status", "9xx")]).await;
+    assert_eq!(over.action("request"), (2, 0));
 }

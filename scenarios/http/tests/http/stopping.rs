@@ -35,18 +35,19 @@ async fn what_is_under_way_ends_well_and_is_measured() {
 }
 
 #[tokio::test]
-async fn what_never_ends_is_given_up_and_not_counted() {
+async fn what_never_ends_is_given_up_and_unfinished() {
     let server = raw(|mut stream, _| async move {
         request(&mut stream).await;
         std::future::pending::<()>().await;
     })
     .await;
     let going = start(3, &[("url", &server.url())]).await;
-    going.eventually("all connect", |over| over.action("connect").0 == 3).await;
+    going.until("all connect", || server.connections() == 3).await;
     assert_eq!(going.node.remove(3, false).await.unwrap(), 3);
     going.eventually("the users go", |over| over.users.removed == 3).await;
     let over = going.stop().await;
     assert_eq!(over.action("request"), (0, 0));
+    assert_eq!(over.unfinished("request"), 3);
 }
 
 #[tokio::test]
