@@ -291,8 +291,8 @@ impl Operations for ClusterNode {
         if !self.is_master() {
             return self.node().metrics(name).await;
         }
-        let report = self.report(false).await;
-        metrics_view(report.map(|report| (ClusterNode::measured(self).snapshot(), report)), name)
+        let measured = self.snapshot().await;
+        metrics_view(self.report(false).await.map(|report| (measured, report)), name)
     }
 
     fn desk(&self) -> &Desk {
@@ -301,7 +301,7 @@ impl Operations for ClusterNode {
 
     async fn measured(&self) -> Option<Window> {
         if self.is_master() {
-            Some(ClusterNode::measured(self).snapshot().total)
+            Some(self.snapshot().await.total)
         } else {
             Operations::measured(self.node()).await
         }
@@ -314,11 +314,11 @@ impl Operations for ClusterNode {
         match Operations::status(self).await {
             Ok(status) => {
                 let failing = self.node().failing_thresholds();
-                let measured = ClusterNode::measured(self);
-                let nodes = measured.health();
+                let measured = self.snapshot().await;
+                let nodes = ClusterNode::measured(self).health();
                 let nodes = nodes.iter().map(|(name, health)| (name.as_str(), health));
                 let generator = judge_nodes(nodes).verdict;
-                live_view(status, &measured.snapshot(), (failing, generator), (left, width))
+                live_view(status, &measured, (failing, generator), (left, width))
             }
             Err(_) => String::new(),
         }
