@@ -346,6 +346,7 @@ fn view() -> LiveView {
             LiveAction {
                 name: "connect".to_owned(),
                 rate: 20.0,
+                waiting: 3,
                 failing: 0.5,
                 p50: Duration::from_micros(1_230),
                 p95: Duration::from_micros(15_400),

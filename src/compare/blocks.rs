@@ -80,7 +80,9 @@ mod tests {
             level = remains * level + draws.normal();
             level
         };
-        (0..50).for_each(|_| drop(next()));
+        (0..50).for_each(|_| {
+            next();
+        });
         (0..count).map(|_| next()).collect()
     }
 

@@ -299,8 +299,8 @@ impl Operations for ClusterNode {
         if !self.is_master() {
             return self.node().metrics(name).await;
         }
-        let report = self.report(false).await;
-        metrics_view(report.map(|report| (ClusterNode::measured(self).snapshot(), report)), name)
+        let measured = self.snapshot().await;
+        metrics_view(self.report(false).await.map(|report| (measured, report)), name)
     }
 
     fn desk(&self) -> &Desk {
@@ -309,7 +309,7 @@ impl Operations for ClusterNode {
 
     async fn measured(&self) -> Option<Window> {
         if self.is_master() {
-            Some(ClusterNode::measured(self).snapshot().total)
+            Some(self.snapshot().await.total)
         } else {
             Operations::measured(self.node()).await
         }
@@ -321,13 +321,12 @@ impl Operations for ClusterNode {
         }
         match Operations::status(self).await {
             Ok(status) => {
-                let measured = ClusterNode::measured(self);
-                let snapshot = measured.snapshot();
+                let snapshot = self.snapshot().await;
                 let mut failing = self.node().failing_thresholds();
                 let account = self.master().account().await;
                 let settings = account.map(|account| account.settings).unwrap_or_default();
                 failing.extend(findings::failing(&snapshot.total, Asked::of_settings(&settings)));
-                let nodes = measured.health();
+                let nodes = ClusterNode::measured(self).health();
                 let nodes = nodes.iter().map(|(name, health)| (name.as_str(), health));
                 let generator = judge_nodes(nodes).verdict;
                 live_view(status, &snapshot, (failing, generator), (left, screen))

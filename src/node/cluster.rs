@@ -12,6 +12,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use super::{Node, Spanning};
 use crate::{
+    aside::aside,
     cluster::{
         coordinator::master::CoordinatorMaster,
         link::{LinkOptions, Links, Listener, TlsFiles},
@@ -27,6 +28,7 @@ use crate::{
     control::execute::relayed,
     controller::run::is_over,
     feed::FeederMaster,
+    measure::Snapshot,
     refusal::{Code, Refusal},
     report::RunReport,
     scenario::{
@@ -251,6 +253,12 @@ impl ClusterNode {
 
     pub(crate) fn measured(&self) -> &MeasureMaster {
         &self.parts.measured
+    }
+
+    /// What was measured in the run that this node commands, as far as it came here.
+    pub(crate) async fn snapshot(&self) -> Snapshot {
+        let measured = self.parts.measured.clone();
+        aside(move || measured.snapshot()).await.unwrap_or_default()
     }
 }
 

@@ -31,7 +31,7 @@ impl Scenario for Heavy {
 
     async fn start(&self, user: User<Self>) -> Result<(), Failure> {
         let _ballast = Ballast;
-        if user.id().0 % 2 == 0 {
+        if user.id().0.is_multiple_of(2) {
             // Dropped when it is told to stop, or when it is killed.
             user.stopped().await;
             return Ok(());

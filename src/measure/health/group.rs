@@ -8,7 +8,27 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use procfs::{ProcessCGroup, process::MountInfo};
+/// A control group of a process.
+#[derive(Debug)]
+pub(super) struct Group {
+    /// What it controls; empty in version 2, where one group controls everything.
+    pub(super) controllers: Vec<String>,
+    /// Where it is in its hierarchy.
+    pub(super) path: String,
+}
+
+/// A file system that is mounted.
+#[derive(Debug)]
+pub(super) struct Mount {
+    /// Its type.
+    pub(super) kind: String,
+    /// Which folder of it is seen.
+    pub(super) root: String,
+    /// Where.
+    pub(super) point: PathBuf,
+    /// Its options: in version 1 what it controls is among them.
+    pub(super) options: BTreeSet<String>,
+}
 
 /// The least of what all groups allow; `None` where nothing is limited.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -24,8 +44,8 @@ const UNLIMITED: u64 = i64::MAX as u64 - (1 << 20);
 
 /// The limits of a process in these groups, where these file systems are mounted. `read` reads a file.
 pub(super) fn limits(
-    groups: &[ProcessCGroup],
-    mounts: &[MountInfo],
+    groups: &[Group],
+    mounts: &[Mount],
     read: impl Fn(&Path) -> Option<String>,
 ) -> Limits {
     let mut limits = Limits::default();
@@ -50,20 +70,19 @@ pub(super) fn limits(
 }
 
 /// Whether a file system shows the hierarchy of a group.
-fn is_of(mount: &MountInfo, group: &ProcessCGroup) -> bool {
-    let has = |controller: &String| mount.super_options.contains_key(controller);
-    match mount.fs_type.as_str() {
+fn is_of(mount: &Mount, group: &Group) -> bool {
+    match mount.kind.as_str() {
         "cgroup2" => group.controllers.is_empty(),
-        "cgroup" => group.controllers.iter().any(has),
+        "cgroup" => group.controllers.iter().any(|name| mount.options.contains(name)),
         _ => false,
     }
 }
 
 /// The folder of a group and those of its parents, as far as they can be seen.
-fn folders(mount: &MountInfo, group: &ProcessCGroup) -> Vec<PathBuf> {
-    let top = &mount.mount_point;
+fn folders(mount: &Mount, group: &Group) -> Vec<PathBuf> {
+    let top = &mount.point;
     // A container sees its own group as the root of the mount, though its path may be another.
-    let below = Path::new(&group.pathname).strip_prefix(&mount.root).unwrap_or(Path::new(""));
+    let below = Path::new(&group.path).strip_prefix(&mount.root).unwrap_or(Path::new(""));
     let is_below = below.components().all(|part| matches!(part, Component::Normal(_)));
     let below = if is_below { below } else { Path::new("") };
     below.ancestors().map(|part| top.join(part)).collect()
@@ -99,16 +118,16 @@ mod tests {
 
     use procfs::{FromBufRead, ProcessCGroups, process::MountInfos};
 
-    use super::*;
+    use super::{super::process, *};
 
     /// The limits in a system that has these groups, mounts and files.
     fn limits_of(groups: &str, mounts: &str, files: &[(&str, &str)]) -> Limits {
         let groups = ProcessCGroups::from_buf_read(groups.as_bytes()).unwrap();
+        let groups: Vec<_> = groups.0.into_iter().map(process::group).collect();
         let mounts = MountInfos::from_buf_read(mounts.as_bytes()).unwrap();
+        let mounts: Vec<_> = mounts.into_iter().map(process::mount).collect();
         let files: BTreeMap<_, _> = files.iter().copied().collect();
-        limits(&groups.0, &mounts.into_iter().collect::<Vec<_>>(), |file| {
-            files.get(file.to_str()?).map(|text| (*text).to_owned())
-        })
+        limits(&groups, &mounts, |file| files.get(file.to_str()?).map(|text| (*text).to_owned()))
     }
 
     const V2: &str = "31 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";

@@ -3,11 +3,11 @@
 use std::{collections::BTreeSet, fs, thread, time::Duration};
 
 use procfs::{
-    Current, Meminfo,
+    Current, Meminfo, ProcessCGroup,
     process::{MountInfo, Process},
 };
 
-use super::group::{self, Limits};
+use super::group::{self, Group, Limits, Mount};
 
 /// What the process has used and holds, at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,8 +68,22 @@ fn group_limits(process: &Process) -> Limits {
     let (Ok(groups), Ok(mounts)) = (process.cgroups(), process.mountinfo()) else {
         return Limits::default();
     };
-    let mounts: Vec<MountInfo> = mounts.into_iter().collect();
-    group::limits(&groups.0, &mounts, |file| fs::read_to_string(file).ok())
+    let groups: Vec<_> = groups.0.into_iter().map(group).collect();
+    let mounts: Vec<_> = mounts.into_iter().map(mount).collect();
+    group::limits(&groups, &mounts, |file| fs::read_to_string(file).ok())
+}
+
+pub(super) fn group(group: ProcessCGroup) -> Group {
+    Group { controllers: group.controllers, path: group.pathname }
+}
+
+pub(super) fn mount(mount: MountInfo) -> Mount {
+    Mount {
+        kind: mount.fs_type,
+        root: mount.root,
+        point: mount.mount_point,
+        options: mount.super_options.into_keys().collect(),
+    }
 }
 
 /// How many cores this process may run on, without regard to quotas.
