@@ -37,10 +37,13 @@ fn reworded(text: &str) -> String {
     if text.starts_with("data did not match any variant of untagged enum") {
         return "it has none of the forms it may have".to_owned();
     }
-    if text.starts_with("invalid length ")
-        && let Some((length, _)) = text.split_once(", expected ")
+    if let Some(length) = text.strip_prefix("invalid length ")
+        && let Some((length, _)) = length.split_once(", expected ")
     {
-        return format!("{length}: there are too many or too few");
+        return format!("a list has the wrong length, {length}");
+    }
+    if let Some(variant) = text.strip_prefix("unknown variant ") {
+        return format!("unknown value {variant}");
     }
     text.to_owned()
 }
@@ -142,7 +145,26 @@ mod tests {
                 told::<bool>("0"),
             ]
             .join("\n"),
-            @""
+            @r#"
+        a list has the wrong length, 1, at line 1 column 3
+        the number `7` stands where an object belongs, at line 1 column 1
+        the text "many" stands where a whole number from 0 belongs, at line 1 column 16
+        the number `-1` stands where a whole number from 0 belongs, at line 1 column 12
+        the number `1.5` stands where a whole number from 0 belongs, at line 1 column 13
+        null stands where a whole number from 0 belongs, at line 1 column 14
+        unknown field `cuont`, expected `count` or `by`, at line 1 column 8
+        `count` is missing, at line 1 column 2
+        unknown value `fax`, expected `hand`, at line 1 column 24
+        expected value, at line 1 column 20
+        it ends too early, at line 1 column 11
+        trailing comma, at line 1 column 13
+        an object stands where a text belongs, at line 1 column 0
+        the value `true` stands where a number belongs, at line 1 column 10
+        an object stands where a list belongs, at line 1 column 0
+        a list has the wrong length, 1, at line 1 column 3
+        it has none of the forms it may have
+        the number `0` stands where `true` or `false` belongs, at line 1 column 1
+        "#
         );
     }
 }

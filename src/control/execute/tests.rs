@@ -120,16 +120,34 @@ async fn lists_as_a_person_sees_them() {
       They show what users cost.
       A user holds 1 file descriptor open.
 
-    SETTING         TYPE                 DEFAULT   ALLOWED             CHANGES    MEANING
-    user_rate       rate                 1200/min  any                 yes, hook  How fast users are admitted, over the whole cluster.
-    iteration_rate  rate                 none      any                 yes, hook  How many iterations all users begin together, over the whole cluster.
-    profile         load profile         none      any                 no         The load to follow, as in `10s: 0 -> 100, 1m: 100` or `1m: 50/s`.
-    arrivals        choice               users     users | iterations  no         What arrives at a rate: new users, or iterations of users that are kept.
-    spacing         choice               even      even | poisson      no         How arrivals follow each other: evenly, or at random (by the seed).
-    saturation      choice               drop      drop | block        no         Arrivals that no user is free for are dropped, or wait (block).
-    seed            whole number from 0  1         any                 no         What random choices come from: the same seed, the same choices.
-    graceful_stop   duration             30s       any                 no         How long users no longer needed may take to end their iteration.
-    thresholds      thresholds           none      any                 no         What the run has to keep to, as in `p95(login) < 150ms; error_rate < 1%`.
+    Settings:
+      user_rate
+          rate; default 1200/min; may change while a run goes on
+          How fast users are admitted, over the whole cluster.
+      iteration_rate
+          rate; no default; may change while a run goes on
+          How many iterations all users begin together, over the whole cluster.
+      profile
+          load profile; no default
+          The load to follow, as in `10s: 0 -> 100, 1m: 100` or `1m: 50/s`.
+      arrivals
+          one of users | iterations; default users
+          What arrives at a rate: new users, or iterations of users that are kept.
+      spacing
+          one of even | poisson; default even
+          How arrivals follow each other: evenly, or at random (by the seed).
+      saturation
+          one of drop | block; default drop
+          Arrivals that no user is free for are dropped, or wait (block).
+      seed
+          whole number from 0; default 1
+          What random choices come from: the same seed, the same choices.
+      graceful_stop
+          duration; default 30s
+          How long users no longer needed may take to end their iteration.
+      thresholds
+          thresholds; no default
+          What the run has to keep to, as in `p95(login) < 150ms; error_rate < 1%`.
     > settings
     no settings: there is no run, or its scenario declares none
     > nodes
