@@ -249,7 +249,7 @@ fn draw(path: &Path, result: &CapacityResult, report: Option<&RunReport>) -> Res
 }
 
 fn write(
-    path: &PathBuf,
+    path: &Path,
     result: &CapacityResult,
     scenario: &str,
     report: Option<&RunReport>,
