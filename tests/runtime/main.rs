@@ -4,8 +4,8 @@
 mod admission;
 mod blocking;
 mod endings;
-mod graceful;
 mod endless_durations;
+mod graceful;
 mod init;
 mod iterating;
 mod iteration_rate;

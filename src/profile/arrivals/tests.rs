@@ -51,7 +51,7 @@ fn an_odd_rate_rounds_down() {
 
 #[test]
 fn ten_stages_of_nine_tenths_are_nine_arrivals_each_when_it_would_be_due_in_one_stage() {
-    let ten: Profile = vec!["1s: 0.9/s"; 10].join(", ").parse().unwrap();
+    let ten: Profile = ["1s: 0.9/s"; 10].join(", ").parse().unwrap();
     let one: Profile = "10s: 0.9/s".parse().unwrap();
     assert_eq!((ten.arrivals(), one.arrivals()), (9, 9));
     for (of_ten, of_one) in dues(&ten).into_iter().zip(dues(&one)) {
@@ -74,7 +74,7 @@ fn a_pause_or_users_in_between_lose_nothing_of_what_was_left_over() {
 #[test]
 fn many_arrivals_before_do_not_blur_the_few_after_them() {
     let plan: Profile =
-        format!("10h: 277777.7/s, {}", vec!["1s: 0.1/s"; 10].join(", ")).parse().unwrap();
+        format!("10h: 277777.7/s, {}", ["1s: 0.1/s"; 10].join(", ")).parse().unwrap();
     assert_eq!(plan.arrivals(), 9_999_997_200 + 1);
 }
 

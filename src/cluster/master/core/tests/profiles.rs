@@ -62,7 +62,7 @@ fn arrivals_of_a_calm_cluster_are_all_begun_each_once() {
 #[test]
 fn what_stages_leave_over_is_carried_on_over_all_nodes() {
     let mut world = world(3, 4);
-    let profile = vec!["1s: 0.9/s"; 10].join(", ");
+    let profile = ["1s: 0.9/s"; 10].join(", ");
     world.follow(Profiled::new(settings(&profile, Spacing::Even, Saturation::Drop)));
     world.run_for(Duration::from_secs(25));
     assert!(over(&world), "{:?}", world.core.run());
