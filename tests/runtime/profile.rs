@@ -333,7 +333,7 @@ async fn users_that_may_take_for_ever_to_end_end_when_they_like() {
 
 #[tokio::test(start_paused = true)]
 async fn ten_stages_of_nine_tenths_of_an_arrival_are_nine_arrivals() {
-    let stages = vec!["1s: 0.9/s"; 10].join(", ");
+    let stages = ["1s: 0.9/s"; 10].join(", ");
     let (diary, report) = follow(&stages, &[("iterations", "1")]).await;
     assert_eq!(report.arrivals, all_begun(9));
     for (number, (due, ..)) in (1..).zip(&diary.rounds) {
