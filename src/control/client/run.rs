@@ -41,12 +41,15 @@ const FRESH: Duration = Duration::from_secs(1);
 /// How many lines of each answer are shown.
 const LINES: usize = 16;
 
+/// Lines that were shown, and when.
+type Shown = (Instant, Vec<String>);
+
 /// The node that makes the run. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(in crate::control) struct There {
     client: Client,
-    /// The lines that were shown last, and when.
-    shown: Arc<Mutex<Option<(Instant, Vec<String>)>>>,
+    /// What was shown last.
+    shown: Arc<Mutex<Option<Shown>>>,
 }
 
 impl There {
