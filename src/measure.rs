@@ -23,7 +23,6 @@ use tokio::time::Instant;
 use crate::{
     failure::Failure,
     telemetry::{Telemetry, event::GeneratorWarning},
-    user::id::UserId,
 };
 
 pub(crate) mod attempt;
@@ -177,7 +176,7 @@ impl Measure {
     }
 
     /// An attempt at an action begins, which was due at `due`; `user` is whose it is.
-    pub fn begin<'m>(&'m self, action: &'m str, due: Instant, user: Option<UserId>) -> Attempt<'m> {
+    pub fn begin<'m>(&'m self, action: &'m str, due: Instant, user: Option<u64>) -> Attempt<'m> {
         Attempt::new(self, action, Instant::now(), due, user)
     }
 
@@ -187,7 +186,7 @@ impl Measure {
         action: &str,
         began: Instant,
         due: Instant,
-        user: Option<UserId>,
+        user: Option<u64>,
     ) -> Place {
         let since = |then: Instant| then.saturating_duration_since(self.inner.started);
         let line = self.line();
@@ -227,7 +226,7 @@ impl Measure {
     }
 
     /// Whose attempts are under way now.
-    pub(crate) fn users_under_way(&self) -> FxHashSet<UserId> {
+    pub(crate) fn users_under_way(&self) -> FxHashSet<u64> {
         let mut users = FxHashSet::default();
         for line in &self.inner.shards {
             let copied = lock(&line.lane).under_way.copy();

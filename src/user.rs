@@ -354,6 +354,6 @@ impl<S: Scenario> User<S> {
     /// Begins an attempt at an action that was due at `due`, for code that knows better than
     /// [`User::time`] when it ends, or how. Dropped without an end it counts as unfinished.
     pub fn begin<'u>(&'u self, action: &'u str, due: Instant) -> Attempt<'u> {
-        self.run.measure().begin(action, due, Some(self.id()))
+        self.run.measure().begin(action, due, Some(self.id().0))
     }
 }

@@ -60,6 +60,8 @@ pub(super) struct Inside {
     pub(super) stubborn: bool,
     /// A run that is told to end goes on.
     pub(super) frozen: bool,
+    /// How long it takes to tell what came of a run.
+    pub(super) telling: Duration,
     /// How long `init` takes.
     pub(super) init: Duration,
     /// All that was measured.
@@ -85,6 +87,7 @@ impl Fake {
             log: Vec::new(),
             stubborn: false,
             frozen: false,
+            telling: Duration::ZERO,
             init: Duration::ZERO,
             measured: Window::default(),
         };
@@ -377,7 +380,8 @@ impl Operations for Fake {
             RunEnd::Interrupted => Outcome::Interrupted,
             RunEnd::Complete => Outcome::Ended,
         };
-        let users = self.with(|inside| inside.users);
+        let (users, telling) = self.with(|inside| (inside.users, inside.telling));
+        tokio::time::sleep(telling).await;
         Some(RunReport::build(ReportInput {
             run: RunFacts {
                 id: "fake-1".to_owned(),

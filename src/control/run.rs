@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::{
     command::Pair,
@@ -112,10 +112,9 @@ async fn run_until(
     let Work { host, mut signals, ending, progress } = work;
     drop(progress);
     let cut = if left || ending.interrupted() { RunEnd::Interrupted } else { RunEnd::Complete };
-    let patience = if left { LAST_LOOK } else { Duration::MAX };
     let report = tokio::select! {
-        report = timeout(patience, host.report(cut)) => report.unwrap_or_else(|_| Err(unknown())),
-        _ = signals.next() => Err(unknown()),
+        report = host.report(cut) => report,
+        () = out_of_patience(&mut signals, left) => Err(unknown()),
     };
     let exit = match report {
         Ok(report) => tell(&report, &options.outputs, answers, colour),
@@ -133,6 +132,15 @@ async fn run_until(
         _ = signals.next() => {}
     }
     Ok(exit)
+}
+
+/// Resolves when whoever waits for a result does so no longer: some time after the last signal, since a
+/// result is worth that.
+pub(super) async fn out_of_patience(signals: &mut EndSignals, left: bool) {
+    if !left {
+        signals.next().await;
+    }
+    sleep(LAST_LOOK).await;
 }
 
 fn unknown() -> Trouble {

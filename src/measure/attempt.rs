@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{Measure, Sample};
-use crate::{failure::Failure, user::id::UserId};
+use crate::failure::Failure;
 
 /// A part of the time that an action takes. Phases are shown beside the action; they are no actions
 /// of their own and have no part in its count or its error rate.
@@ -82,7 +82,7 @@ impl<'m> Attempt<'m> {
         action: &'m str,
         began: Instant,
         due: Instant,
-        user: Option<UserId>,
+        user: Option<u64>,
     ) -> Self {
         let place = measure.enter(action, began, due, user);
         Self { measure, action, place, began, due, phases: [None; Phase::COUNT], over: false }

@@ -8,7 +8,6 @@ use super::{
     names::{MAX_NAMES, OTHER_NAMES, clip},
     window::Waited,
 };
-use crate::user::id::UserId;
 
 /// Marks the end of the list of free slots.
 const NONE: u32 = u32::MAX;
@@ -50,10 +49,10 @@ impl UnderWay {
         action: &str,
         began: Duration,
         due: Duration,
-        user: Option<UserId>,
+        user: Option<u64>,
     ) -> u32 {
         let name = self.name(action);
-        let user = user.map_or(NOBODY, |user| user.0);
+        let user = user.unwrap_or(NOBODY);
         let slot = Slot { began: nanos(began), due: nanos(due), user, name, used: true };
         match self.slots.get_mut(self.free as usize) {
             Some(free) => {
@@ -123,8 +122,8 @@ impl Copied {
     }
 
     /// Whose they are.
-    pub(super) fn users(&self) -> impl Iterator<Item = UserId> {
-        self.slots.iter().filter(|slot| slot.user != NOBODY).map(|slot| UserId(slot.user))
+    pub(super) fn users(&self) -> impl Iterator<Item = u64> {
+        self.slots.iter().filter(|slot| slot.user != NOBODY).map(|slot| slot.user)
     }
 }
 
@@ -149,13 +148,13 @@ mod tests {
     #[test]
     fn what_has_begun_waits_from_then_on() {
         let mut under_way = UnderWay::default();
-        let get = under_way.begin("get", SECOND * 2, SECOND, Some(UserId(7)));
+        let get = under_way.begin("get", SECOND * 2, SECOND, Some(7));
         under_way.begin("put", SECOND * 3, SECOND * 3, None);
         let now = waiting(&under_way, SECOND * 5);
         let close = |time: Duration, seconds: u32| time.abs_diff(SECOND * seconds) < SECOND / 200;
         assert!(close(now["get"].service().max(), 3) && close(now["get"].response().max(), 4));
         assert_eq!(now["put"].count(), 1);
-        assert_eq!(under_way.copy().users().collect::<Vec<_>>(), [UserId(7)]);
+        assert_eq!(under_way.copy().users().collect::<Vec<_>>(), [7]);
         under_way.end(get);
         // Twice is once.
         under_way.end(get);

@@ -111,7 +111,7 @@ impl<T, E: Into<Failure>, F: Future<Output = Result<T, E>>> Future for Timed<'_,
         SINCE.set(Some(left));
         let Poll::Ready(outcome) = outcome else {
             if this.place.is_none() {
-                let (name, user) = (*this.name, Some(*this.user));
+                let (name, user) = (*this.name, Some(this.user.0));
                 *this.place = Some(this.measure.enter(name, *this.began, *this.due, user));
             }
             return Poll::Pending;

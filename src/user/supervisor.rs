@@ -52,7 +52,7 @@ pub(crate) enum SupervisorMessage {
     /// own to leave at and nothing of theirs is under way; kill them so long after that.
     LetGo {
         /// Whose attempts are under way.
-        under_way: Arc<FxHashSet<UserId>>,
+        under_way: Arc<FxHashSet<u64>>,
         /// How long after they were told to stop they are killed.
         grace: Duration,
     },
@@ -213,14 +213,14 @@ impl UserSupervisor {
 }
 
 impl SupervisorState {
-    fn let_go(&mut self, under_way: &FxHashSet<UserId>, grace: Duration) {
+    fn let_go(&mut self, under_way: &FxHashSet<u64>, grace: Duration) {
         let now = Instant::now();
         let (index, of) = (self.index, self.of);
         let mut told = Vec::new();
         self.directory.each(|user| {
             let id = user.id();
             let mine = id.0 % of == index;
-            if mine && user.begins_nothing() && !user.is_stopping() && !under_way.contains(&id) {
+            if mine && user.begins_nothing() && !user.is_stopping() && !under_way.contains(&id.0) {
                 user.stop();
                 told.push(id);
             }

@@ -24,6 +24,7 @@ use crate::{
         run::{
             LAST_LOOK,
             host::{Here, Trouble},
+            out_of_patience,
             progress::Progress,
         },
         signals::EndSignals,
@@ -129,12 +130,11 @@ pub(super) async fn search_until(
     drop(progress);
     let exit = match &result {
         Some(result) => {
-            let patience = if end == End::Left { LAST_LOOK } else { Duration::MAX };
             let report = tokio::select! {
-                report = timeout(patience, run_report(&searcher, end != End::Seen)) => report,
-                _ = signals.next() => Ok(None),
+                report = run_report(&searcher, end != End::Seen) => report,
+                () = out_of_patience(&mut signals, end == End::Left) => None,
             };
-            tell(&options, result, end, report.unwrap_or(None).as_ref(), answers)
+            tell(&options, result, end, report.as_ref(), answers)
         }
         None => {
             complain(&"the search has left nothing to tell");

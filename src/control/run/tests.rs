@@ -138,6 +138,26 @@ async fn a_summary_that_cannot_be_printed_is_no_fault_of_the_run() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_signal_that_comes_while_the_result_is_gathered_loses_nothing() {
+    for (telling, wanted) in [(1_000, Exit::Passed), (10_000, Exit::Interrupted)] {
+        let node = Fake::new();
+        node.with(|inside| inside.telling = Duration::from_millis(telling));
+        let (sender, signals) = EndSignals::of_test();
+        let interrupt = async {
+            tokio::time::sleep(Duration::from_millis(1_500)).await;
+            sender.send(EndSignal::Terminate).unwrap();
+        };
+        let began = Instant::now();
+        let run = run_with(signals, &node, options(Some(Duration::from_secs(1))));
+        let ((exit, answers), ()) = tokio::join!(run, interrupt);
+        assert_eq!(exit, wanted);
+        assert_eq!(answers.contains("PASSED"), wanted == Exit::Passed, "{answers}");
+        // Nobody waits for ever either.
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn signals_in_a_row_are_one_request() {
     let node = Fake::new();
     node.with(|inside| inside.stubborn = true);
