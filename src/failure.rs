@@ -110,7 +110,8 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
+        // To a person all of it is told.
+        f.write_str(self.example().unwrap_or(&self.reason))
     }
 }
 

@@ -106,7 +106,10 @@ fn the_names_are_those_of_the_contract() {
     assert_eq!(names(&document["arrivals"])[..4], arrivals);
     assert_eq!(names(&document["arrivals"])[4..], ["scheduled", "started"]);
     let get = &document["actions"]["get"];
-    assert_eq!(names(get), ["clamped", "count", "failed", "rate", "response", "service"]);
+    assert_eq!(
+        names(get),
+        ["clamped", "count", "failed", "rate", "response", "service", "unfinished"]
+    );
     assert_eq!(
         names(&get["service"]),
         ["histogram", "max", "mean", "min", "p50", "p90", "p95", "p99", "p999"]
@@ -119,8 +122,9 @@ fn the_names_are_those_of_the_contract() {
     );
     assert_eq!(document["generator"]["verdict"], "VALID");
     assert_eq!(document["generator"]["reasons"], Value::Array(vec![]));
-    assert_eq!(document["verdict"], "failed");
-    assert_eq!(document["exit_code"], 1);
+    // One in a hundred failed, which is too many unless a threshold says otherwise.
+    assert_eq!(document["verdict"], "threshold-failed");
+    assert_eq!(document["exit_code"], 2);
 }
 
 #[test]
@@ -148,8 +152,15 @@ fn the_numbers_are_what_was_measured() {
         .map(|row| (row.action.as_deref(), row.reason.as_str(), row.count))
         .collect();
     assert_eq!(failures, [(Some("get"), "refused", 10), (None, "lost its way", 1)]);
-    assert_eq!(report.verdict, Verdict::Failed);
-    assert_eq!(report.reasons, ["1 user failed"]);
+    assert_eq!(report.verdict, Verdict::ThresholdFailed);
+    assert_eq!(
+        report.reasons,
+        [
+            "threshold `error_rate(get) < 1%` failed: it was 1.0%, by default (`--allow-errors` \
+             accepts them)",
+            "1 user failed"
+        ]
+    );
 }
 
 #[test]

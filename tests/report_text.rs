@@ -148,8 +148,9 @@ fn an_empty_run_is_short() {
 
 #[test]
 fn a_chat_run_shows_everything_it_measured() {
-    insta::assert_snapshot!(show(chat_input()), @r"
+    insta::assert_snapshot!(show(chat_input()), @r#"
     PASSED  chat: 1,000 users in 1m 00s
+      - of 13,000 attempts 4 failed: no more than is allowed
       run 20261118-112640-7f3a, from 2026-11-18T11:06:40Z on laptop
 
     users   asked 1,000, started 1,000, finished 1,000, peak 1,000
@@ -180,7 +181,7 @@ fn a_chat_run_shows_everything_it_measured() {
     generator  VALID
       CPU 34% of 2 cores (at most 61%), memory 48.0 MiB, 1,034 of 65,536 descriptors, event loop late by
       2.10 ms (p99), 9.30 ms (max)
-    ");
+    "#);
 }
 
 #[test]
@@ -197,8 +198,8 @@ fn failures_are_told_by_owner_and_reason() {
         let sample = Sample { service: ms(n), response: ms(n * 10), failure };
         measure.record("a rather long name of an action that somebody thought was clear", sample);
     }
-    for n in 0..20 {
-        measure.failure(Source::User, &Failure::scenario(format!("room {n} is\nmissing")));
+    for room in 'a'..='t' {
+        measure.failure(Source::User, &Failure::scenario(format!("room {room} is\nmissing")));
     }
     measure.failure(Source::User, &Failure::generator("too many open files (os error 24)"));
     let mut failing = input("chat", 100);
@@ -221,30 +222,35 @@ fn failures_are_told_by_owner_and_reason() {
             cancelled: 0,
         },
     };
-    insta::assert_snapshot!(show(failing), @r"
+    insta::assert_snapshot!(show(failing), @r#"
     FAILED  chat: 100 users in 1m 00s
+      - threshold `error_rate(a rather long name of an action that somebody thought was clear) < 1%`
+        failed: it was 50%, by default (`--allow-errors` accepts them)
       - 18 users failed and 3 panicked
       run 20261118-112640-7f3a, from 2026-11-18T11:06:40Z on laptop
 
     users   asked 100, started 90, waiting 10, running 2, finished 65, failed 21, removed 2, peak 88
     ended   stopped 1, failed 18, panicked 3, killed 1
 
+    thresholds                                                                        actual  at
+    error_rate(a rather long name of an action that somebody thought was clear) < 1%     50%      FAILED
+
     failures                         count  reason
     target: a rather long name of …     10  connection refused (os error 111)
-    target: a rather long name of …     10  no answer within 5 s: and so on and so on and so on and so …
-    scenario: users                      1  room 0 is missing
-    scenario: users                      1  room 1 is missing
-    scenario: users                      1  room 10 is missing
-    scenario: users                      1  room 11 is missing
-    scenario: users                      1  room 12 is missing
-    scenario: users                      1  room 13 is missing
-    scenario: users                      1  room 14 is missing
-    scenario: users                      1  room 15 is missing
-    scenario: users                      1  room 16 is missing
-    scenario: users                      1  room 17 is missing
-    scenario: users                      1  room 18 is missing
-    scenario: users                      1  room 19 is missing
-    scenario: users                      1  room 2 is missing
+    target: a rather long name of …     10  no answer within #: and so on and so on and so on and so on…
+    scenario: users                      1  room a is missing
+    scenario: users                      1  room b is missing
+    scenario: users                      1  room c is missing
+    scenario: users                      1  room d is missing
+    scenario: users                      1  room e is missing
+    scenario: users                      1  room f is missing
+    scenario: users                      1  room g is missing
+    scenario: users                      1  room h is missing
+    scenario: users                      1  room i is missing
+    scenario: users                      1  room j is missing
+    scenario: users                      1  room k is missing
+    scenario: users                      1  room l is missing
+    scenario: users                      1  room m is missing
                                          8  and 8 other reasons
 
                                                                         service ms           response ms
@@ -254,7 +260,7 @@ fn failures_are_told_by_owner_and_reason() {
     generator  VALID
       CPU 34% of 2 cores (at most 61%), memory 48.0 MiB, 1,034 of 65,536 descriptors, event loop late by
       2.10 ms (p99), 9.30 ms (max)
-    ");
+    "#);
 }
 
 #[test]
@@ -323,7 +329,7 @@ fn a_failed_init_and_an_interruption_are_told() {
 fn colour_changes_nothing_but_the_colour() {
     let report = RunReport::build(chat_input());
     let coloured = summary(&report, Colour::Ansi);
-    assert!(coloured.starts_with("\u{1b}[1;32mPASSED\u{1b}[0m  chat"), "{coloured}");
+    assert!(coloured.starts_with("\u{1b}[1;33mPASSED\u{1b}[0m  chat"), "{coloured}");
     let mut plain = String::new();
     let mut rest = coloured.as_str();
     while let Some((before, after)) = rest.split_once('\u{1b}') {
@@ -376,17 +382,18 @@ fn thresholds_are_a_table_and_those_that_failed_are_reasons() {
     ];
     let text = summary(&RunReport::build(input), Colour::Plain);
     let blocks: Vec<_> = text.split("\n\n").collect();
-    insta::assert_snapshot!(format!("{}\n\n{}", blocks[0], blocks[2]), @r"
+    insta::assert_snapshot!(format!("{}\n\n{}", blocks[0], blocks[2]), @r#"
     FAILED  idle: 3 users in 1m 00s
       - threshold `rate(send) >= 1000/s over 10s` failed: it was 640/s at 25.0 s
       - threshold `p99(logout) < 1s` failed: nothing was measured
+      - nothing was measured, though 3 users ran: time what they do with `user.time`
       run 20261118-112640-7f3a, from 2026-11-18T11:06:40Z on laptop
 
     thresholds                      actual      at
     p95(login) < 150ms              142 ms          passed
     rate(send) >= 1000/s over 10s    640/s  25.0 s  FAILED
     p99(logout) < 1s               nothing          FAILED
-    ");
+    "#);
 }
 
 #[test]
@@ -401,12 +408,12 @@ fn a_run_that_goes_on_shows_what_it_does_not_keep_to() {
 
 #[test]
 fn a_run_that_goes_on() {
-    insta::assert_snapshot!(live::render(&view(), Colour::Plain, 80), @r"
+    insta::assert_snapshot!(live::render(&view(), Colour::Plain, 80), @r#"
     chat  01:12 of 05:00  1,000 running  12 finished  3 failed
-      actions  rate/s  failed/s   p50   p95  p99 ms
-      connect    20.0      0.50  1.23  15.4     120
-      send      2,000         0     0     0       0
-    ");
+      actions  rate/s  failed/s  under way   p50   p95  p99 ms
+      connect    20.0      0.50          3  1.23  15.4     120
+      send      2,000         0          0     0     0       0
+    "#);
 }
 
 #[test]

@@ -252,7 +252,7 @@ async fn info_is_what_a_program_reads() {
         serde_json::json!({
             "name": "calls", "rate": "10/s", "ramp": null, "ramp_remaining_ms": null,
             "state": "running", "tolerance_us": 4_375, "waiting": 0, "in_flight": 0, "requested": 0, "granted": 0,
-            "cancelled": 0, "forfeited": 0,
+            "cancelled": 0, "forfeited": 0, "undealt": 0,
             "lateness": { "p50_us": 0, "p90_us": 0, "p99_us": 0, "max_us": 0 },
             "asked_per_second": 0.0, "given_per_second": 0.0,
             "asked_per_second_overall": 0.0, "given_per_second_overall": 0.0,

@@ -39,9 +39,9 @@ async fn comes(told: &mut UnboundedReceiver<()>, within: Duration) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn starting_twice_at_one_rate_is_fine_and_at_another_is_refused() {
-    let (throttles, _) = started("100").await;
+    let (throttles, _) = started("100/min").await;
     assert_eq!(throttles.start("calls", rate("100/min")).await, Ok(Started::Already));
-    let refusal = throttles.start("calls", rate("101")).await.unwrap_err();
+    let refusal = throttles.start("calls", rate("101/min")).await.unwrap_err();
     assert_eq!(refusal.code, Code::WrongReconfiguration);
     assert_eq!(
         refusal.message,
@@ -71,23 +71,23 @@ async fn rates_are_told_as_people_write_them() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stopped_throttle_can_be_started_again() {
-    let (throttles, old) = started("100").await;
+    let (throttles, old) = started("100/min").await;
     throttles.stop("calls").await.unwrap();
     assert_eq!(old.info().state, ThrottleState::Stopped);
     assert_eq!(throttles.get("calls").unwrap_err().code, Code::NoThrottle);
-    assert_eq!(throttles.start("calls", rate("7")).await, Ok(Started::New));
+    assert_eq!(throttles.start("calls", rate("7/min")).await, Ok(Started::New));
     assert_eq!(old.wait().await.unwrap_err(), ThrottleStopped("calls".into()));
     // The handle of the old one does not reach the new one.
     assert_eq!(old.stop().await.unwrap_err().code, Code::NoThrottle);
-    assert_eq!(old.change_rate(rate("8")).await.unwrap_err().code, Code::NoThrottle);
+    assert_eq!(old.change_rate(rate("8/min")).await.unwrap_err().code, Code::NoThrottle);
     assert_eq!(throttles.info("calls").await.unwrap().rate, "7/min");
 }
 
 #[tokio::test(start_paused = true)]
 async fn unknown_names_are_told_with_what_there_is() {
-    let (throttles, _) = started("100").await;
-    throttles.start("logins", rate("5")).await.unwrap();
-    let near = throttles.change_rate("cals", rate("5")).await.unwrap_err();
+    let (throttles, _) = started("100/min").await;
+    throttles.start("logins", rate("5/min")).await.unwrap();
+    let near = throttles.change_rate("cals", rate("5/min")).await.unwrap_err();
     assert_eq!(near.code, Code::NoThrottle);
     assert_eq!(
         near.message,
@@ -100,13 +100,13 @@ async fn unknown_names_are_told_with_what_there_is() {
         throttles.stop("calls").await.unwrap_err().message,
         "no throttle `calls` is started; none is"
     );
-    assert_eq!(throttles.start("", rate("5")).await.unwrap_err().code, Code::InvalidThrottle);
+    assert_eq!(throttles.start("", rate("5/min")).await.unwrap_err().code, Code::InvalidThrottle);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_rate_changes_while_it_runs() {
-    let (throttles, throttle) = started("100").await;
-    throttles.change_rate("calls", rate("101")).await.unwrap();
+    let (throttles, throttle) = started("100/min").await;
+    throttles.change_rate("calls", rate("101/min")).await.unwrap();
     assert_eq!(throttle.info().rate, "101/min");
     throttles.change_rate("calls", rate("10000 per 100ms")).await.unwrap();
     assert!(comes(&mut send(&throttle), TENTH).await);
@@ -149,7 +149,7 @@ async fn a_send_waits_behind_all_that_came_before() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_holds_up_everything_and_resume_goes_on() {
-    let (throttles, throttle) = started("600000").await;
+    let (throttles, throttle) = started("600000/min").await;
     let _permit = throttle.wait().await.unwrap();
     throttles.pause("calls").await.unwrap();
     assert_eq!(throttle.info().state, ThrottleState::Paused);

@@ -101,7 +101,7 @@ impl Controller {
                 reply.into_iter().for_each(|reply| answer(reply, added.clone()));
             }
             Err(failure) => {
-                let reason = failure.reason().to_owned();
+                let reason = failure.to_string();
                 state.machine.init_failed(reason.clone());
                 run.finish(Ended::default());
                 let message = format!("`init` of `{}` failed: {reason}", run.scenario());

@@ -186,7 +186,7 @@ impl ActiveRun {
             match &outcome {
                 Ok(_) => options.telemetry.emit(&InitStop { scenario, duration }),
                 Err(failure) => {
-                    let reason = failure.reason().to_owned();
+                    let reason = failure.to_string();
                     options.telemetry.emit(&InitException { scenario, duration, reason });
                     end_services(&options, &services, scenario).await;
                 }
@@ -259,7 +259,7 @@ impl ActiveRun {
             match outcome {
                 Ok(()) => options.telemetry.emit(&TerminateStop { scenario, duration }),
                 Err(failure) => {
-                    let reason = failure.reason().to_owned();
+                    let reason = failure.to_string();
                     options.telemetry.emit(&TerminateException { scenario, duration, reason });
                 }
             }
@@ -362,7 +362,7 @@ impl ActiveRun {
                     Err(Failure::scenario(format!("it did not end within {limit}")))
                 });
                 if let Err(failure) = result {
-                    let reason = failure.reason().to_owned();
+                    let reason = failure.to_string();
                     telemetry.emit(&ConfigHook { setting: name.clone(), reason: reason.clone() });
                     outcome.faults.push((name, reason));
                 }

@@ -144,7 +144,10 @@ async fn lists_as_a_person_sees_them() {
           What random choices come from: the same seed, the same choices.
       graceful_stop
           duration; default 30s
-          How long users no longer needed may take to end their iteration.
+          How long what is under way at the end may take to finish.
+      allow_errors
+          true or false, one of true | false; default false
+          Accept errors; else 1% of an action is too many, if no threshold says.
       thresholds
           thresholds; no default
           What the run has to keep to, as in `p95(login) < 150ms; error_rate < 1%`.
