@@ -37,5 +37,6 @@ mod profiles;
 mod rebalancing;
 mod reports;
 mod throttling;
+mod unfinished;
 mod verbs;
 mod weaknesses;

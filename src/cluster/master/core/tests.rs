@@ -58,6 +58,33 @@ fn hold_all(world: &World) {
     world.ids_are_dense();
 }
 
+#[test]
+fn a_graceful_stop_waits_for_the_last_user_or_for_the_time_it_has() {
+    for end in [true, false] {
+        let mut world = World::new(2, policy(OnNodeLoss::Replace, false), 7);
+        world.start(20);
+        world.run_for(Duration::from_secs(1));
+        let verb = world.verb();
+        world.core.stop_gracefully(world.now, verb);
+        world.perform();
+        assert!(matches!(&world.outcomes[&verb], Ok(Outcome::Done)));
+        let stage = |world: &World| world.core.run().map(|run| run.stage);
+        world.run_for(Duration::from_secs(5));
+        assert_eq!(stage(&world), Some(Stage::Running));
+        if end {
+            (0..20).for_each(|_| (0..2).for_each(|node| world.end_one(node)));
+            world.run_for(Duration::from_secs(3));
+        } else {
+            // Half a minute, as nobody has said otherwise.
+            world.run_for(Duration::from_secs(20));
+            assert_eq!(stage(&world), Some(Stage::Running));
+            world.run_for(Duration::from_secs(7));
+        }
+        assert_ne!(stage(&world), Some(Stage::Running));
+        hold_all(&world);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 

@@ -62,8 +62,6 @@ pub(super) struct Worker {
     pub(super) living: BTreeSet<u64>,
     pub(super) whereabouts: BTreeMap<u64, String>,
     pub(super) renewed: u64,
-    /// Whether it was told to let users finish.
-    pub(super) finishing: bool,
     master: Option<MemberId>,
     beat: Beat,
 }
@@ -217,11 +215,7 @@ impl Worker {
                 self.renewed += 1;
                 None
             }
-            ToWorker::Plan { .. } => None,
-            ToWorker::Finish { .. } => {
-                self.finishing = true;
-                None
-            }
+            ToWorker::Plan { .. } | ToWorker::Finish { .. } => None,
             ToWorker::Users { limit } => {
                 let ids = self.living.iter().take(limit as usize);
                 Some(WorkerAnswer::Users(ids.map(|id| view(*id)).collect()))
