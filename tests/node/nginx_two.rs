@@ -91,7 +91,9 @@ fn nobody_is_lost_when_one_of_two_servers_is_killed_and_started_again() {
     let number = |url: &str, name: &str| targets[url][name].as_u64().unwrap();
     assert_eq!(number(&stays_url, "outs"), 0, "{targets:#}");
     assert_eq!(number(&stays_url, "checks_failed"), 0, "{targets:#}");
-    assert_eq!(number(&goes_url, "outs"), 1, "{targets:#}");
+    // Its processes are killed one after the other: a check may pass in between, and it is out again.
+    let outs = number(&goes_url, "outs");
+    assert!((1..=2).contains(&outs), "{targets:#}");
     assert!(number(&goes_url, "out_ms") > 0, "{targets:#}");
     // Ten users at first and ten that came over; ten at first and ten that came back.
     assert!(number(&stays_url, "picks") >= 20, "{targets:#}");

@@ -85,7 +85,8 @@ fn ends_when_the_time_is_up() {
     );
     assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
     let document = document(&json);
-    assert_eq!(document["users"]["removed"], 20);
+    // They leave as they are no longer needed.
+    assert_eq!(document["users"]["finished"], 20);
     assert_eq!(document["users"]["running"].as_u64().unwrap_or(0), 0);
 }
 
