@@ -58,7 +58,7 @@ impl Verdict {
     }
 }
 
-/// What was found of the target beside what the thresholds say: see [`super::findings`].
+/// What was found of the target beside what the thresholds say.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Found {
     /// The actions of which too many failed.
