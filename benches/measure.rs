@@ -30,6 +30,8 @@ fn main() {
         line("timed action that failed", threads, |measure, n, took| {
             record(measure, n, took, Some(&failure));
         });
+        // The same with its account: under way between two readings of the clock of its own.
+        attempts(threads);
         // Times over six powers of ten touch more memory.
         line("made-up times alone", threads, |_, n, took| {
             std::hint::black_box(took + spread(n));
@@ -53,14 +55,35 @@ fn spread(n: u32) -> Duration {
     Duration::from_micros(u64::from(hash) % 10u64.pow(1 + hash.rotate_left(7) % 6))
 }
 
+/// Attempts, each from its beginning to its end: two readings of the clock, under way in between, and
+/// one record.
+fn attempts(threads: usize) {
+    let slices = |measure: &Measure, _: bool| {
+        let due = tokio::time::Instant::now();
+        let slice = |_| {
+            let began = Instant::now();
+            for n in 0..ACTIONS {
+                measure.begin(NAMES[n as usize % NAMES.len()], due, None).end(None);
+            }
+            began.elapsed().as_nanos() as f64 / f64::from(ACTIONS)
+        };
+        (0..SLICES).map(slice).collect()
+    };
+    told("attempt begun and ended", threads, slices);
+}
+
 fn line(what: &str, threads: usize, act: impl Fn(&Measure, u32, Duration) + Sync) {
+    told(what, threads, |measure, ticks| run(measure, ticks, &act));
+}
+
+fn told(what: &str, threads: usize, slices: impl Fn(&Measure, bool) -> Vec<f64> + Sync) {
     let measure = Measure::default();
     let mut slices: Vec<f64> = thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|number| {
                 scope.spawn({
-                    let (measure, act) = (&measure, &act);
-                    move || run(measure, number == 0, act)
+                    let (measure, slices) = (&measure, &slices);
+                    move || slices(measure, number == 0)
                 })
             })
             .collect();
