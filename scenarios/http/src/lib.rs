@@ -12,7 +12,6 @@ mod connection;
 mod dial;
 mod header_list;
 mod life;
-mod moment;
 mod patience;
 mod reason;
 mod sessions;

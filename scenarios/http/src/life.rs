@@ -4,6 +4,7 @@ use std::{ops::ControlFlow, time::Duration};
 
 use crowd::{
     measure::{Attempt, Phase},
+    moment,
     prelude::*,
     user::Iteration,
 };
@@ -14,7 +15,6 @@ use crate::{
     backoff::{self, Pace},
     connection::{Answer, NoAnswer},
     dial::{Dialer, NoConnection, Open},
-    moment,
     patience::{self, Patience, Waited},
     reason,
     site::{Place, Renewed, Sites},

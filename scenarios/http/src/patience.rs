@@ -4,7 +4,7 @@ use std::{future::poll_fn, pin::Pin, pin::pin, task::Poll, time::Duration};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::moment;
+use crowd::moment;
 
 /// How long an answer that is under way is still waited for after the user was told to stop.
 const GRACE: Duration = Duration::from_secs(1);

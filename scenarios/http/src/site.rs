@@ -4,6 +4,7 @@ use std::{fmt, ops::Deref, sync::Arc, time::Duration};
 
 use crowd::{
     failure::Failure,
+    moment,
     targets::{NobodyLeft, Target, Targets},
 };
 use hyper::{HeaderMap, Method, Request, http::uri::PathAndQuery};
@@ -13,7 +14,7 @@ use tokio_util::either::Either;
 
 use crate::{
     connection::{Connection, NoAnswer, says_close},
-    moment, reason,
+    reason,
     stream::{Route, secure},
     target::Target as Url,
     template::{self, Payload},
