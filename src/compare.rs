@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::measure::health::Trust;
+use crate::{measure::health::Trust, report::Verdict};
 
 mod between;
 mod blocks;
@@ -148,6 +148,8 @@ pub struct Compared {
     pub scenario: String,
     /// When it started: RFC 3339 in UTC.
     pub start: String,
+    /// What was said of it.
+    pub verdict: Verdict,
     /// How far its generator can be trusted.
     pub generator: Trust,
 }
@@ -157,7 +159,7 @@ pub struct Compared {
 pub struct Comparison {
     /// [`SCHEMA`].
     pub schema: &'static str,
-    /// [`Change::Worse`] if any action or number is, else [`Change::Differs`] if any does, else
+    /// [`Change::Worse`] if any run of the candidate is broken, or any action or number is, else [`Change::Differs`] if any does, else
     /// [`Change::Better`] if any is, else [`Change::TooFew`] if that is said of all, else
     /// [`Change::Same`] if that is said of all of which there are enough samples, else
     /// [`Change::Noise`].
@@ -167,6 +169,8 @@ pub struct Comparison {
     /// Why the comparison itself is not to be believed: a sentence for each run whose generator could
     /// not keep up.
     pub invalid: Vec<String>,
+    /// The runs of the candidate that failed, while none of the baseline's did: a sentence each.
+    pub broken: Vec<String>,
     /// The runs compared with.
     pub baseline: Vec<Compared>,
     /// The runs compared.
@@ -215,15 +219,17 @@ pub fn compare(
         names.iter().filter_map(|name| presence::happened(name, readings)).collect();
     actions.sort_by_key(|action| action.verdict != Change::Worse);
     let (rows, compared) = rows::rows(readings, &names, &actions, options);
-    let verdict = overall(&actions, &rows);
+    let broken = side::broken(sides);
+    let verdict = if broken.is_empty() { overall(&actions, &rows) } else { Change::Worse };
     let one_each = sides.iter().all(|runs| runs.len() == 1);
     let compared_runs = sides.map(|runs| runs.iter().map(Side::compared).collect());
     let [baseline, candidate] = compared_runs;
     Ok(Comparison {
         schema: SCHEMA,
         verdict,
-        sentence: text::sentence(verdict, &actions, &rows, one_each, options),
+        sentence: text::sentence(verdict, (&broken, &actions), &rows, one_each, options),
         invalid: sides.iter().copied().flatten().filter_map(Side::invalid).collect(),
+        broken,
         baseline,
         candidate,
         confidence: (!one_each).then_some(options.confidence),

@@ -11,7 +11,7 @@ mod admission;
 mod begin;
 pub mod descriptors;
 pub mod endings;
-mod finishing;
+pub(crate) mod finishing;
 mod following;
 pub(crate) mod lateness;
 pub(crate) mod load;

@@ -201,7 +201,9 @@ fn too_many_reasons_are_counted_together() {
     let measure = Measure::default();
     let reasons = MAX_REASONS as u64 + 50;
     for n in 0..reasons {
-        let failure = Failure::target(format!("order {n} {}", "x".repeat(500)));
+        // Told apart by letters: numbers are no part of a reason.
+        let letter = char::from_u32(0x4e00 + n as u32).unwrap();
+        let failure = Failure::target(format!("order {letter} {}", "x".repeat(500)));
         measure.failure(Source::User, &failure);
         measure
             .record(&format!("action {}", n % 3), Sample { failure: Some(&failure), ..sample(1) });

@@ -21,6 +21,9 @@ pub use read::{Given, KEYS, SearchFaults};
 /// What is watched if nobody says otherwise.
 pub const DEFAULT_SIGNAL: &str = "error_rate < 1%";
 
+/// The signal in its place where errors are accepted: nothing is carried of which nothing succeeds.
+pub const ANY_SUCCESS: &str = "error_rate < 100%";
+
 /// How many users serve a rate at the most, unless told otherwise.
 const MOST_USERS: u64 = 10_000;
 
@@ -100,6 +103,8 @@ pub struct SearchSettings {
     pub tick: Duration,
     /// Signals of the run's own measurements.
     pub signals: Vec<OwnSignal>,
+    /// Whether errors are accepted, however many.
+    pub allow_errors: bool,
     /// The Prometheus server that is asked.
     pub prometheus: Option<String>,
     /// What it is asked.
@@ -139,6 +144,7 @@ impl Default for SearchSettings {
             patience: Duration::from_mins(5),
             tick: Duration::from_secs(1),
             signals: Vec::new(),
+            allow_errors: false,
             prometheus: None,
             queries: Vec::new(),
         }

@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     measure::{health::Trust, timing::Timing},
-    report::document::{self, ActionReport, Distribution, RunReport},
+    report::{
+        Verdict,
+        document::{self, ActionReport, Distribution, RunReport},
+    },
 };
 
 /// Fewer than this say nothing of a share or a rate.
@@ -23,6 +26,20 @@ pub struct Side<'a> {
     pub name: String,
     /// Its document.
     pub report: &'a RunReport,
+}
+
+/// The runs of the candidate that failed, while none of the baseline's did, a sentence each. A target
+/// that broke is worse, whatever its answers took before.
+pub(super) fn broken([baseline, candidate]: [&[Side<'_>]; 2]) -> Vec<String> {
+    let failed = |run: &&Side<'_>| run.report.verdict == Verdict::Failed;
+    if baseline.iter().any(|run| failed(&run)) {
+        return Vec::new();
+    }
+    let told = |run: &Side<'_>| {
+        let why = run.report.reasons.first().map_or("no reason is known", String::as_str);
+        format!("{} failed, and no run of the baseline did: {why}", run.name)
+    };
+    candidate.iter().filter(failed).map(told).collect()
 }
 
 /// What is compared of a run.
@@ -107,6 +124,7 @@ impl<'a> Side<'a> {
             id: run.id.clone(),
             scenario: run.scenario.clone(),
             start: run.start.clone(),
+            verdict: self.report.verdict,
             generator: self.report.generator.verdict,
         }
     }

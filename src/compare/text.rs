@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{Change, Comparison, Options, Presence, Row, Unit};
 use crate::report::{
-    Colour,
+    Colour, Verdict,
     table::{Accent, Table, WIDTH, one_line, wrap},
     units,
 };
@@ -16,7 +16,7 @@ const ONE_EACH: &str = "whether by more than two runs of one target do cannot be
 /// The overall sentence: what happened to whole actions first.
 pub(super) fn sentence(
     verdict: Change,
-    actions: &[Presence],
+    (broken, actions): (&[String], &[Presence]),
     rows: &[Row],
     one_each: bool,
     options: &Options,
@@ -30,11 +30,9 @@ pub(super) fn sentence(
     };
     match verdict {
         Change::Worse => {
-            let mut parts: Vec<_> = actions
-                .iter()
-                .filter(|action| action.verdict == Change::Worse)
-                .map(|action| one_line(&action.sentence))
-                .collect();
+            let mut parts: Vec<_> = broken.iter().map(|broken| one_line(broken)).collect();
+            let worse = actions.iter().filter(|action| action.verdict == Change::Worse);
+            parts.extend(worse.map(|action| one_line(&action.sentence)));
             if of(Change::Worse) > 0 {
                 parts.push(numbers(Change::Worse, "worse"));
             }
@@ -108,8 +106,10 @@ pub fn render(comparison: &Comparison, colour: Colour) -> String {
     }
     for (what, runs) in [("baseline", &comparison.baseline), ("candidate", &comparison.candidate)] {
         for run in runs {
+            let passed = run.verdict == Verdict::Passed;
+            let verdict = if passed { String::new() } else { format!("{}, ", run.verdict) };
             let run = format!(
-                "{}: {} run {}, from {}, generator {}",
+                "{}: {} run {}, {verdict}from {}, generator {}",
                 run.name, run.scenario, run.id, run.start, run.generator
             );
             lines.extend(marked(&format!("  {what:<9}"), 11, &run));

@@ -16,7 +16,7 @@ use crate::{
     measure::window::Window,
     node::RunState,
     refusal::{Code, Refusal},
-    scenario::settings::{ITERATION_RATE, USER_RATE},
+    scenario::settings::{ALLOW_ERRORS, ITERATION_RATE, USER_RATE},
     throttle::Rate,
 };
 
@@ -108,6 +108,9 @@ pub(super) async fn start(
         .map_err(|fault| Refusal::new(Code::BadUsage, format!("prometheus: {fault}")))?;
     let mut settings = settings;
     let mut users = 0;
+    if search.allow_errors && !settings.iter().any(|(name, _)| name == ALLOW_ERRORS) {
+        settings.push((ALLOW_ERRORS.to_owned(), true.to_string()));
+    }
     if search.unit == Unit::Rate {
         if settings.iter().any(|(name, _)| name == ITERATION_RATE) {
             let message = format!("`{ITERATION_RATE}` is what the search changes; leave it out");

@@ -382,6 +382,9 @@ impl Operations for Fake {
         };
         let (users, telling) = self.with(|inside| (inside.users, inside.telling));
         tokio::time::sleep(telling).await;
+        // As users of the scenario `idle` leave it.
+        let mut measured = Window::default();
+        *measured.counter(&"waited".into()) = users.asked;
         Some(RunReport::build(ReportInput {
             run: RunFacts {
                 id: "fake-1".to_owned(),
@@ -402,7 +405,7 @@ impl Operations for Fake {
                 removed: users.removed,
                 ..UserTotals::default()
             },
-            measured: Window::default(),
+            measured,
             thresholds: Vec::new(),
             series: Series::default(),
             throttles: Vec::new(),

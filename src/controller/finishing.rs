@@ -8,13 +8,30 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::{Controller, State, machine::RunState, message::ControllerMessage};
 use crate::{
     moment,
-    refusal::Refusal,
+    refusal::{Code, Refusal},
     scenario::settings::{DEFAULT_GRACEFUL_STOP, GRACEFUL_STOP},
     user::supervisor::SupervisorMessage,
 };
 
 /// How often it is looked who has finished.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// Why a verb is refused that asks for more load of a run that ends.
+pub(crate) fn it_ends(verb: &str) -> Refusal {
+    let message =
+        format!("`{verb}` asks for more of a run that ends gracefully; `do` starts another");
+    Refusal::new(Code::InvalidStatus, message)
+}
+
+impl State {
+    /// Refuses a verb that asks for more load once the run ends gracefully.
+    pub(super) fn goes_on(&self, verb: &str) -> Result<(), Refusal> {
+        match self.run.as_ref().and_then(|run| run.finish_by) {
+            Some(_) => Err(it_ends(verb)),
+            None => Ok(()),
+        }
+    }
+}
 
 impl Controller {
     /// Users are no longer needed; the run stops when none is left, or after its `graceful_stop`.

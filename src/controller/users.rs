@@ -26,6 +26,7 @@ use crate::{
 impl Controller {
     pub(super) fn add(&self, state: &mut State, count: u64) -> Result<Added, Refusal> {
         state.machine.require("add", RunState::Running)?;
+        state.goes_on("add")?;
         state.without_plan("add")?;
         self.check_more(state, count)?;
         let (first, last, commands) = state.machine.add(count)?;
@@ -41,6 +42,7 @@ impl Controller {
         last: u64,
     ) -> Result<Added, Refusal> {
         state.machine.require("add", RunState::Running)?;
+        state.goes_on("add")?;
         state.without_plan("add")?;
         let count = last.saturating_sub(first).saturating_add(1);
         self.check_more(state, count)?;

@@ -45,10 +45,18 @@ impl RunReport {
         // Nothing comes any more.
         measured.settle();
         let asked = Asked::of_settings(&run.settings);
-        let found = Found {
+        let of_targets = targets::of(&measured);
+        let mut found = Found {
             too_many_errors: findings::too_many_errors(&measured, asked),
-            sentences: findings::whatever_was_asked(&measured, &series, span, users.started, asked),
+            sentences: findings::whatever_was_asked(
+                &measured,
+                &series,
+                span,
+                (users.asked > 0 || run.profile.is_some(), users.started, users.peak),
+                asked,
+            ),
         };
+        found.sentences.extend(findings::dead_targets(&of_targets, asked));
         let (verdict, reasons) = conclude(&outcome, &users, &generator, &thresholds, &found);
         thresholds.extend(found.too_many_errors);
         let actions = measured.actions.iter().filter(|(_, action)| action.begun() > 0);
@@ -85,7 +93,7 @@ impl RunReport {
                     (name.to_string(), GaugeReport { last, min, max })
                 })
                 .collect(),
-            targets: targets::of(&measured),
+            targets: of_targets,
             checks: measured
                 .checks
                 .iter()

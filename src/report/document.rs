@@ -99,8 +99,7 @@ impl RunReport {
             parts.push(format!("{} failed", units::plural(self.users.failed, "user")));
         }
         let of = units::plural(begun, "attempt");
-        (!parts.is_empty())
-            .then(|| format!("of {of} {}: no more than is allowed", parts.join(", ")))
+        (!parts.is_empty()).then(|| format!("it passed though of {of} {}", parts.join(", ")))
     }
 
     /// The same of a run that somebody interrupted, as whoever made it did not know.

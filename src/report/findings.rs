@@ -1,16 +1,17 @@
 //! Pure: what is wrong with a target though no threshold was given that says so. The worst that a load
 //! test can do is to pass a target that is broken.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::units;
+use super::{targets::TargetReport, units};
 use crate::{
     measure::{
         series::Series,
+        timing::Timing,
         window::{ActionNumbers, Window},
     },
     scenario::settings::{ALLOW_ERRORS, THRESHOLDS},
-    threshold::{Judged, Metric, Threshold, Thresholds},
+    threshold::{Judged, Metric, Scope, Threshold, Thresholds},
 };
 
 /// The share of an action that may fail where no threshold speaks of errors.
@@ -22,6 +23,9 @@ const LEAST_SILENCE: Duration = Duration::from_secs(2);
 /// Nor is one that has not succeeded for so many times the time that it usually is between two
 /// successes.
 const USUAL_GAPS: f64 = 10.0;
+
+/// An attempt that was given up sooner is not taken for one that hung.
+const LEAST_HANG: Duration = Duration::from_secs(1);
 
 /// Nor one whose longest success took a good part of that time.
 const LONGEST_SUCCESSES: u32 = 3;
@@ -40,7 +44,11 @@ impl Asked {
     pub(crate) fn of_settings(settings: &[(String, Option<String>)]) -> Self {
         let of = |name: &str| settings.iter().find(|(key, _)| key == name)?.1.as_deref();
         let thresholds = of(THRESHOLDS).and_then(|text| text.parse::<Thresholds>().ok());
-        let errors = |threshold: &Threshold| matches!(threshold.metric, Metric::ErrorRate(_));
+        // One of a stage says nothing of the others.
+        let errors = |threshold: &Threshold| {
+            matches!(threshold.metric, Metric::ErrorRate(_))
+                && !matches!(threshold.scope, Scope::Stage(_))
+        };
         Self {
             allow_errors: of(ALLOW_ERRORS) == Some("true"),
             judged: thresholds.is_some_and(|all| all.all().iter().any(errors)),
@@ -86,30 +94,56 @@ pub(crate) fn failing(measured: &Window, asked: Asked) -> Vec<String> {
         .collect()
 }
 
-/// What is wrong whatever the thresholds say, a sentence each. `took` is how long the run was, and
-/// `started` how many users it has started; `measured` holds nothing that is under way any more.
+/// What is wrong whatever the thresholds say, a sentence each. `measured` holds nothing that is under way
+/// any more; `took` is how long the run was. Of users: whether any were asked for, how many there were,
+/// and how many at once.
 pub(crate) fn whatever_was_asked(
     measured: &Window,
     series: &Series,
     took: Duration,
-    started: u64,
+    (asked_for, started, peak): (bool, u64, u64),
     asked: Asked,
 ) -> Vec<String> {
     let actions = || measured.actions.iter().filter(|(_, action)| action.begun() > 0);
-    if started > 0 && actions().next().is_none() && measures_nothing(measured) {
-        return vec![format!(
-            "nothing was measured, though {} ran: time what they do with `user.time`",
-            units::plural(started, "user")
-        )];
+    if asked_for && actions().next().is_none() && measures_nothing(measured) {
+        return vec![match started {
+            0 => "no user was started, and nothing was measured".to_owned(),
+            _ => format!(
+                "nothing was measured, though {} ran: time what they do with `user.time`",
+                units::plural(started, "user")
+            ),
+        }];
     }
     let mut found: Vec<_> = actions()
         .filter(|(_, action)| action.succeeded() == 0)
         .map(|(name, action)| format!("`{name}` never succeeded: {}", fates(action)))
         .collect();
     if !asked.allow_errors {
-        found.extend(actions().filter_map(|(name, action)| silence(name, action, series, took)));
+        let worked = || actions().filter(|(_, action)| action.succeeded() > 0);
+        let silent = |(name, action): (&Arc<str>, &Arc<ActionNumbers>)| {
+            silence(name, action, series, (took, peak)).or_else(|| hung(name, action, peak))
+        };
+        found.extend(worked().filter_map(silent));
     }
     found
+}
+
+/// Targets that were tried and never once worked, while others did.
+pub(crate) fn dead_targets(targets: &BTreeMap<String, TargetReport>, asked: Asked) -> Vec<String> {
+    if asked.allow_errors || targets.values().all(|target| target.ups == 0) {
+        return Vec::new();
+    }
+    let dead = targets
+        .iter()
+        .filter(|(_, target)| target.ups == 0 && target.picks + target.checks_failed > 0);
+    dead.map(|(name, target)| {
+        format!(
+            "the target {name} never worked: {} sent to it, {} failed",
+            units::plural(target.picks, "user"),
+            units::plural(target.checks_failed, "check")
+        )
+    })
+    .collect()
 }
 
 fn measures_nothing(measured: &Window) -> bool {
@@ -140,14 +174,20 @@ fn fates(action: &ActionNumbers) -> String {
 }
 
 /// An action that did succeed, and then did no longer though it was tried, up to the end.
-fn silence(name: &str, action: &ActionNumbers, series: &Series, took: Duration) -> Option<String> {
+fn silence(
+    name: &str,
+    action: &ActionNumbers,
+    series: &Series,
+    (took, peak): (Duration, u64),
+) -> Option<String> {
     let at = series.names().iter().position(|known| &**known == name)?;
     let (mut since, mut failed) = (Duration::ZERO, 0);
     for row in series.rows() {
         let Some(cell) = row.actions.get(at) else { continue };
         if cell.count > cell.failed {
             (since, failed) = (row.end, 0);
-        } else {
+        } else if row.end.saturating_sub(cell.service.p50()) >= since {
+            // One that was begun while others succeeded is late, and no sign that nobody is there.
             failed += cell.failed;
         }
     }
@@ -161,12 +201,13 @@ fn silence(name: &str, action: &ActionNumbers, series: &Series, took: Duration) 
         .map(|(_, count)| count)
         .sum();
     let usual = since.div_f64(action.succeeded().max(1) as f64).mul_f64(USUAL_GAPS);
-    let longest = longest_success(action) * LONGEST_SUCCESSES;
-    if failed + stuck == 0 || silent < LEAST_SILENCE.max(usual).max(longest) {
+    let longest = usual_success(action) * LONGEST_SUCCESSES;
+    let tried = failed > 0 || stuck.saturating_mul(2) > peak;
+    if !tried || silent < LEAST_SILENCE.max(usual).max(longest) {
         return None;
     }
     Some(format!(
-        "`{name}` did not succeed any more in the last {} of the run, though it was tried: {} failed, \
+        "`{name}` did not succeed any more in the last {} of the run at least, though it was tried: {} failed, \
          {} without an end",
         units::span(silent),
         units::exact(failed),
@@ -174,12 +215,32 @@ fn silence(name: &str, action: &ActionNumbers, series: &Series, took: Duration) 
     ))
 }
 
-/// How long the slowest successes took, as far as that is known: those that failed are timed too, and
-/// the slowest of all is as likely a failure where there are any.
-fn longest_success(action: &ActionNumbers) -> Duration {
-    if action.failed == 0 {
-        return action.service.max();
-    }
+/// An action that hung too often: one attempt in a hundred, or for more than half of the users. An
+/// attempt that hung took far longer than the action usually does when it succeeds, and did not: it
+/// was given up, or failed in the end.
+fn hung(name: &str, action: &ActionNumbers, peak: u64) -> Option<String> {
+    let least = LEAST_HANG.max(usual_success(action).mul_f64(USUAL_GAPS));
+    let as_long = |timing: &Timing| -> u64 {
+        let long = timing.recorded().filter(|(micros, _)| Duration::from_micros(*micros) >= least);
+        long.map(|(_, count)| count).sum()
+    };
+    let given_up = as_long(action.unfinished.service());
+    let hung = given_up + as_long(&action.service).min(action.failed);
+    let many = hung as f64 >= MOST_ERRORS * action.begun() as f64;
+    (hung > 0 && (many || hung.saturating_mul(2) > peak)).then(|| {
+        format!(
+            "`{name}` hung: {} of {} got no answer for {} or longer, with {} at the most",
+            units::exact(hung),
+            units::plural(action.begun(), "attempt"),
+            units::span(least),
+            units::plural(peak, "user"),
+        )
+    })
+}
+
+/// What an action takes when it succeeds, but for the slowest hundredth; as far as that is known, as
+/// those that failed are timed too, and are taken for the slowest.
+fn usual_success(action: &ActionNumbers) -> Duration {
     let share = action.succeeded() as f64 / action.count().max(1) as f64;
     action.service.quantile(share * 0.99)
 }

@@ -6,7 +6,7 @@ use axum::http::Uri;
 use config::{Value, ValueKind};
 
 use super::{
-    Comparator, DEFAULT_SIGNAL, Query, Range, SearchSettings, Strategy, Unit,
+    ANY_SUCCESS, Comparator, DEFAULT_SIGNAL, Query, Range, SearchSettings, Strategy, Unit,
     query::{comparator, share},
     range::End,
 };
@@ -196,6 +196,7 @@ impl Given {
             tick: read.time("tick", built_in.tick, Range::POSITIVE),
             prometheus: read.texts.remove("prometheus"),
             signals: Vec::new(),
+            allow_errors: false,
             queries: Vec::new(),
         };
         let allow_errors = read.value("allow_errors", false);
@@ -218,9 +219,11 @@ impl Given {
             return Err(SearchFaults(faults));
         }
         // A load at which nothing works is not carried, however fast it fails.
-        if !allow_errors && !settings.signals.iter().any(OwnSignal::speaks_of_errors) {
-            settings.signals.extend(DEFAULT_SIGNAL.parse().map(OwnSignal::of_each_action));
+        if !settings.signals.iter().any(OwnSignal::speaks_of_errors) {
+            let signal = if allow_errors { ANY_SUCCESS } else { DEFAULT_SIGNAL };
+            settings.signals.extend(signal.parse().map(OwnSignal::of_each_action));
         }
+        settings.allow_errors = allow_errors;
         Ok(settings)
     }
 }

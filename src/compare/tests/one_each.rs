@@ -210,3 +210,18 @@ fn a_person_reads_this() {
     B1.json B2.json B3.json
     "#);
 }
+
+#[test]
+fn a_candidate_that_failed_is_worse_whatever_its_answers_took() {
+    let times = times(10_000, 10.0, 1);
+    let (baseline, mut candidate) = (run("r1", &times, 0), run("r2", &times, 0));
+    candidate.verdict = crate::report::Verdict::Failed;
+    candidate.reasons = vec!["`get` did not succeed any more".to_owned()];
+    let found = of(&baseline, &candidate, &Options::default());
+    assert_eq!(found.verdict, Change::Worse);
+    assert!(found.sentence.contains("failed, and no run of the baseline did: `get`"), "{found:?}");
+    // Where the baseline failed as well, that says nothing.
+    let mut failed = baseline;
+    failed.verdict = crate::report::Verdict::Failed;
+    assert!(of(&failed, &candidate, &Options::default()).broken.is_empty());
+}

@@ -14,7 +14,7 @@ use crate::{
         protocol::run::{Assignment, ToWorker, WorkerAnswer},
         run::{Change, Part, Run, Stage, Standing},
     },
-    controller::{load::has_a_plan, machine::RunState, population::HIGHEST_ID},
+    controller::{finishing::it_ends, load::has_a_plan, machine::RunState, population::HIGHEST_ID},
     refusal::{Code, Refusal},
     user::id::IdSet,
 };
@@ -46,6 +46,9 @@ impl Core {
 
     fn check_add(&self, count: u64, nodes: &[String]) -> Result<Vec<Assignment>, Refusal> {
         self.require_running("add")?;
+        if self.finish_by.is_some() {
+            return Err(it_ends("add"));
+        }
         self.without_plan("add")?;
         let highest = self.run.as_ref().map_or(0, |run| run.highest);
         if count == 0 {
