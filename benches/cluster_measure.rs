@@ -157,6 +157,7 @@ fn inflate(actions: &[(String, String, String)]) -> Window {
             failed: 0,
             service: Timing::decode(service).expect("decodes"),
             response: Timing::decode(response).expect("decodes"),
+            ..ActionNumbers::default()
         };
         window.actions.insert(name.as_str().into(), numbers.into());
     }
