@@ -1,7 +1,11 @@
 //! The user supervisor: an actor that starts users and hears how they end. One per core, each in
 //! charge of the ids that are its index modulo their number.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use rustc_hash::FxHashSet;
@@ -102,8 +106,9 @@ pub(crate) struct SupervisorState {
     directory: Directory,
     index: u64,
     of: u64,
-    /// Who was told to stop as nothing of theirs was under way, and when; the first ones first.
-    let_go: VecDeque<(Instant, Vec<UserId>)>,
+    /// Who was told to stop as nothing of theirs was under way, and when; the first ones first. By
+    /// their lives and not by their ids, which the next run gives out again.
+    let_go: VecDeque<(Instant, Vec<Weak<UserCore>>)>,
 }
 
 impl UserSupervisor {
@@ -222,16 +227,14 @@ impl SupervisorState {
             let mine = id.0 % of == index;
             if mine && user.begins_nothing() && !user.is_stopping() && !under_way.contains(&id.0) {
                 user.stop();
-                told.push(id);
+                told.push(Arc::downgrade(user));
             }
         });
         if !told.is_empty() {
             self.let_go.push_back((now, told));
         }
         while let Some((_, users)) = self.let_go.pop_front_if(|(then, _)| now >= *then + grace) {
-            for user in users.into_iter().filter_map(|id| self.directory.get(id)) {
-                user.kill();
-            }
+            users.iter().filter_map(Weak::upgrade).for_each(|user| user.kill());
         }
     }
 }

@@ -183,3 +183,21 @@ async fn a_graceful_end_is_refused_when_nothing_runs_and_told_twice_is_once() {
     assert_eq!(result(&node).await.actions["work"].count, 2);
     node.shutdown().await;
 }
+
+#[tokio::test]
+async fn the_end_of_one_run_kills_nobody_of_the_next() {
+    let node = node(Catalog::new().with::<Works>().with::<Waits>()).await;
+    node.start_run("waits", 4, vec![]).await.unwrap();
+    running(&node, 4).await;
+    node.stop_gracefully().await.unwrap();
+    assert_eq!(node.ended().await, RunState::Finished);
+    node.reset().await.unwrap();
+    // The same ids, at work for longer than those of the first run had before they were killed.
+    node.start_run("works", 4, given(&[("takes", "3s")])).await.unwrap();
+    under_way(&node, 4).await;
+    node.stop_gracefully().await.unwrap();
+    assert_eq!(node.ended().await, RunState::Finished);
+    let work = &result(&node).await.actions["work"];
+    assert_eq!((work.count, work.unfinished), (4, 0));
+    node.shutdown().await;
+}
