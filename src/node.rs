@@ -151,10 +151,10 @@ impl Node {
         let pacing = ThrottleOptions { tolerance: settings.throttle_tolerance };
         let throttles = Throttles::spawn_with(telemetry.clone(), pacing)
             .await
-            .map_err(|failure| unavailable(failure.reason()))?;
+            .map_err(|failure| unavailable(&failure.to_string()))?;
         let coordinators = Coordinators::spawn(telemetry.clone())
             .await
-            .map_err(|failure| unavailable(failure.reason()))?;
+            .map_err(|failure| unavailable(&failure.to_string()))?;
         let limit = descriptors::raise_limit();
         let options = ControllerOptions {
             node: settings.node_name.as_str().into(),

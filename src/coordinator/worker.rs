@@ -167,7 +167,7 @@ async fn settle(action: impl FnOnce() -> Outcome) -> Result<(), String> {
     };
     match result {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(failure)) => Err(failure.reason().to_owned()),
+        Ok(Err(failure)) => Err(failure.to_string()),
         Err(panic) => Err(format!("panicked: {}", panic_text(&*panic))),
     }
 }

@@ -139,7 +139,7 @@ async fn random_and_unique_rows_need_nobody_else() {
     }
     let failure = next(&feeds[0], 11).await.unwrap_err();
     assert_eq!(failure.owner(), Owner::Scenario);
-    insta::assert_snapshot!(failure.reason(), @"feeder `rows` has 10 rows, and there are more users: each needs one of its own");
+    insta::assert_snapshot!(failure, @"feeder `rows` has 10 rows, and there are more users: each needs one of its own");
     assert_eq!(cluster.nodes[0].telemetry.count(Kind::FeederShort), 1);
 
     let mut cluster = self::cluster(2);
