@@ -170,7 +170,7 @@ impl Actor for Controller {
                 self.perform(&myself, state, commands);
                 answer_plain(reply, ());
             }
-            M::Standing { reply } => answer_plain(reply, state.standing()),
+            M::Standing { living, reply } => answer_plain(reply, state.standing(living)),
             M::Admit { run, count, reply } => {
                 let started = if state.is_current(run) && !self.options.fence.is_over() {
                     let commands = state.machine.admit(count);

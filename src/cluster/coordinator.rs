@@ -47,6 +47,11 @@ impl Follower for Following {
         self.coordinators.set_bureau(None);
         self.clerk.leave();
     }
+
+    /// What the master knew of the coordinators of this node is gone with the link.
+    fn outlives_a_break(&self) -> bool {
+        self.clerk.has_none()
+    }
 }
 
 #[cfg(test)]

@@ -125,6 +125,14 @@ impl Leadership {
     pub(crate) fn claim(&mut self, now: Duration) {
         match &self.seat {
             Seat::Leading => self.orders.push(Order::Claimed(Ok(()))),
+            Seat::Following { master, gone: Some(_) } => {
+                let message = format!(
+                    "node `{master}` is master and cannot be reached; `stop` ends what goes on \
+                     without it"
+                );
+                let refusal = Refusal::new(Code::MasterIsAlreadySet, message);
+                self.orders.push(Order::Claimed(Err(refusal)));
+            }
             Seat::Granted { to: other, .. } | Seat::Following { master: other, .. } => {
                 let refusal = already_set(other);
                 self.orders.push(Order::Claimed(Err(refusal)));
@@ -145,6 +153,14 @@ impl Leadership {
     /// The run is forgotten: this node is master no longer.
     pub(crate) fn resign(&mut self) {
         if self.leads() {
+            self.sit(Seat::Nobody);
+        }
+    }
+
+    /// What went on here under a master that is gone was ended: it is not waited for.
+    pub(crate) fn abandon(&mut self, master: &MemberId) {
+        if matches!(&self.seat, Seat::Following { master: known, gone: Some(_) } if known == master)
+        {
             self.sit(Seat::Nobody);
         }
     }
@@ -204,7 +220,7 @@ impl Leadership {
             Some(OperateAnswer::Busy(_) | OperateAnswer::Taken(_)) => {
                 again.insert(from.clone());
             }
-            Some(OperateAnswer::Relayed(_)) | None => {
+            Some(OperateAnswer::Relayed(_) | OperateAnswer::Orphan(_)) | None => {
                 let message = format!("node `{from}` does not say whether it knows a master");
                 self.give_up(Refusal::new(Code::Unavailable, message));
             }

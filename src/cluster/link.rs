@@ -240,12 +240,6 @@ impl Links {
         self.hub().membership().reached_by_others(whom, self.hub().now())
     }
 
-    /// Whether, since `whom` was lost, connections to where it lived are refused: no process
-    /// listens there.
-    pub(crate) fn refuses(&self, whom: &MemberId) -> bool {
-        self.hub().membership().refuses(whom)
-    }
-
     /// The master that this node tells others it knows. Nodes that know two different ones do not
     /// link: take it back when this node gives its master up.
     pub(crate) fn set_master(&self, master: Option<MemberId>) {
@@ -323,7 +317,7 @@ fn act(hub: &Arc<Hub>, notice: Notice) {
         Notice::Goodbye(link) => {
             hub.decide(|membership, now| ((), membership.left(link, now)));
         }
-        Notice::Down(link, why) => hub.go_down(&link, &why),
+        Notice::Down { link, why, leave } => hub.go_down(&link, &why, leave),
     }
 }
 

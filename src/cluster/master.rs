@@ -4,7 +4,7 @@
 //! which. [`core`] decides, pure; [`actor`] feeds it with what happens and performs what it says.
 //! Nothing here waits for a slow node but the one verb that needs its answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use ractor::{Actor, ActorRef, RpcReplyPort, rpc::CallResult};
@@ -15,7 +15,7 @@ use super::{
     mesh::Mesh,
     parts::Companion,
     protocol::{
-        operate::{Operate, OperateAnswer, Relay, RelayAnswer, RelayRequest},
+        operate::{Operate, OperateAnswer, Orphan, Orphans, Relay, RelayAnswer, RelayRequest},
         run::{ToWorker, WorkerAnswer},
     },
 };
@@ -44,6 +44,9 @@ use actor::MasterActor;
 use message::{MasterMessage, Verb};
 use view::{ClusterAccount, ClusterSet, ClusterStatus, Dealt, Listed, Removed};
 
+/// How long other nodes have to say what goes on there without a master.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// What the master needs from the node.
 #[derive(Clone)]
 pub(crate) struct MasterOptions {
@@ -68,6 +71,8 @@ pub(crate) struct MasterOptions {
     pub(crate) announce: Arc<dyn Fn(Option<MemberId>) + Send + Sync>,
     /// Carries out commands that other nodes relay.
     pub(crate) relay: Relay,
+    /// This node's part of a run whose master is gone.
+    pub(crate) orphans: Orphans,
 }
 
 /// A handle to a node's master. Cheap to clone.
@@ -140,6 +145,27 @@ impl Master {
                 "whether the master carried it out is not known: {fault}"
             ))),
         }
+    }
+
+    /// What goes on without its master on this node and all that it reaches, by node; ended, if that
+    /// is said.
+    pub(crate) async fn orphans(&self, end: bool) -> BTreeMap<String, Orphan> {
+        let mut nodes: Vec<MemberId> =
+            self.mesh.members().into_iter().map(|member| member.id).collect();
+        nodes.push(self.mesh.me().clone());
+        let within = if end { ANSWER } else { LOOK };
+        let question = Operate::Orphan { end };
+        let answers = nodes.iter().map(|node| self.mesh.call(node, &question, within));
+        let answers = join_all(answers).await;
+        nodes
+            .iter()
+            .zip(answers)
+            .filter_map(|(node, answer)| match answer {
+                Ok(OperateAnswer::Orphan(Some(orphan))) => Some((node.to_string(), orphan)),
+                // Whoever does not answer has nothing to tell that could be acted on.
+                _ => None,
+            })
+            .collect()
     }
 
     /// `do`: makes this node the master, and answers when `init` is over on all workers. A run that

@@ -20,8 +20,8 @@ mod target;
 mod view;
 
 pub(crate) use admission::{Newcomer, Objection};
+use target::Target;
 pub(crate) use target::{DialFault, Refused};
-use target::{Outcome, Target};
 pub(crate) use view::{Dial, Standing};
 
 /// After so long without a word a peer's name is given to whoever comes and asks for it.
@@ -59,8 +59,8 @@ pub(crate) enum Command {
     Cut { link: LinkId, why: String },
     /// Messages pass from now on.
     Up { link: LinkId, id: MemberId },
-    /// No messages pass any more.
-    Down { link: LinkId, id: MemberId, why: String },
+    /// No messages pass any more; because it took its `leave`, or otherwise.
+    Down { link: LinkId, id: MemberId, why: String, leave: bool },
     /// Tell the operator why an address is not linked: because one of the two does not want it, or
     /// because it cannot be reached.
     Say { address: NodeAddress, why: String, refused: bool },
@@ -228,7 +228,12 @@ impl Membership {
             self.left.pop_front();
         }
         self.left.push_back(id.clone());
-        let commands = self.evict(&id, "it left", now);
+        let mut commands = self.evict(&id, "it left", now);
+        for command in &mut commands {
+            if let Command::Down { leave, .. } = command {
+                *leave = true;
+            }
+        }
         self.targets.retain(|_, target| target.seed || target.member.as_ref() != Some(&id));
         commands
     }
@@ -259,7 +264,8 @@ impl Membership {
             return Vec::new();
         }
         self.news = true;
-        vec![Command::Down { link: peer.link, id: id.clone(), why: why.to_owned() }]
+        let (link, id, why) = (peer.link, id.clone(), why.to_owned());
+        vec![Command::Down { link, id, why, leave: false }]
     }
 
     /// Time passes: dials that are due, and members that are silent.
@@ -318,15 +324,6 @@ impl Membership {
     /// Whether a member that we reach said lately that it reaches `whom`.
     pub(crate) fn reached_by_others(&self, whom: &MemberId, now: Duration) -> bool {
         self.up().any(|(id, peer)| id != whom && peer.claims(now) && peer.reaches.contains(whom))
-    }
-
-    /// Whether, since that member was lost, wherever it lived connections are refused.
-    pub(crate) fn refuses(&self, whom: &MemberId) -> bool {
-        let mut homes =
-            self.targets.values().filter(|target| target.member.as_ref() == Some(whom)).peekable();
-        !self.peers.contains_key(whom)
-            && homes.peek().is_some()
-            && homes.all(|target| target.outcome == Outcome::NobodyThere)
     }
 
     fn up(&self) -> impl Iterator<Item = (&MemberId, &Peer)> {

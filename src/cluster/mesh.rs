@@ -32,6 +32,9 @@ use super::{
 pub(crate) enum MeshEvent {
     /// It can be reached from now on.
     Up(Member),
+    /// It has taken its leave: its node ends, and nothing of a run acts there any more. Its
+    /// [`MeshEvent::Down`] follows at once.
+    Left(MemberId),
     /// It cannot be reached any more, and why. The same member may come up again.
     Down(MemberId, String),
 }
@@ -200,6 +203,13 @@ impl Mesh {
         id == self.me() || members.contains_key(id)
     }
 
+    /// Whether a member of that one's name can be reached that is another: its process was started
+    /// again.
+    pub(crate) fn lives_anew(&self, id: &MemberId) -> bool {
+        let members = self.inner.members.read().unwrap_or_else(PoisonError::into_inner);
+        members.keys().chain([self.me()]).any(|other| other.name == id.name && other != id)
+    }
+
     #[cfg(test)]
     /// The member of that name that can be reached, or this node.
     pub(crate) fn named(&self, name: &str) -> Option<MemberId> {
@@ -299,6 +309,11 @@ impl Mesh {
         members.insert(member.id.clone(), member.clone());
         drop(members);
         tell(&mut listeners, &MeshEvent::Up(member));
+    }
+
+    /// For the connections: a member that is up takes its leave; [`Mesh::down`] follows.
+    pub(crate) fn left(&self, id: &MemberId) {
+        tell(&mut self.listeners(), &MeshEvent::Left(id.clone()));
     }
 
     /// For the connections: a member is gone. Says whether it was there.

@@ -38,4 +38,9 @@ pub(crate) trait Follower: Send + Sync + 'static {
 
     /// This node takes part no longer.
     fn unfollow(&self);
+
+    /// Whether users that live through a break of the link to the master find this part as it was.
+    fn outlives_a_break(&self) -> bool {
+        true
+    }
 }

@@ -8,7 +8,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorRef};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::{
     member::MemberId,
@@ -43,13 +43,10 @@ pub(crate) type Whereabouts = Arc<dyn Fn(&[(IdSet, Option<MemberId>)]) + Send + 
 /// answered from memory.
 pub(crate) trait Eyes: Send + Sync + 'static {
     /// How many members this node reaches, itself among them, the master not.
-    fn reached(&self) -> u64;
+    fn reached(&self, master: &MemberId) -> u64;
 
     /// Whether one of those reaches the master.
     fn master_is_seen(&self, master: &MemberId) -> bool;
-
-    /// Whether the master's host refuses connections to its port.
-    fn master_refuses(&self, master: &MemberId) -> bool;
 }
 
 /// What a worker needs from its node.
@@ -84,6 +81,7 @@ struct Status {
 /// The worker of this node. Cheap to clone; ends with [`Worker::shutdown`].
 #[derive(Clone)]
 pub(crate) struct Worker {
+    mesh: Mesh,
     actor: ActorRef<Message>,
     status: watch::Receiver<Status>,
 }
@@ -106,11 +104,12 @@ impl Worker {
             Refusal::new(Code::Unavailable, format!("no worker can be started: {why}"))
         })?;
         let inbox = actor.clone();
+        let this = mesh.clone();
         mesh.serve(move |from: &MemberId, order: ToWorker, responder| {
             // Fails only when the node ends; then nobody is answered.
             let _ = inbox.cast(Message::Order { from: from.clone(), order, responder });
         });
-        Ok(Self { actor, status })
+        Ok(Self { mesh: this, actor, status })
     }
 
     #[cfg(test)]
@@ -120,15 +119,37 @@ impl Worker {
     }
 
     /// Has the master move the users of this node elsewhere, and waits until they are gone and it
-    /// knows, or for so long. Answers whether that came to be. Users go on meanwhile. There is
-    /// nothing to wait for if this node follows nobody else.
+    /// knows, or for so long. Answers whether that came to be; otherwise whoever is left is killed.
+    /// Users go on meanwhile. There is nothing to wait for if this node follows nobody else, or as
+    /// soon as it is cut off.
     pub(crate) async fn leave(&self, within: Duration) -> bool {
         if self.actor.cast(Message::Leave).is_err() {
             return true;
         }
         let mut status = self.status.clone();
-        let left = status.wait_for(|status| status.left);
-        tokio::time::timeout(within, left).await.is_ok()
+        let left = tokio::time::timeout(within, status.wait_for(|status| status.left));
+        if left.await.is_ok() {
+            return true;
+        }
+        // Nobody may act here once the others are told that this node is gone.
+        if self.actor.cast(Message::Quit).is_ok() {
+            let quit = status.wait_for(|status| status.left);
+            let _ = tokio::time::timeout(SHUTDOWN, quit).await;
+        }
+        false
+    }
+
+    /// The master of what goes on here, if it cannot be reached.
+    pub(crate) fn orphaned_by(&self) -> Option<MemberId> {
+        let master = self.status.borrow().following.clone()?;
+        (!self.mesh.reaches(&master)).then_some(master)
+    }
+
+    /// Ends what goes on here without its master. Answers with the master, if something did.
+    pub(crate) async fn abandon(&self) -> Option<MemberId> {
+        let (reply, answer) = oneshot::channel();
+        self.actor.cast(Message::Abandon { reply }).ok()?;
+        answer.await.ok().flatten()
     }
 
     /// Resolves when the master was gone for too long, and the run has ended here because of it:
@@ -154,7 +175,7 @@ impl From<MeshEvent> for Message {
     fn from(event: MeshEvent) -> Self {
         match event {
             MeshEvent::Up(member) => Self::Reachable(member.id),
-            MeshEvent::Down(..) => Self::Gone,
+            MeshEvent::Left(_) | MeshEvent::Down(..) => Self::Gone,
         }
     }
 }

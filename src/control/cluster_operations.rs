@@ -1,7 +1,10 @@
 //! The operations of a node of this process that is part of a cluster. What is the whole run's part
 //! is carried out by the master; [`Operations::relay`] takes it there.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 
@@ -18,7 +21,7 @@ use super::{
 };
 use crate::{
     capacity::Desk,
-    cluster::master::view::Listed,
+    cluster::{master::view::Listed, protocol::operate::Orphan},
     measure::{health::nodes::judge_nodes, window::Window},
     node::{Added, ClusterNode, RunState, SetOutcome, SettingView, Status, UserView},
     refusal::{Code, Refusal},
@@ -26,6 +29,7 @@ use crate::{
         RunReport,
         findings::{self, Asked},
         live::Screen,
+        units,
     },
     scenario::catalog::Catalog,
     throttle::Started,
@@ -70,7 +74,18 @@ impl Operations for ClusterNode {
                 Err(refusal) => return Some(Err(refusal)),
             }
         }
-        if self.is_master() || self.master().master().is_none() {
+        if self.is_master() {
+            return None;
+        }
+        let master = self.master().master();
+        let away = master.as_ref().is_none_or(|master| !self.mesh().reaches(master));
+        if away && matches!(command, Command::Stop | Command::StopGracefully) {
+            let ended = self.master().orphans(true).await;
+            if !ended.is_empty() {
+                return Some(Ok(Reply::Done(orphans_are_stopped(&ended))));
+            }
+        }
+        if master.is_none() {
             return None;
         }
         match (self.carried_out_by_master(command).await, command) {
@@ -173,7 +188,13 @@ impl Operations for ClusterNode {
         }
         let mut view = StatusView::from(self.node().status().await?);
         if let Some(master) = self.master().master().filter(|master| !self.mesh().reaches(master)) {
-            view.notes.push(format!("the master `{master}` is gone; this is this node alone"));
+            view.notes.push(format!(
+                "the master `{master}` cannot be reached; this is this node alone, and `stop` ends \
+                 what goes on without it, here and on all nodes that are reached"
+            ));
+        } else if self.master().master().is_none() {
+            let orphans = self.master().orphans(false).await;
+            view.notes.extend(orphans_go_on(&orphans));
         }
         Ok(view)
     }
@@ -357,6 +378,39 @@ impl Operations for ClusterNode {
     async fn shutdown(&self) {
         ClusterNode::shutdown(self).await;
     }
+}
+
+/// What `stop` answers for runs whose master is gone.
+fn orphans_are_stopped(orphans: &BTreeMap<String, Orphan>) -> String {
+    let (nodes, users, masters) = told(orphans);
+    format!(
+        "the master {masters} cannot be reached: {} of its run are told to stop on {nodes}, and the \
+         run is over there; what may go on elsewhere is not reached from here",
+        people(users)
+    )
+}
+
+/// What `status` tells of runs whose master is gone, on a node that knows none.
+fn orphans_go_on(orphans: &BTreeMap<String, Orphan>) -> Option<String> {
+    let scenario = &orphans.values().next()?.scenario;
+    let (nodes, users, masters) = told(orphans);
+    Some(format!(
+        "a run of `{scenario}` goes on without its master {masters}: {} on {nodes}; `stop` ends it, \
+         `do` ends it and begins anew",
+        people(users)
+    ))
+}
+
+fn told(orphans: &BTreeMap<String, Orphan>) -> (String, u64, String) {
+    let nodes: Vec<_> = orphans.keys().map(|node| format!("`{node}`")).collect();
+    let masters: BTreeSet<_> =
+        orphans.values().map(|orphan| format!("`{}`", orphan.master)).collect();
+    let users = orphans.values().map(|orphan| orphan.users).sum();
+    (nodes.join(", "), users, masters.into_iter().collect::<Vec<_>>().join(", "))
+}
+
+fn people(users: u64) -> String {
+    units::plural(users, "user")
 }
 
 /// Whether a command is about the run, which is the master's to carry out.

@@ -55,7 +55,7 @@ impl Controller {
 
 impl State {
     /// How the run stands; forgets which ids are gone.
-    pub(super) fn standing(&mut self) -> Standing {
+    pub(super) fn standing(&mut self, living: bool) -> Standing {
         Standing {
             state: self.machine.state(),
             reason: self.machine.reason().map(str::to_owned),
@@ -63,6 +63,7 @@ impl State {
             endings: self.endings.counts(),
             gone: self.machine.take_gone(),
             plan: self.plan_beat(),
+            living: living.then(|| self.machine.population().living()),
         }
     }
 }

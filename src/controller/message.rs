@@ -78,6 +78,8 @@ pub(crate) struct Standing {
     pub(crate) gone: Gone,
     /// How the plan stands here.
     pub(crate) plan: PlanBeat,
+    /// All that wait or run, if that was asked for.
+    pub(crate) living: Option<IdSet>,
 }
 
 /// What a master deals of its plan.
@@ -251,8 +253,9 @@ pub(crate) enum ControllerMessage {
     /// End the run as failed: everybody is killed at once, or told to stop first. Answered when
     /// that is on its way.
     End { reason: String, at_once: bool, reply: RpcReplyPort<()> },
-    /// How a run that follows a master stands; ids that are gone are told once.
-    Standing { reply: RpcReplyPort<Standing> },
+    /// How a run that follows a master stands, and if asked for who lives here; ids that are gone are
+    /// told once.
+    Standing { living: bool, reply: RpcReplyPort<Standing> },
     /// From the admission task: the user rate lets so many in. Answered with one receiver a
     /// supervisor, which hears when its share is started.
     Admit { run: u64, count: u64, reply: RpcReplyPort<Vec<oneshot::Receiver<u64>>> },

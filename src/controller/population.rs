@@ -146,6 +146,14 @@ impl Population {
         self.add_range(first, self.highest.saturating_add(count))
     }
 
+    /// All that wait or run.
+    pub fn living(&self) -> IdSet {
+        let mut all = self.waiting.clone();
+        let running = self.staying.ranges().chain(self.leaving.ranges());
+        running.for_each(|range| all.insert(range));
+        all
+    }
+
     /// Adds up to `count` users of a plan: with the next ids, or with reserved ones, of which there
     /// may be fewer. Answers how many.
     pub fn keep(&mut self, count: u64) -> u64 {

@@ -22,10 +22,10 @@ use crate::{
         member::{Member, MemberId, calendar},
         mesh::Mesh,
         parts::{Companion, Follower},
-        protocol::operate::{Relay, RelayRequest},
+        protocol::operate::{Orphan, Orphans, Relay, RelayRequest},
         worker::{Eyes, Worker, WorkerOptions},
     },
-    control::execute::relayed,
+    control::execute::{is_on, relayed},
     controller::run::is_over,
     feed::FeederMaster,
     measure::Snapshot,
@@ -153,6 +153,7 @@ impl ClusterNode {
                     }
                 }),
                 relay: relay(this.clone()),
+                orphans: orphans(this.clone()),
             },
         )
         .await?;
@@ -282,17 +283,13 @@ struct Sight {
 }
 
 impl Eyes for Sight {
-    fn reached(&self) -> u64 {
-        // Asked while the master is away, so it is not among them.
-        self.mesh.members().len() as u64 + 1
+    fn reached(&self, master: &MemberId) -> u64 {
+        let others = self.mesh.members().into_iter().filter(|member| member.id != *master);
+        others.count() as u64 + 1
     }
 
     fn master_is_seen(&self, master: &MemberId) -> bool {
         self.links.get().is_some_and(|links| links.reached_by_others(master))
-    }
-
-    fn master_refuses(&self, master: &MemberId) -> bool {
-        self.links.get().is_some_and(|links| links.refuses(master))
     }
 }
 
@@ -305,6 +302,23 @@ fn relay(this: Arc<OnceLock<Weak<Parts>>>) -> Relay {
                 Some(parts) => relayed(&ClusterNode { parts }, &line).await,
                 None => Err(Refusal::new(Code::Unavailable, "the master is ending")),
             }
+        })
+    })
+}
+
+/// Tells of what goes on here without its master, and ends it.
+fn orphans(this: Arc<OnceLock<Weak<Parts>>>) -> Orphans {
+    Arc::new(move |end| {
+        let parts = this.get().and_then(Weak::upgrade);
+        Box::pin(async move {
+            let Parts { node, worker, .. } = &*parts?;
+            let status = node.status().await.ok()?;
+            if !is_on(status.state) {
+                return None;
+            }
+            let master = if end { worker.abandon().await } else { worker.orphaned_by() }?;
+            let users = status.users.waiting + status.users.running;
+            Some(Orphan { scenario: status.scenario.unwrap_or_default(), master, users })
         })
     })
 }

@@ -318,6 +318,14 @@ events! {
         let Self { from, users, reason } = event;
         format!("{users} users of node `{from}` go to other nodes: {reason}")
     };
+    /// A node that was lost is linked again and goes on with its users (*ours*).
+    ClusterBack = "crowd.cluster.back" at INFO {
+        /// The node.
+        node: String,
+        /// How many users live there.
+        users: u64 } counts |event| event.users, says |event| {
+        format!("node `{}` is back, and goes on with its {} users", event.node, event.users)
+    };
     /// A setting was refused, by its type or by its check.
     ConfigVerify = "crowd.config.verify" at DEBUG {
         /// The setting.

@@ -87,6 +87,8 @@ struct State {
     sites: BTreeMap<u64, Weak<dyn Site>>,
     /// Members of batches that have not come completely.
     parts: BTreeMap<u64, Vec<Member<Vec<u8>>>>,
+    /// There were coordinators here when the master was lost.
+    bereft: bool,
 }
 
 /// A turn at a master.
@@ -147,6 +149,7 @@ impl Clerk {
         let turn = state.welcomes.get(master).copied();
         let term = turn.map(|turn| Term { master: master.clone(), turn });
         state.following = term.clone();
+        state.bereft = false;
         Arc::new(Branch { desk: self.desk.clone(), term })
     }
 
@@ -154,6 +157,12 @@ impl Clerk {
     /// not answer.
     pub(super) fn leave(&self) {
         self.desk.leave();
+    }
+
+    /// Whether no coordinator was started here since this node follows its master.
+    pub(super) fn has_none(&self) -> bool {
+        let state = self.desk.state();
+        !state.bereft && state.sites.is_empty() && state.asked.is_empty()
     }
 
     /// Waits until the run is over everywhere and all coordinators have been stopped.
@@ -181,6 +190,7 @@ impl Desk {
         let old = {
             let mut state = self.state();
             let fresh = State {
+                bereft: state.bereft || !state.sites.is_empty() || !state.asked.is_empty(),
                 welcomes: std::mem::take(&mut state.welcomes),
                 frames: state.frames,
                 tickets: state.tickets,

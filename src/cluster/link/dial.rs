@@ -46,16 +46,8 @@ async fn dial(
     for socket in sockets {
         match dial_socket(hub, address, socket, expected).await {
             Ok(()) => return Ok(()),
-            Err(
-                fault @ (DialFault::NobodyThere(_)
-                | DialFault::Unreachable(_)
-                | DialFault::Refused(Refused::Itself)),
-            ) => {
-                // Only if all refuse the connection nobody is there.
-                let outranks = !matches!(fault, DialFault::NobodyThere(_));
-                if last.is_none() || outranks {
-                    last = Some(fault);
-                }
+            Err(fault @ (DialFault::Unreachable(_) | DialFault::Refused(Refused::Itself))) => {
+                last = Some(fault);
             }
             Err(fault) => return Err(fault),
         }
@@ -72,7 +64,7 @@ async fn dial_socket(
     let stream = match socket::connect(to).await {
         Ok(stream) => stream,
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            return Err(DialFault::NobodyThere("nobody listens there".into()));
+            return Err(DialFault::Unreachable("nobody listens there".into()));
         }
         Err(error) => return Err(unreachable(&error)),
     };

@@ -54,8 +54,8 @@ pub(super) enum Notice {
     Gone(LinkId),
     /// The other side leaves.
     Goodbye(LinkId),
-    /// No messages pass any more.
-    Down(Arc<Link>, String),
+    /// No messages pass any more, and whether the other side took its leave.
+    Down { link: Arc<Link>, why: String, leave: bool },
 }
 
 /// What stays the same about this node.
@@ -202,9 +202,9 @@ impl Hub {
                 }
             }
             // Later, since the gate may be held by whoever led here.
-            Command::Down { link, why, .. } => {
+            Command::Down { link, why, leave, .. } => {
                 if let Some(link) = self.link(link) {
-                    self.notice(Notice::Down(link, why));
+                    self.notice(Notice::Down { link, why, leave });
                 }
             }
             Command::Say { address, why, refused: true } => {
@@ -352,7 +352,7 @@ impl Hub {
     }
 
     /// For the hub's task alone: see [`Notice::Down`].
-    pub(super) fn go_down(&self, link: &Link, why: &str) {
+    pub(super) fn go_down(&self, link: &Link, why: &str, leave: bool) {
         let mut gate = link.gate();
         link.over.store(true, Ordering::Relaxed);
         if gate.open.as_ref().is_none_or(|(open, _)| *open != link.id) {
@@ -360,6 +360,9 @@ impl Hub {
         }
         gate.open = None;
         self.tables().up.remove(&link.member.id);
+        if leave {
+            self.mesh.left(&link.member.id);
+        }
         self.mesh.down(&link.member.id, why);
         drop(gate);
         let node = link.member.id.to_string();

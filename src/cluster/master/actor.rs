@@ -25,12 +25,12 @@ use super::{
 use crate::{
     cluster::{
         leadership::Leadership,
-        lease::{CLEAN_END, LEASE, MARGIN},
+        lease::given_up_after,
         member::MemberId,
         mesh::{Mesh, MeshEvent, Responder},
         packed::Packed,
         protocol::{
-            operate::{Operate, OperateAnswer, RelayAnswer, RelayRequest},
+            operate::{Operate, OperateAnswer, Orphan, RelayAnswer, RelayRequest},
             run::ToMaster,
         },
     },
@@ -110,7 +110,7 @@ impl Actor for MasterActor {
         // Workers tell assignments apart by number alone, whoever was master before.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let assignments = u64::try_from(since.as_micros()).unwrap_or_default();
-        let abandon = options.master_timeout.max(LEASE) + CLEAN_END + MARGIN;
+        let abandon = given_up_after(options.master_timeout);
         Ok(State {
             myself,
             core: Core::new(policy, assignments),
@@ -142,6 +142,7 @@ impl Actor for MasterActor {
                 state.core.up(now, &member.id);
                 state.leadership.up(&member.id);
             }
+            M::Member(MeshEvent::Left(member)) => state.core.left(now, &member),
             M::Member(MeshEvent::Down(member, why)) => {
                 state.leadership.down(now, &member);
                 state.core.down(now, &member, &why);
@@ -159,6 +160,7 @@ impl Actor for MasterActor {
             }
             M::Ended { run } if run == state.runs => state.core.ended(now),
             M::Ended { .. } => {}
+            M::Abandoned { master } => state.leadership.abandon(&master),
             M::Tick => {
                 state.leadership.tick(now);
                 state.core.tick(now);
@@ -216,6 +218,18 @@ impl MasterActor {
             }
             Operate::Release { claim } => state.leadership.released(from, claim),
             Operate::Known { master } => state.leadership.told(from, master),
+            Operate::Orphan { end } => {
+                let (work, actor) = ((self.options.orphans)(end), state.myself.clone());
+                state.tasks.spawn(async move {
+                    let orphan = work.await;
+                    if let Some(Orphan { master, .. }) = orphan.clone().filter(|_| end) {
+                        let _ = actor.cast(MasterMessage::Abandoned { master });
+                    }
+                    if let Some(responder) = responder {
+                        responder.answer(&OperateAnswer::Orphan(orphan));
+                    }
+                });
+            }
             Operate::Relay(request) => {
                 if let Some(responder) = responder {
                     self.relayed(state, request, responder);

@@ -24,6 +24,7 @@ use crate::{
     user::id::IdSet,
 };
 
+mod back;
 mod begin;
 mod end;
 mod loss;
@@ -69,6 +70,8 @@ pub(crate) enum Command {
     Forget,
     /// Users have to go elsewhere.
     Moved { from: MemberId, users: u64, reason: String },
+    /// A worker that was lost is back, with so many users.
+    Back { worker: MemberId, users: u64 },
     /// These settings hold from now on.
     Settings(Vec<(String, String)>),
     /// There is no run any more, and so no master.
@@ -110,9 +113,11 @@ pub(crate) struct Core {
     free: BTreeSet<MemberId>,
     /// Those that took part, or tried to, since they came.
     tried: BTreeSet<MemberId>,
-    /// Members that are away, by name, and since when: they may live, reach each other, and believe
-    /// the master dead. A name that comes back is not away any more: no two living have one name.
-    away: BTreeMap<Arc<str>, Duration>,
+    /// Members that are away, by name: they may live, reach each other, and believe the master dead.
+    /// A name that comes back is not away any more: no two living have one name.
+    away: BTreeMap<Arc<str>, loss::Away>,
+    /// Lost parts whose workers are linked again, and until when they may say that they go on.
+    expected: BTreeMap<Assignment, Duration>,
     /// When a part was renewed last, and what it was told.
     heard: BTreeMap<Assignment, loss::Heard>,
     /// How many users of a part were chosen to be removed.
@@ -174,6 +179,7 @@ impl Core {
             free: BTreeSet::new(),
             tried: BTreeSet::new(),
             away: BTreeMap::new(),
+            expected: BTreeMap::new(),
             heard: BTreeMap::new(),
             chosen: BTreeMap::new(),
             releasing: BTreeMap::new(),

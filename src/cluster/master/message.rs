@@ -56,6 +56,8 @@ pub(super) enum MasterMessage {
     Member(MeshEvent),
     /// From another node: who is master, or a command.
     Operate { from: MemberId, message: Operate, responder: Option<Responder<OperateAnswer>> },
+    /// What went on here under that master, which is gone, was ended.
+    Abandoned { master: MemberId },
     /// From a worker.
     Report { from: MemberId, message: ToMaster },
     /// A call of the core has ended.

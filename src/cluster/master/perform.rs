@@ -21,7 +21,7 @@ use crate::{
         protocol::{operate::Operate, run::ToWorker},
     },
     controller::machine::RunState,
-    telemetry::event::ClusterMoved,
+    telemetry::event::{ClusterBack, ClusterMoved},
 };
 
 impl MasterActor {
@@ -123,6 +123,10 @@ impl MasterActor {
             Command::Moved { from, users, reason } => {
                 let from = from.to_string();
                 self.options.telemetry.emit(&ClusterMoved { from, users, reason });
+            }
+            Command::Back { worker, users } => {
+                let node = worker.to_string();
+                self.options.telemetry.emit(&ClusterBack { node, users });
             }
             Command::Settings(settings) => {
                 if let Some(resolved) = &mut state.resolved {

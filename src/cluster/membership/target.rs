@@ -24,8 +24,6 @@ const REPEAT: Duration = Duration::from_secs(60);
 /// Why a dial came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DialFault {
-    /// The host refuses connections to that port: no process listens there.
-    NobodyThere(String),
     /// No connection, or it broke.
     Unreachable(String),
     /// One of the two did not want it.
@@ -54,8 +52,6 @@ pub(super) enum Outcome {
     Linked,
     /// It was linked, until.
     Lost(String),
-    /// Nobody listens there.
-    NobodyThere,
     /// No connection.
     Unreachable,
     /// It does not want us, or we not it.
@@ -136,7 +132,6 @@ impl Target {
     pub(super) fn failed(&mut self, fault: &DialFault, now: Duration, dice: u64) -> Option<String> {
         self.dialling = false;
         let (outcome, why) = match fault {
-            DialFault::NobodyThere(why) => (Outcome::NobodyThere, why),
             DialFault::Unreachable(why) => (Outcome::Unreachable, why),
             DialFault::Refused(Refused::Because(why)) => (Outcome::Refused(why.clone()), why),
             DialFault::Refused(Refused::Itself) => {
@@ -147,10 +142,6 @@ impl Target {
             DialFault::Refused(Refused::Busy | Refused::Linked(_)) => {
                 if let DialFault::Refused(Refused::Linked(Some(id))) = fault {
                     self.member = Some(id.clone());
-                }
-                // Somebody is there.
-                if self.outcome == Outcome::NobodyThere {
-                    self.outcome = Outcome::Unreachable;
                 }
                 self.busy = self.busy.saturating_add(1);
                 self.next = now + SHORT_PAUSE + share(2 * SHORT_PAUSE, dice);

@@ -26,6 +26,9 @@ pub(crate) enum Operate {
     Known { master: Option<MemberId> },
     /// Carry this out. A call, answered with [`OperateAnswer::Relayed`].
     Relay(RelayRequest),
+    /// What goes on here of a run whose master is gone? If `end`, end it. A call, answered with
+    /// [`OperateAnswer::Orphan`].
+    Orphan { end: bool },
 }
 
 /// What calls are answered with.
@@ -39,7 +42,23 @@ pub(crate) enum OperateAnswer {
     Taken(MemberId),
     /// The command was carried out, or refused.
     Relayed(Result<Packed, Refusal>),
+    /// What goes on, or went on until now, without its master.
+    Orphan(Option<Orphan>),
 }
+
+/// A node's part of a run whose master it does not reach.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Orphan {
+    /// The scenario.
+    pub(crate) scenario: String,
+    /// The master that is gone.
+    pub(crate) master: MemberId,
+    /// How many users wait or run.
+    pub(crate) users: u64,
+}
+
+/// Tells of this node's part of a run whose master is gone; ends it if that is said.
+pub(crate) type Orphans = Arc<dyn Fn(bool) -> BoxFuture<'static, Option<Orphan>> + Send + Sync>;
 
 impl Protocol for Operate {
     const SERVICE: Service = Service::Operate;

@@ -189,6 +189,13 @@ pub(crate) struct Beat {
     pub(crate) released: IdSet,
     /// How the load profile stands, if the run follows one.
     pub(crate) plan: PlanBeat,
+    /// In the first beat over a new link to the master, if the users have lived on since the last
+    /// one: all that wait or run here. [`Self::ended`] then has all that the master has not said it
+    /// heard of, and this part goes on.
+    pub(crate) living: Option<IdSet>,
+    /// The lease was over and its users here were killed: they may start elsewhere, and this part
+    /// is over.
+    pub(crate) cut_off: bool,
 }
 
 impl Default for Assignment {

@@ -62,6 +62,12 @@ pub(crate) enum Change {
     Failed { assignment: Assignment, reason: String },
     /// A worker is not heard of any more; `at` is the time since the run began.
     Lost { assignment: Assignment, at: Duration, reason: String },
+    /// It is heard again, and goes on with those that live there. Of the others these have ended; the
+    /// rest never came there, or was given back. Of the load profile it has heard the messages up to
+    /// `heard`.
+    Returned { assignment: Assignment, living: IdSet, ended: IdSet, heard: u64 },
+    /// It has the settings as they are.
+    UpToDate { assignment: Assignment },
     /// Its users are dead for certain, and this becomes of them.
     Settled { assignment: Assignment, fate: Fate },
     /// All users are told to go; with the reason, if the run has failed.
@@ -168,6 +174,14 @@ pub(super) fn apply(run: &mut Run, change: Change) {
             }
         }
         Change::Lost { assignment, at, reason } => lost(run, assignment, at, reason),
+        Change::Returned { assignment, living, ended, heard } => {
+            returned(run, assignment, &living, &ended, heard);
+        }
+        Change::UpToDate { assignment } => {
+            if let Some(part) = run.parts.get_mut(&assignment) {
+                part.revision = run.revision;
+            }
+        }
         Change::Settled { assignment, fate } => settled(run, assignment, fate),
         Change::Stopping { reason } => {
             run.stage = Stage::Stopping;
@@ -239,6 +253,23 @@ fn lost(run: &mut Run, assignment: Assignment, at: Duration, reason: String) {
     });
 }
 
+fn returned(run: &mut Run, assignment: Assignment, living: &IdSet, ended: &IdSet, heard: u64) {
+    let Some(part) = run.parts.get_mut(&assignment).filter(|part| part.is_lost()) else { return };
+    part.standing = Standing::Active;
+    moved(&mut part.placed, ended);
+    let kept = moved(&mut part.placed, living);
+    let back = std::mem::replace(&mut part.placed, kept);
+    let missed = part.plan.missed(heard);
+    let (node, stay) = (part.worker.to_string(), part.load());
+    ids::put(&mut run.unplaced, &back);
+    run.without_workers(&missed);
+    if let Some(gap) = run.gaps.iter_mut().find(|gap| gap.assignment == assignment && gap.open) {
+        gap.open = false;
+        gap.waiting = back;
+        gap.placed.insert(node, stay);
+    }
+}
+
 fn settled(run: &mut Run, assignment: Assignment, fate: Fate) {
     let Some(part) = run.parts.get_mut(&assignment) else { return };
     let Standing::Lost(reason) = &part.standing else { return };
@@ -246,7 +277,7 @@ fn settled(run: &mut Run, assignment: Assignment, fate: Fate) {
     let died = part.plan.living;
     part.bury();
     let users = std::mem::take(&mut part.placed);
-    let gap = run.gaps.iter_mut().find(|gap| gap.assignment == assignment);
+    let gap = run.gaps.iter_mut().find(|gap| gap.assignment == assignment && gap.open);
     let count = users.len();
     match fate {
         Fate::Again => {

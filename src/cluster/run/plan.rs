@@ -51,6 +51,8 @@ pub(crate) struct PartPlan {
     pub(crate) used: u64,
     /// The last message it was told by.
     pub(crate) message: u64,
+    /// Messages that it has not said it heard, and how many arrivals each dealt to it, by stage.
+    pub(crate) unheard: Vec<(u64, BTreeMap<usize, u64>)>,
     /// Whether that told it that no arrivals will come for a while.
     pub(crate) pause: bool,
     /// Whether that told it that it is not needed any more.
@@ -83,6 +85,9 @@ impl PartPlan {
         if let Some(serving) = told.serving {
             self.serving.tell(told.message, serving);
         }
+        if !told.dealt.is_empty() {
+            self.unheard.push((told.message, told.dealt.clone()));
+        }
         for (stage, count) in &told.dealt {
             *self.dealt.entry(*stage).or_default() += count;
         }
@@ -98,6 +103,7 @@ impl PartPlan {
     pub(super) fn heard(&mut self, beat: PlanBeat, living: u64) {
         self.users.heard(beat.heard, beat.kept);
         self.serving.heard(beat.heard, beat.serving);
+        self.unheard.retain(|(message, _)| *message > beat.heard);
         if beat.heard >= self.message {
             let had = self.told.reserved + self.reserved_since;
             self.used = had.saturating_sub(beat.reserved);
@@ -105,6 +111,21 @@ impl PartPlan {
         }
         self.living = living;
         self.told = beat;
+    }
+
+    /// It goes on after a break, and has heard the messages up to that one. Answers with how many
+    /// arrivals the others dealt to it, by stage. It is to be told anew how many users to keep.
+    pub(super) fn missed(&mut self, heard: u64) -> BTreeMap<usize, u64> {
+        let mut missed = BTreeMap::<usize, u64>::new();
+        for (_, dealt) in self.unheard.drain(..).filter(|(message, _)| *message > heard) {
+            for (stage, count) in dealt {
+                let all = self.dealt.entry(stage).or_default();
+                *all = all.saturating_sub(count);
+                *missed.entry(stage).or_default() += count;
+            }
+        }
+        self.message = 0;
+        missed
     }
 
     /// All that was dealt to it, with what it never told of counted as lost.

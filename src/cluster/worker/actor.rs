@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{
-    sync::watch,
+    sync::{oneshot, watch},
     task::{JoinHandle, JoinSet},
 };
 
@@ -61,6 +61,10 @@ pub(super) enum Message {
     Tick,
     /// This node is to leave.
     Leave,
+    /// It ends now, whoever is left.
+    Quit,
+    /// What goes on here without its master is to end. Answered with the master, if something does.
+    Abandon { reply: oneshot::Sender<Option<MemberId>> },
 }
 
 impl ractor::Message for Message {}
@@ -93,6 +97,8 @@ pub(super) struct State {
     pub(super) placed: u64,
     /// Whether the controller has been asked how the run stands and has not answered.
     pub(super) asking: bool,
+    /// Whether the next beat is the first over a new link: it says who lives here.
+    pub(super) relinked: bool,
     pub(super) outbox: Outbox,
     pub(super) beat_due: Duration,
     pub(super) flush: Flush,
@@ -160,6 +166,7 @@ impl Actor for WorkerActor {
             standing: (Standing::default(), 0),
             placed: 0,
             asking: false,
+            relinked: false,
             outbox: Outbox::default(),
             beat_due: Duration::ZERO,
             flush: Flush::Early,
@@ -197,7 +204,7 @@ impl Actor for WorkerActor {
             }
             Message::Reachable(id) => {
                 if state.core.key().is_some_and(|key| key.master == id) {
-                    self.beat_now(state);
+                    self.relinked(state);
                 }
             }
             // The lease runs on, and its end decides.
@@ -209,6 +216,15 @@ impl Actor for WorkerActor {
                     let _ = self.mesh.cast(&master, &ToMaster::Leaving { assignment });
                     self.beat_now(state);
                 }
+                self.flush_when_over(state);
+            }
+            Message::Abandon { reply } => {
+                let master = self.abandon(state);
+                let _ = reply.send(master);
+            }
+            Message::Quit => {
+                let commands = state.core.quit();
+                self.perform(state, commands);
             }
         }
         while state.tasks.try_join_next().is_some() {}
@@ -249,6 +265,7 @@ impl WorkerActor {
         }
         if let ToWorker::Renewed { sent, members, .. } = order {
             let sent = Duration::from_nanos(sent);
+            state.outbox.answered(sent);
             let commands = state.core.renewed(&key, sent, members, self.now());
             return self.perform(state, commands);
         }
@@ -287,6 +304,7 @@ impl WorkerActor {
         (state.begun, state.asker, state.stop_soon) = (None, asker, None);
         (state.standing, state.placed) = ((Standing::default(), 0), 0);
         (state.asking, state.outbox, state.flush) = (false, Outbox::default(), Flush::Early);
+        state.relinked = false;
         let beginning = Beginning {
             controller: self.options.controller.clone(),
             state: self.options.state.clone(),
@@ -329,15 +347,26 @@ impl WorkerActor {
         }
     }
 
+    fn abandon(&self, state: &mut State) -> Option<MemberId> {
+        let master = state.core.key()?.master.clone();
+        if self.mesh.reaches(&master) || is_over(self.run_state()) {
+            return None;
+        }
+        let commands = state.core.abandon(self.now())?;
+        self.perform(state, commands);
+        Some(master)
+    }
+
     fn tick(&self, state: &mut State) {
         let now = self.now();
         let awake = state.awake.look(now);
         let Some(Key { master, .. }) = state.core.key().cloned() else { return };
         let eyes = &self.options.eyes;
         let seen = Seen {
-            reached: eyes.reached(),
+            linked: self.mesh.reaches(&master),
+            reached: eyes.reached(&master),
             master_is_seen: eyes.master_is_seen(&master),
-            master_refuses: eyes.master_refuses(&master),
+            reborn: self.mesh.lives_anew(&master),
             awake,
         };
         // Without users there is nothing to hold; but a node that was cut off may give up later.
@@ -393,7 +422,7 @@ impl WorkerActor {
 
     fn publish(&self, state: &State) {
         let following = state.core.following().cloned();
-        let left = state.core.has_left();
+        let left = state.core.has_left() && !self.owes_the_rest(state);
         state.status.send_if_modified(|status| {
             let changed = status.following != following || status.left != left;
             (status.following, status.left) = (following, left);

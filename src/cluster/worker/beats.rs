@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     cluster::{
+        ids::MOST_RANGES,
         lease::BEAT,
         protocol::run::{Beat, ToMaster},
     },
@@ -18,6 +19,7 @@ use crate::{
         population::Gone,
         run::is_over,
     },
+    user::id::IdSet,
 };
 
 impl WorkerActor {
@@ -34,7 +36,9 @@ impl WorkerActor {
             return;
         }
         state.asking = true;
-        let told = self.tell(|reply| ControllerMessage::Standing { reply: reply.into() });
+        let relinked = std::mem::take(&mut state.relinked);
+        let living = relinked && state.core.holds() && state.followers.outlive_a_break();
+        let told = self.tell(|reply| ControllerMessage::Standing { living, reply: reply.into() });
         let (worker, placed) = (state.myself.clone(), state.placed);
         state.tasks.spawn(async move {
             if let Ok(standing) = told.await {
@@ -42,6 +46,19 @@ impl WorkerActor {
                 let _ = worker.cast(Message::Standing { key, standing, placed });
             }
         });
+    }
+
+    /// The master is linked again.
+    pub(super) fn relinked(&self, state: &mut State) {
+        state.relinked = true;
+        state.outbox.tell_again();
+        if let Some(Key { master, assignment }) = state.core.key().cloned()
+            && state.core.is_leaving()
+        {
+            // It may not have heard it. If it cannot be told it sees this node go.
+            let _ = self.mesh.cast(&master, &ToMaster::Leaving { assignment });
+        }
+        self.beat_now(state);
     }
 
     pub(super) fn stands(&self, state: &mut State, key: &Key, mut standing: Standing, placed: u64) {
@@ -53,8 +70,8 @@ impl WorkerActor {
         state.outbox.put(std::mem::take(&mut standing.gone));
         state.standing = (standing, placed);
         self.beat(state);
-        // It may have changed since it was asked for.
-        if state.standing.0.state != self.run_state() {
+        // It may have changed since it was asked for, or the link may have.
+        if state.standing.0.state != self.run_state() || state.relinked {
             self.beat_now(state);
         }
     }
@@ -68,9 +85,13 @@ impl WorkerActor {
         }
         state.beat_due = self.now() + BEAT;
         let clearing = state.core.stage() == Some(Stage::Clearing);
+        let mut living = state.standing.0.living.take();
         loop {
             let (gone, more) = state.outbox.take();
             let (standing, placed) = &state.standing;
+            // All of it is said at once, or nothing of it.
+            let fits = |living: &IdSet| !more && living.ranges().count() <= MOST_RANGES;
+            let living = living.take().filter(fits);
             let mut beat = Beat {
                 assignment,
                 sent: self.mesh.now(),
@@ -81,6 +102,8 @@ impl WorkerActor {
                 ended: gone.ended,
                 released: gone.released,
                 plan: standing.plan.clone(),
+                living,
+                cut_off: state.core.is_cut_off(is_over(standing.state)),
             };
             // It has not begun until it says so, and is not over until all was said.
             if clearing || standing.state == RunState::Idle {
@@ -101,6 +124,9 @@ impl WorkerActor {
                 state.outbox.put(Gone { ended: beat.ended, released: beat.released });
                 return;
             }
+            if let ToMaster::Beat(beat) = message {
+                state.outbox.told(sent, Gone { ended: beat.ended, released: beat.released });
+            }
             state.core.beat(sent, empty);
             if !more {
                 return;
@@ -108,9 +134,18 @@ impl WorkerActor {
         }
     }
 
-    /// What is left to be sent is sent before the master hears that the run is over.
+    /// Whether the master is there and has not been sent all.
+    pub(super) fn owes_the_rest(&self, state: &State) -> bool {
+        let others = state.core.following().filter(|master| *master != self.mesh.me());
+        let there = others.is_some_and(|master| self.mesh.reaches(master));
+        there && state.flush != Flush::Done
+    }
+
+    /// What is left to be sent is sent before the master hears that the run is over, and before
+    /// this node leaves.
     pub(super) fn flush_when_over(&self, state: &mut State) {
-        let over = matches!(self.run_state(), RunState::Finished | RunState::Failed);
+        let over = matches!(self.run_state(), RunState::Finished | RunState::Failed)
+            || state.core.has_left();
         let ours = !matches!(state.core.stage(), None | Some(Stage::Clearing));
         let Some(key) = state.core.key().cloned() else { return };
         if over && ours && state.flush == Flush::Early {

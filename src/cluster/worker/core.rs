@@ -35,6 +35,9 @@ pub(super) enum Stage {
     CutOff,
     /// The master was away for too long: users end cleanly, and this node with them.
     GivingUp,
+    /// The master is away, and users end cleanly: an operator has said so, or it was away for too
+    /// long and is there in another life, so that this node may take part in its next run.
+    Stopped,
 }
 
 /// Until when users may act.
@@ -75,14 +78,16 @@ pub(super) enum Begin {
 /// What a node sees of the others when the master is silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seen {
+    /// Whether it is linked to the master.
+    pub(super) linked: bool,
     /// How many members it reaches, itself among them, the master not.
     pub(super) reached: u64,
     /// Whether one of those reaches the master.
     pub(super) master_is_seen: bool,
-    /// Whether the master's host refuses connections.
-    pub(super) master_refuses: bool,
     /// How long it has looked at all this without a pause.
     pub(super) awake: Duration,
+    /// Whether a node of the master's name is there that is not the master: it was started again.
+    pub(super) reborn: bool,
 }
 
 /// A look that comes so much later than the one before tells that this process was frozen, or as
@@ -119,6 +124,10 @@ struct Part {
     empty: Option<Duration>,
     /// It has believed the master dead, and has not heard of it since.
     orphaned: bool,
+    /// Since when it sees a link to the master.
+    linked: Option<Duration>,
+    /// The operators were told that the master was started again.
+    reborn: bool,
 }
 
 /// All that is decided here. Times are on this node's clock.
@@ -164,6 +173,26 @@ impl Core {
         part.in_charge().then_some(&part.key.master)
     }
 
+    /// Whether users act here, if any do: under the lease, or because the master seems dead.
+    pub(super) fn holds(&self) -> bool {
+        matches!(self.stage(), Some(Stage::Active | Stage::Orphaned))
+    }
+
+    /// Whether users here are dead, or may not act any more, and the master has no part in it.
+    /// `over`: the run is over here.
+    pub(super) fn is_cut_off(&self, over: bool) -> bool {
+        match self.stage() {
+            Some(Stage::CutOff) => true,
+            Some(Stage::Stopped) => over,
+            _ => false,
+        }
+    }
+
+    /// Whether this node is leaving.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
     /// Whether this node has left: nobody depends on it any more.
     pub(super) fn has_left(&self) -> bool {
         self.left
@@ -199,6 +228,8 @@ impl Core {
             members: None,
             empty: None,
             orphaned: false,
+            linked: None,
+            reborn: false,
         });
         (Begin::New { clear }, vec![Command::Fence(Deadline::Now)])
     }
@@ -276,7 +307,8 @@ impl Core {
         let since_renewed = now.saturating_sub(part.renewed);
         // The others have given up just before this node would have, so that it is none of a
         // majority any more: what they believed together is as true as before.
-        if part.stage == Stage::CutOff && part.orphaned && since_renewed >= master_timeout {
+        let gives_up = part.stage == Stage::CutOff && part.orphaned && !seen.reborn;
+        if gives_up && since_renewed >= master_timeout {
             part.stage = Stage::GivingUp;
             let gone = humantime::format_duration(master_timeout);
             return vec![Command::Tell {
@@ -286,10 +318,21 @@ impl Core {
         if part.key.master == me || !matches!(part.stage, Stage::Active | Stage::Orphaned) {
             return Vec::new();
         }
+        part.linked = if seen.linked { part.linked.or(Some(now)) } else { None };
+        let linked = part.linked.map(|since| now.saturating_sub(since));
         let mut commands = Vec::new();
-        match part.hold(since_renewed, seen, master_timeout) {
+        if seen.reborn && !std::mem::replace(&mut part.reborn, seen.reborn) {
+            let limit = humantime::format_duration(master_timeout);
+            let reason = format!(
+                "it was started again and knows nothing of the run here: `stop` ends it on all \
+                 nodes, `do` ends it and begins anew; without a word it ends when the master has \
+                 been gone for {limit}"
+            );
+            commands.push(Command::Tell { reason });
+        }
+        match part.hold(since_renewed, linked, seen, master_timeout) {
             Hold::Keep => {
-                let soon = part.hold(since_renewed + AHEAD, seen, master_timeout);
+                let soon = part.hold(since_renewed + AHEAD, linked, seen, master_timeout);
                 let deadline = match part.lease(&me) {
                     Deadline::At(end) if matches!(soon, Hold::Orphaned | Hold::GiveUp) => {
                         Deadline::At(end.max(now + MARGIN))
@@ -297,6 +340,11 @@ impl Core {
                     lease => lease,
                 };
                 commands.push(Command::Fence(deadline));
+            }
+            // There is nobody to hand users over to, and nothing to wait for.
+            Hold::Orphaned | Hold::GiveUp if self.leaving => {
+                commands.extend(part.cut_off("this node ends while its master is away"));
+                self.left = true;
             }
             Hold::Orphaned => {
                 commands.push(Command::Fence(Deadline::At(now + MARGIN)));
@@ -311,11 +359,13 @@ impl Core {
                 }
             }
             Hold::Fence => {
-                part.stage = Stage::CutOff;
-                commands.push(Command::Fence(Deadline::Now));
-                commands.push(Command::Kill { reason: "cut off from the master".into() });
+                commands.extend(part.cut_off("cut off from the master"));
+                self.left |= self.leaving;
                 let reason = "this node is cut off from it; all users here were killed".to_owned();
                 commands.push(Command::Tell { reason });
+            }
+            Hold::GiveUp if seen.reborn => {
+                commands.extend(part.stop(now, master_timeout, "the master was started again"));
             }
             Hold::GiveUp => {
                 part.stage = Stage::GivingUp;
@@ -343,6 +393,23 @@ impl Core {
         Some(part.key.clone())
     }
 
+    /// An operator ends what goes on here while the master is away. Answers whether something did.
+    pub(super) fn abandon(&mut self, now: Duration) -> Option<Vec<Command>> {
+        let master_timeout = self.master_timeout;
+        let part = self.part.as_mut().filter(|part| part.key.master != self.me)?;
+        let goes_on = matches!(part.stage, Stage::Active | Stage::Orphaned);
+        let why = "stopped while its master was away";
+        goes_on.then(|| part.stop(now, master_timeout, why).into())
+    }
+
+    /// This node ends now, whoever is left here.
+    pub(super) fn quit(&mut self) -> Vec<Command> {
+        self.left = true;
+        let me = &self.me;
+        let part = self.part.as_mut().filter(|part| part.key.master != *me && part.in_charge());
+        part.map(|part| part.cut_off("its node ended").into()).unwrap_or_default()
+    }
+
     /// A beat was sent. `empty`: it has said that no user is left here, and who was given back.
     pub(super) fn beat(&mut self, sent: Duration, empty: bool) {
         if let Some(part) = &mut self.part {
@@ -368,12 +435,29 @@ impl Part {
         match self.stage {
             Stage::Clearing => true,
             Stage::Active => !over,
-            Stage::Orphaned | Stage::CutOff | Stage::GivingUp => false,
+            Stage::Orphaned | Stage::CutOff | Stage::GivingUp | Stage::Stopped => false,
         }
     }
 
     fn in_charge(&self) -> bool {
-        !matches!(self.stage, Stage::CutOff | Stage::GivingUp)
+        !matches!(self.stage, Stage::CutOff | Stage::GivingUp | Stage::Stopped)
+    }
+
+    /// No user acts here any more.
+    fn cut_off(&mut self, reason: &str) -> [Command; 2] {
+        self.stage = Stage::CutOff;
+        [Command::Fence(Deadline::Now), Command::Kill { reason: reason.to_owned() }]
+    }
+
+    /// Users end cleanly, within the time that they may act anyway.
+    fn stop(&mut self, now: Duration, master_timeout: Duration, reason: &str) -> [Command; 2] {
+        let most = match self.stage {
+            Stage::Orphaned => self.renewed + master_timeout.max(LEASE) + CLEAN_END,
+            _ => self.renewed + LEASE,
+        };
+        self.stage = Stage::Stopped;
+        let end = Deadline::At(most.min(now + CLEAN_END));
+        [Command::Fence(end), Command::End { reason: reason.to_owned() }]
     }
 
     /// Until when the lease lets users act: not at all before the master has answered a beat.
@@ -387,7 +471,13 @@ impl Part {
         }
     }
 
-    fn hold(&self, since_renewed: Duration, seen: &Seen, master_timeout: Duration) -> Hold {
+    fn hold(
+        &self,
+        since_renewed: Duration,
+        linked: Option<Duration>,
+        seen: &Seen,
+        master_timeout: Duration,
+    ) -> Hold {
         let Some(members) = self.members else {
             // Nobody has ever acted here: there is nothing to keep.
             return if since_renewed < LEASE { Hold::Keep } else { Hold::Fence };
@@ -397,7 +487,8 @@ impl Part {
             members,
             reached: seen.reached,
             master_is_seen: seen.master_is_seen,
-            master_refuses: seen.master_refuses,
+            linked,
+            orphaned: self.stage == Stage::Orphaned,
             awake: seen.awake,
             master_timeout,
         })

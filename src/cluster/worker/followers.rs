@@ -49,6 +49,11 @@ impl Followers {
         }
     }
 
+    /// Whether all of them go on after the link to the master was gone for a while.
+    pub(super) fn outlive_a_break(&self) -> bool {
+        self.parts.iter().all(|part| part.outlives_a_break())
+    }
+
     // The parts are told outside of the lock: they may call the mesh.
     fn swap(&self, change: impl FnOnce(Option<Key>) -> Option<Key>) -> Option<Key> {
         let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);

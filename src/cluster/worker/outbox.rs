@@ -1,15 +1,20 @@
-//! Pure: word of users that are gone, until the master has it, in parts that fit into a message.
+//! Pure: word of users that are gone, until the master has said that it has it, in parts that fit
+//! into a message.
+
+use std::{collections::VecDeque, time::Duration};
 
 use crate::{controller::population::Gone, user::id::IdSet};
 
 /// How many ranges of ids one beat tells of, at the most: a third of a mebibyte.
 const MOST_RANGES: usize = 20_000;
 
-/// What the master has not been told yet.
+/// What the master has not been told yet, or has not answered.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     ended: Vec<(u64, u64)>,
     released: Vec<(u64, u64)>,
+    /// What was told in beats that are not answered, by when they were sent.
+    told: VecDeque<(Duration, Gone)>,
 }
 
 impl Outbox {
@@ -32,6 +37,25 @@ impl Outbox {
         let released = take(&mut self.released, MOST_RANGES - ended.len());
         let gone = Gone { ended: ended.into(), released: released.into() };
         (gone, !self.is_empty())
+    }
+
+    /// That was told in a beat.
+    pub(super) fn told(&mut self, sent: Duration, gone: Gone) {
+        if !gone.ended.is_empty() || !gone.released.is_empty() {
+            self.told.push_back((sent, gone));
+        }
+    }
+
+    /// The master has answered the beat that was sent then, and so has heard all before it.
+    pub(super) fn answered(&mut self, sent: Duration) {
+        while self.told.pop_front_if(|(told, _)| *told <= sent).is_some() {}
+    }
+
+    /// The link has changed: what was not answered may not have been heard.
+    pub(super) fn tell_again(&mut self) {
+        for (_, gone) in std::mem::take(&mut self.told) {
+            self.put(gone);
+        }
     }
 
     /// Whether there is nothing to tell.

@@ -272,6 +272,7 @@ async fn a_peer() {
         while let Some(event) = events.recv().await {
             match event {
                 MeshEvent::Up(member) => say(&json!({"up": member.id.name, "at": member.address})),
+                MeshEvent::Left(id) => say(&json!({"left": id.name})),
                 MeshEvent::Down(id, why) => say(&json!({"down": id.name, "why": why})),
             }
         }
@@ -335,9 +336,8 @@ async fn obey(mesh: &Mesh, links: &Links, order: &Value) {
     } else if let Some(name) = order["seen"].as_str() {
         // Whoever it is, under its last life known here.
         let id = links.views().into_iter().filter_map(|view| view.id).find(|id| &*id.name == name);
-        let (by_others, refuses) =
-            id.map_or((false, false), |id| (links.reached_by_others(&id), links.refuses(&id)));
-        say(&json!({"seen": {"by_others": by_others, "refuses": refuses}}));
+        let by_others = id.is_some_and(|id| links.reached_by_others(&id));
+        say(&json!({"seen": {"by_others": by_others}}));
     } else {
         panic!("what is {order}?");
     }

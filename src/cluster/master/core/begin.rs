@@ -104,13 +104,17 @@ impl Core {
         if self.stage() != Some(Stage::Running) {
             return;
         }
-        let new: Vec<_> = self.free.difference(&self.tried).cloned().collect();
+        let new = self.free.difference(&self.tried).filter(|worker| !self.may_come_back(worker));
+        let new: Vec<_> = new.cloned().collect();
         for worker in new {
             self.assign(now, &worker);
         }
-        // A master that is left alone is its own worker, as one that begins alone.
+        // A master that is left alone is its own worker, as one that begins alone. Users wait for
+        // that until those that are lost are dead or back; arrivals do not.
         let me = self.policy.me.clone();
-        let alone = !self.run.iter().flat_map(|run| run.parts.values()).any(Part::stands);
+        let waits = self.load.is_none();
+        let mut parts = self.run.iter().flat_map(|run| run.parts.values());
+        let alone = !parts.any(|part| part.stands() || waits && part.is_lost());
         if alone && !self.tried.contains(&me) {
             self.assign(now, &me);
         }

@@ -239,6 +239,7 @@ impl Core {
         self.command(Command::Forget);
         self.run = None;
         self.load = None;
+        self.expected.clear();
         self.heard.clear();
         self.chosen.clear();
         self.releasing.clear();

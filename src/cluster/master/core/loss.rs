@@ -8,7 +8,7 @@ use std::{
 use super::{Command, Core};
 use crate::{
     cluster::{
-        lease::{self, BEAT, LEASE, MARGIN},
+        lease::{self, BEAT, LEASE, MARGIN, SILENCE},
         member::MemberId,
         protocol::run::Assignment,
         run::{Change, Fate, Part, Stage, Standing},
@@ -23,22 +23,47 @@ const MOST_AWAY: usize = 10_000;
 /// A member that is away for so long when a run is forgotten is not counted in the next one.
 const GONE: Duration = Duration::from_secs(600);
 
+/// Who has taken its leave counts as away for so long: until then another member that has not heard
+/// it may still count it among those that it reaches.
+const LEAVE: Duration = SILENCE.saturating_mul(2);
+
+/// A member that is away.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Away {
+    since: Duration,
+    /// It took its leave: nobody acts there, and its process ends.
+    left: bool,
+}
+
 /// What a worker was told when its beats were answered.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
     /// When its last beat was answered.
     pub(super) at: Duration,
+    /// When so many were last not heard, it among them, that they could agree that the master is
+    /// dead.
+    doubted: Option<Duration>,
     /// How many members it was told of, and since when.
     members: VecDeque<(Duration, u64)>,
+}
+
+impl Heard {
+    /// What it was told last it may not have heard; the fewer members it believes in, the sooner it
+    /// believes the master dead.
+    fn fewest_members(&self) -> u64 {
+        self.members.iter().map(|(_, members)| *members).min().unwrap_or(1)
+    }
 }
 
 impl Core {
     /// A member can be reached. Whether it takes part is known only when it has said whom it knows
     /// as master: see [`Core::free`].
     pub(crate) fn up(&mut self, now: Duration, member: &MemberId) {
+        self.note_doubts(now);
         self.members.insert(member.clone());
         self.away.remove(&member.name);
         self.tried.remove(member);
+        self.expect_back(now, member);
         self.tidy(now);
     }
 
@@ -55,11 +80,34 @@ impl Core {
 
     /// A member cannot be reached any more.
     pub(crate) fn down(&mut self, now: Duration, member: &MemberId, why: &str) {
+        self.note_doubts(now);
         self.members.remove(member);
         self.free.remove(member);
         if self.away.len() < MOST_AWAY {
-            self.away.insert(member.name.clone(), now);
+            let away = Away { since: now, left: false };
+            self.away.entry(member.name.clone()).or_insert(away);
         }
+        self.part_with(now, member, why);
+        self.go_on_starting(now);
+        self.tidy(now);
+    }
+
+    /// A member takes its leave: nobody acts there any more. [`Core::down`] follows.
+    pub(crate) fn left(&mut self, now: Duration, member: &MemberId) {
+        for (assignment, _) in self.workers(|part| part.is_begun() && part.worker == *member) {
+            if self.part(assignment).is_some_and(|part| part.load() == 0) {
+                self.apply(Change::Left { assignment });
+                self.say_gone(member);
+            }
+        }
+        self.part_with(now, member, "it left");
+        self.settle_all_of(now, member);
+        self.away.insert(member.name.clone(), Away { since: now, left: true });
+        self.tidy(now);
+    }
+
+    /// The parts of a member that is gone are over, or lost.
+    fn part_with(&mut self, now: Duration, member: &MemberId, why: &str) {
         for (assignment, _) in self.workers(|part| part.stands() && part.worker == *member) {
             let Some(part) = self.part(assignment) else { continue };
             let drained = self.run.as_ref().is_some_and(|run| run.drained.contains(member));
@@ -72,8 +120,6 @@ impl Core {
                 self.lose(now, assignment, why);
             }
         }
-        self.go_on_starting(now);
-        self.tidy(now);
     }
 
     /// A worker's part is over, but its users may live until its lease is over.
@@ -111,29 +157,61 @@ impl Core {
         members
     }
 
-    /// When the users of a lost worker are dead for certain.
-    fn dead_at(&self, now: Duration, assignment: Assignment) -> Option<Duration> {
-        let heard = self.heard.get(&assignment)?;
-        let mut away: BTreeSet<&str> = self.away.keys().map(|name| &**name).collect();
+    /// How many members may be without the master, together with a worker that was answered last at
+    /// `heard`. Who took its leave so early that the worker cannot count it any more when its lease
+    /// is over is none of them.
+    fn without_me(&self, now: Duration, heard: Duration) -> u64 {
+        let counts = |away: &Away| !away.left || away.since + SILENCE + MARGIN > heard + LEASE;
+        let away = self.away.iter().filter(|(_, away)| counts(away));
+        let mut away: BTreeSet<&str> = away.map(|(name, _)| &**name).collect();
         for (other, part) in self.run.iter().flat_map(|run| &run.parts) {
             // Who has not been heard of for this long may be cut off as well, together with the
             // lost one, and nobody has noticed yet.
-            let suspect = part.is_begun() && self.quiet(now, *other) > BEAT + MARGIN;
-            if suspect || part.is_lost() {
+            if self.is_suspect(now, *other, part) || part.is_lost() {
                 away.insert(&part.worker.name);
             }
         }
         away.remove(&*self.policy.me.name);
-        // What it was told last it may not have heard; the fewer members it believes in, the
-        // sooner it believes the master dead.
-        let members = heard.members.iter().map(|(_, members)| *members).min().unwrap_or(1);
-        let after = lease::replace_after(members, away.len() as u64, self.policy.master_timeout);
-        Some(heard.at + after)
+        away.len() as u64
+    }
+
+    fn is_suspect(&self, now: Duration, assignment: Assignment, part: &Part) -> bool {
+        part.is_begun() && self.quiet(now, assignment) > BEAT + MARGIN
+    }
+
+    /// Notes who may have come to believe that the master is dead; to be asked before anybody is
+    /// heard, comes or goes, and with time.
+    pub(super) fn note_doubts(&mut self, now: Duration) {
+        let parts = self.run.iter().flat_map(|run| &run.parts);
+        let quiet: Vec<_> = parts
+            .filter(|(other, part)| part.is_lost() || self.is_suspect(now, **other, part))
+            .map(|(assignment, _)| *assignment)
+            .collect();
+        for assignment in quiet {
+            let Some(heard) = self.heard.get(&assignment) else { continue };
+            let may = self.without_me(now, heard.at) >= lease::majority(heard.fewest_members());
+            if let Some(heard) = self.heard.get_mut(&assignment).filter(|_| may) {
+                heard.doubted = Some(now);
+            }
+        }
+    }
+
+    /// When the users of a lost worker are dead for certain.
+    fn dead_at(&self, now: Duration, assignment: Assignment) -> Option<Duration> {
+        let heard = self.heard.get(&assignment)?;
+        let (members, lost) = (heard.fewest_members(), self.without_me(now, heard.at));
+        let dead = heard.at + lease::replace_after(members, lost, self.policy.master_timeout);
+        let doubted = heard.doubted.filter(|_| lost < lease::majority(members));
+        Some(doubted.map_or(dead, |doubted| dead.max(doubted + lease::replace_after_doubt())))
     }
 
     /// Members that are away for long are not waited for in another run.
     pub(super) fn forget_the_gone(&mut self, now: Duration) {
-        self.away.retain(|_, since| now.saturating_sub(*since) < GONE);
+        self.away.retain(|_, away| now.saturating_sub(away.since) < GONE);
+    }
+
+    fn forget_the_leavers(&mut self, now: Duration) {
+        self.away.retain(|_, away| !away.left || now.saturating_sub(away.since) < LEAVE);
     }
 
     /// A worker that is back has begun anew, and killed whatever it had before.
@@ -158,15 +236,23 @@ impl Core {
     pub(super) fn settle(&mut self, now: Duration, assignment: Assignment) {
         let Some(part) = self.part(assignment).filter(|part| part.is_lost()) else { return };
         let (worker, users) = (part.worker.clone(), part.load());
+        let mut placed = part.placed.clone();
         let stopping = self.stage() != Some(Stage::Running);
         let fate = match (self.policy.on_node_loss, stopping) {
             (OnNodeLoss::Replace, false) => Fate::Again,
             (OnNodeLoss::Replace, true) => Fate::Removed,
             (OnNodeLoss::Ignore | OnNodeLoss::Stop, _) => Fate::Failed,
         };
+        let chosen = placed.take_highest(self.on_their_way_out(assignment));
+        let removed = chosen.len();
         self.apply(Change::Settled { assignment, fate });
+        if fate == Fate::Again && removed > 0 {
+            // Whom `remove` chose is not started again; which ones they were died with the worker.
+            self.apply(Change::Cancelled { users: chosen });
+        }
         self.say_gone(&worker);
         if fate == Fate::Again && users > 0 {
+            let users = users.saturating_sub(removed);
             let reason = "it is lost".to_owned();
             self.command(Command::Moved { from: worker, users, reason });
         }
@@ -175,6 +261,9 @@ impl Core {
 
     /// Time passes.
     pub(crate) fn tick(&mut self, now: Duration) {
+        self.note_doubts(now);
+        self.forget_the_leavers(now);
+        self.tick_expected(now);
         for (assignment, _) in self.workers(Part::is_lost) {
             if self.dead_at(now, assignment).is_none_or(|dead| now >= dead) {
                 self.settle(now, assignment);

@@ -16,10 +16,18 @@ use crate::{
 
 impl Core {
     /// A worker tells how its part stands. One of another part than its current one is ignored, and
-    /// not answered: so its lease runs out.
-    pub(crate) fn beat(&mut self, now: Duration, from: &MemberId, beat: Beat) {
+    /// not answered, so its lease runs out; but one that was lost may go on.
+    pub(crate) fn beat(&mut self, now: Duration, from: &MemberId, mut beat: Beat) {
         let assignment = beat.assignment;
+        self.note_doubts(now);
         let Some(part) = self.part(assignment).filter(|part| part.worker == *from) else { return };
+        let lost = part.is_lost();
+        if beat.cut_off && (lost || part.is_begun()) {
+            self.was_cut_off(now, from, assignment);
+        } else if lost && !self.take_back(now, from, &mut beat) {
+            return self.tidy(now);
+        }
+        let Some(part) = self.part(assignment) else { return };
         let ended = matches!(part.standing, Standing::Ended(_));
         if !part.stands() && !ended {
             return;
@@ -34,8 +42,7 @@ impl Core {
     }
 
     fn reported(&mut self, now: Duration, beat: Beat) {
-        let Beat { assignment, sent: _, state, reason, users, endings, ended, released, plan } =
-            beat;
+        let Beat { assignment, state, reason, users, endings, ended, released, plan, .. } = beat;
         let Some(part) = self.part(assignment) else { return };
         let beginning = part.standing == Standing::Beginning;
         let mut placed = part.placed.clone();

@@ -5,11 +5,14 @@ use proptest::prelude::*;
 use super::*;
 use crate::controller::machine::RunState;
 
+mod chaos;
+mod goodbyes;
 mod planned;
 mod profiles;
+mod returns;
 mod world;
 
-use world::{MASTER_TIMEOUT, STEP, World};
+use world::{Cut, MASTER_TIMEOUT, STEP, World};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -17,11 +20,16 @@ enum Step {
     Add(u64),
     Remove(u64),
     End(usize),
-    Cut(usize, bool, bool),
+    Cut(usize, bool, Cut),
     Kill(usize),
     Back(usize),
     Drain(usize),
     Leave(usize),
+    Depart(usize),
+    /// The master stands still for so many ticks.
+    Freeze(u64),
+    /// A clock of so many percent, and a way that takes so many milliseconds longer.
+    Slow(usize, u8, u64),
 }
 
 fn policy(on_node_loss: OnNodeLoss, rebalance: bool) -> Policy {
@@ -35,6 +43,10 @@ fn policy(on_node_loss: OnNodeLoss, rebalance: bool) -> Policy {
     }
 }
 
+fn cut() -> impl Strategy<Value = Cut> {
+    prop_oneof![Just(Cut::Alone), Just(Cut::Island), Just(Cut::Masterless)]
+}
+
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let node = 0..4_usize;
     let step = prop_oneof![
@@ -42,14 +54,61 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (1..30_u64).prop_map(Step::Add),
         2 => (1..20_u64).prop_map(Step::Remove),
         3 => node.clone().prop_map(Step::End),
-        3 => (node.clone(), any::<bool>(), any::<bool>())
-            .prop_map(|(node, silent, island)| Step::Cut(node, silent, island)),
+        3 => (node.clone(), any::<bool>(), cut())
+            .prop_map(|(node, silent, cut)| Step::Cut(node, silent, cut)),
+        1 => node.clone().prop_map(Step::Depart),
+        1 => (1..200_u64).prop_map(Step::Freeze),
+        1 => (node.clone(), 89..112_u8, 0..1_000_u64)
+            .prop_map(|(node, speed, delay)| Step::Slow(node, speed, delay)),
         1 => node.clone().prop_map(Step::Kill),
         4 => node.clone().prop_map(Step::Back),
         1 => node.clone().prop_map(Step::Drain),
         1 => node.prop_map(Step::Leave),
     ];
     prop::collection::vec(step, 1..40)
+}
+
+fn take(world: &mut World, step: Step) {
+    match step {
+        Step::Wait(ticks) => {
+            for _ in 0..ticks {
+                world.step();
+                hold_all(world);
+            }
+        }
+        Step::Add(count) => {
+            let verb = world.verb();
+            world.core.add(world.now, verb, count, &[]);
+        }
+        Step::Remove(count) => {
+            let verb = world.verb();
+            world.core.remove(world.now, verb, count, false, &[]);
+        }
+        Step::End(node) => world.end_one(node),
+        Step::Cut(node, silent, cut) => world.cut(node, silent, cut),
+        Step::Kill(node) => world.kill(node),
+        Step::Back(node) => world.come_back(node),
+        Step::Drain(node) => {
+            let verb = world.verb();
+            world.core.drain(world.now, verb, &format!("worker-{node}"));
+        }
+        Step::Leave(node) => world.leave(node),
+        Step::Depart(node) => world.depart(node),
+        Step::Slow(node, speed, delay) => {
+            world.nodes[node].make_slow(f64::from(speed) / 100.0, Duration::from_millis(delay));
+        }
+        Step::Freeze(ticks) => {
+            world.freeze();
+            for _ in 0..ticks {
+                world.step();
+                world.no_id_lives_twice();
+            }
+            world.thaw();
+            (0..4).for_each(|node| world.come_back(node));
+        }
+    }
+    world.perform();
+    hold_all(world);
 }
 
 fn hold_all(world: &World) {
@@ -101,33 +160,7 @@ proptest! {
         world.run_for(Duration::from_secs(1));
         prop_assert!(matches!(&world.outcomes[&verb], Ok(Outcome::Dealt(_))));
         for step in steps {
-            match step {
-                Step::Wait(ticks) => {
-                    for _ in 0..ticks {
-                        world.step();
-                        hold_all(&world);
-                    }
-                }
-                Step::Add(count) => {
-                    let verb = world.verb();
-                    world.core.add(world.now, verb, count, &[]);
-                }
-                Step::Remove(count) => {
-                    let verb = world.verb();
-                    world.core.remove(world.now, verb, count, false, &[]);
-                }
-                Step::End(node) => world.end_one(node),
-                Step::Cut(node, silent, island) => world.cut(node, silent, island),
-                Step::Kill(node) => world.kill(node),
-                Step::Back(node) => world.come_back(node),
-                Step::Drain(node) => {
-                    let verb = world.verb();
-                    world.core.drain(world.now, verb, &format!("worker-{node}"));
-                }
-                Step::Leave(node) => world.leave(node),
-            }
-            world.perform();
-            hold_all(&world);
+            take(&mut world, step);
         }
         // All come back, and enough time passes.
         world.run_for(Duration::from_secs(10));
@@ -202,38 +235,19 @@ fn a_majority_lost_together_is_given_the_master_timeout() {
     world.start(30);
     world.run_for(Duration::from_secs(3));
     for node in 0..3 {
-        world.cut(node, false, true);
+        world.cut(node, false, Cut::Island);
     }
     world.run_for(Duration::from_millis(7500));
     // They believe the master dead, and keep their users.
     assert_eq!(world.nodes.iter().map(|node| node.living()).sum::<usize>(), 30);
     assert_eq!(world.core.run().unwrap().unplaced.len(), 0);
-    world.run_for(Duration::from_secs(4));
+    world.run_for(Duration::from_secs(16));
     assert_eq!(world.nodes.iter().map(|node| node.living()).sum::<usize>(), 0);
     // The master, left alone, would take them over itself; but nothing answers there in this world,
     // and a run whose workers have all broken has failed.
     let run = world.core.run().unwrap();
     assert!(run.parts.values().any(|part| *part.worker.name == *"master"));
     assert_eq!(run.state(), RunState::Failed);
-}
-
-#[test]
-fn users_of_a_worker_that_is_back_at_once_start_again_at_once() {
-    let mut world = World::new(2, policy(OnNodeLoss::Replace, false), 7);
-    world.start(20);
-    world.run_for(Duration::from_secs(2));
-    world.cut(1, false, false);
-    world.run_for(Duration::from_millis(100));
-    world.come_back(1);
-    // Well before its lease would have been over.
-    world.run_for(Duration::from_millis(1500));
-    world.no_id_lives_twice();
-    assert_eq!(world.nodes.iter().map(|node| node.living()).collect::<Vec<_>>(), [10, 10]);
-    let worker = MemberId::new("worker-1", 1);
-    let told: Vec<_> =
-        world.told.iter().filter(|told| **told == Command::Joined(worker.clone())).collect();
-    assert_eq!(told.len(), 2);
-    assert!(!world.told.contains(&Command::Gone(worker)), "it would lose what it has now");
 }
 
 #[test]

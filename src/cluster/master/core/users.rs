@@ -166,10 +166,16 @@ impl Core {
     /// were chosen to be removed, some may end otherwise.
     pub(super) fn load(&self, assignment: Assignment) -> u64 {
         let Some(part) = self.part(assignment) else { return 0 };
-        let chosen = self.chosen.get(&assignment).copied().unwrap_or(0);
-        let leaving = chosen.saturating_sub(part.account.users.removed);
+        let leaving = self.on_their_way_out(assignment);
         let releasing = self.releasing.get(&assignment).map_or(0, |(count, _)| *count);
         part.load().saturating_sub(leaving).saturating_sub(releasing)
+    }
+
+    /// How many of its users were chosen to be removed and are not known to have ended so.
+    pub(super) fn on_their_way_out(&self, assignment: Assignment) -> u64 {
+        let chosen = self.chosen.get(&assignment).copied().unwrap_or(0);
+        let removed = self.part(assignment).map_or(0, |part| part.account.users.removed);
+        chosen.saturating_sub(removed)
     }
 
     /// The parts that take users: the master's own only while there is no other.

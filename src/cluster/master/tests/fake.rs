@@ -128,6 +128,7 @@ pub(super) async fn node(network: &Network, name: &str, loss: OnNodeLoss) -> Nod
         telemetry: Telemetry::default(),
         companions: vec![companion.clone()],
         announce: Arc::new(|_| {}),
+        orphans: Arc::new(|_| Box::pin(async { None })),
         relay: Arc::new(move |request| {
             let text = format!("{name} did {}", request.line);
             Box::pin(async move { Ok((text, "{}".to_owned())) })

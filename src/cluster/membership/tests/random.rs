@@ -86,8 +86,7 @@ impl World {
             }
             Event::DialFailed(at, how) => {
                 let fault = match how {
-                    0 => DialFault::NobodyThere("nobody".into()),
-                    1 => DialFault::Unreachable("away".into()),
+                    0 | 1 => DialFault::Unreachable("away".into()),
                     2 => DialFault::Refused(Refused::Itself),
                     3 => DialFault::Refused(Refused::Busy),
                     4 => DialFault::Refused(Refused::Linked(Some(node(1, 1)))),

@@ -101,24 +101,6 @@ fn whoever_leaves_is_not_looked_for_unless_asked_for() {
 }
 
 #[test]
-fn refusing_means_everywhere_and_since_it_was_lost() {
-    let mut m = me();
-    let w = id("w", 1);
-    up(&mut m, 1, &w, seconds(0));
-    let nobody = DialFault::NobodyThere("nobody".into());
-    assert!(!m.refuses(&w));
-    m.closed(LinkId(1), "closed", seconds(1));
-    assert!(!m.refuses(&w), "not dialled yet");
-    m.dial_failed(&address("w:1"), &nobody, seconds(1));
-    assert!(m.refuses(&w));
-    m.dial_failed(&address("w:1"), &DialFault::Unreachable("slow".into()), seconds(2));
-    assert!(!m.refuses(&w));
-    m.dial_failed(&address("w:1"), &nobody, seconds(3));
-    m.dial_failed(&address("w:1"), &DialFault::Refused(Refused::Busy), seconds(3));
-    assert!(!m.refuses(&w), "somebody was there");
-}
-
-#[test]
 fn the_same_trouble_is_said_once_a_minute() {
     let mut m = me();
     m.join(&address("x:1"), seconds(0));

@@ -31,16 +31,22 @@ fn active() -> Core {
 }
 
 const AWAKE: Duration = Duration::from_secs(60);
-const BLIND: Seen = Seen { reached: 1, master_is_seen: false, master_refuses: false, awake: AWAKE };
+const BLIND: Seen =
+    Seen { linked: false, reached: 1, master_is_seen: false, reborn: false, awake: AWAKE };
 const MAJORITY: Seen =
-    Seen { reached: 3, master_is_seen: false, master_refuses: false, awake: AWAKE };
+    Seen { linked: false, reached: 3, master_is_seen: false, reborn: false, awake: AWAKE };
+
+/// How long its link to the master is there.
+fn since(part: &Part, now: Duration) -> Option<Duration> {
+    part.linked.map(|since| now - since)
+}
 
 #[derive(Debug, Clone)]
 enum Step {
     Wait(u64),
     /// The master answers a beat that was sent so long ago.
     Renewed(u64, u64),
-    Tick(u64, bool, bool),
+    Tick(bool, u64, bool),
     Begin(u64),
     Cleared,
     Forget,
@@ -52,8 +58,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (0..110_u64).prop_map(Step::Wait),
         3 => (0..6_000_u64, 1..6_u64).prop_map(|(ago, members)| Step::Renewed(ago, members)),
-        9 => (1..6_u64, prop::bool::weighted(0.2), prop::bool::weighted(0.2))
-            .prop_map(|(reached, seen, refuses)| Step::Tick(reached, seen, refuses)),
+        9 => (prop::bool::weighted(0.2), 1..6_u64, prop::bool::weighted(0.2))
+            .prop_map(|(linked, reached, seen)| Step::Tick(linked, reached, seen)),
         1 => (1..6_u64).prop_map(Step::Begin),
         2 => Just(Step::Cleared),
         1 => Just(Step::Forget),
@@ -86,15 +92,15 @@ proptest! {
                     }
                     core.renewed(&current, sent, members, now)
                 }
-                Step::Tick(reached, master_is_seen, master_refuses) => {
-                    let seen = Seen { reached, master_is_seen, master_refuses, awake: AWAKE };
+                Step::Tick(linked, reached, master_is_seen) => {
+                    let seen = Seen { linked, reached, master_is_seen, reborn: false, awake: AWAKE };
                     let before = core.stage();
                     let commands = core.tick(now, &seen);
                     let part = core.part.as_ref();
-                    let held = part.map(|part| part.hold(now + AHEAD - part.renewed, &seen, TIMEOUT));
+                    let held = part.map(|part| part.hold(now + AHEAD - part.renewed, since(part, now), &seen, TIMEOUT));
                     believed = matches!(held, Some(Hold::Orphaned | Hold::GiveUp)).then_some(now);
                     let looked = matches!(before, Some(Stage::Active | Stage::Orphaned));
-                    let fenced = part.map(|part| part.hold(now - part.renewed, &seen, TIMEOUT));
+                    let fenced = part.map(|part| part.hold(now - part.renewed, since(part, now), &seen, TIMEOUT));
                     if looked && fenced == Some(Hold::Fence) {
                         prop_assert_eq!(core.stage(), Some(Stage::CutOff));
                         let killed = commands.iter().any(|command| matches!(command, Command::Kill { .. }));
@@ -124,6 +130,7 @@ proptest! {
                 (Some(Stage::Clearing | Stage::CutOff), fence) => prop_assert_eq!(fence, Deadline::Now),
                 (Some(_), Deadline::Now) => {}
                 (Some(_), Deadline::Never) => prop_assert!(false, "there is always an end"),
+                (Some(Stage::Stopped), Deadline::At(_)) => prop_assert!(false, "nobody has said so"),
                 (Some(Stage::GivingUp), Deadline::At(end)) => {
                     prop_assert!(Some(end) <= lease.map(|lease| lease - LEASE + TIMEOUT + CLEAN_END));
                 }
@@ -187,6 +194,26 @@ fn a_master_that_comes_back_in_time_is_followed_again() {
     assert_eq!(core.stage(), Some(Stage::Orphaned));
     let commands = core.renewed(&key(1), ms(4_200), 4, ms(4_300));
     assert_eq!(commands[0], Command::Fence(Deadline::At(ms(8_200))));
+    assert_eq!(core.stage(), Some(Stage::Active));
+}
+
+/// The master answers within a moment of the new link, or not at all.
+#[test]
+fn an_orphan_that_is_linked_again_waits_for_an_answer() {
+    let mut core = active();
+    core.tick(ms(4_000), &MAJORITY);
+    let linked = Seen { linked: true, master_is_seen: true, ..MAJORITY };
+    for now in (4_100..5_600).step_by(100) {
+        let commands = core.tick(ms(now), &linked);
+        assert_eq!(commands, [Command::Fence(Deadline::At(ms(now) + MARGIN))]);
+    }
+    assert_eq!(core.stage(), Some(Stage::Orphaned));
+    let commands = core.tick(ms(5_600), &linked);
+    assert_eq!(commands[0], Command::Fence(Deadline::Now));
+    let mut core = active();
+    core.tick(ms(4_000), &MAJORITY);
+    core.tick(ms(4_100), &linked);
+    core.renewed(&key(1), ms(4_150), 4, ms(4_200));
     assert_eq!(core.stage(), Some(Stage::Active));
 }
 
@@ -311,4 +338,40 @@ fn an_orphan_whose_fellows_give_up_first_gives_up_too() {
     core.tick(ms(4_000), &BLIND);
     core.tick(2 * TIMEOUT, &BLIND);
     assert_eq!(core.stage(), Some(Stage::CutOff));
+}
+
+/// Users end within the time that they may act anyway, and the node is free for another master.
+#[test]
+fn what_goes_on_without_its_master_can_be_ended() {
+    let mut core = active();
+    core.tick(ms(4_000), &MAJORITY);
+    let commands = core.abandon(ms(10_000)).unwrap();
+    let reason = "stopped while its master was away".to_owned();
+    let fence = Command::Fence(Deadline::At(ms(10_000) + CLEAN_END));
+    assert_eq!(commands, [fence, Command::End { reason }]);
+    assert_eq!(core.tick(ms(10_100), &MAJORITY), []);
+    assert_eq!((core.following(), core.abandon(ms(10_200))), (None, None));
+    assert!(core.is_cut_off(true) && !core.is_cut_off(false));
+    assert_eq!(core.begin(of("n", 1), false, ms(10_300)).0, Begin::New { clear: true });
+    // Under the lease not a moment longer than it lasts.
+    let mut core = active();
+    let commands = core.abandon(ms(3_000)).unwrap();
+    assert_eq!(commands[0], Command::Fence(Deadline::At(LEASE)));
+}
+
+/// Its master is there in another life: there is somebody to take part in a run of.
+#[test]
+fn a_node_whose_master_was_started_again_stays() {
+    let mut core = active();
+    let reborn = Seen { reborn: true, ..MAJORITY };
+    let told = |commands: &[Command]| {
+        commands.iter().filter(|command| matches!(command, Command::Tell { .. })).count()
+    };
+    assert_eq!(told(&core.tick(ms(3_000), &reborn)), 1);
+    assert_eq!(told(&core.tick(ms(3_100), &reborn)), 0, "said once");
+    core.tick(ms(4_000), &reborn);
+    let commands = core.tick(ms(30_000), &reborn);
+    assert!(commands.iter().any(|command| matches!(command, Command::End { .. })));
+    assert_eq!(core.stage(), Some(Stage::Stopped));
+    assert_eq!(core.tick(ms(60_000), &reborn), []);
 }

@@ -78,11 +78,11 @@ async fn a_run_that_is_over_is_forgotten_and_another_begins() {
 async fn a_node_leaves_when_its_users_are_given_back_and_the_master_knows() {
     let rig = Rig::running("leaving", &[("stubborn", "true")]).await;
     rig.place(1, 20).await;
-    assert!(!rig.worker.leave(Duration::from_secs(5)).await, "nobody takes its users");
-    assert!(rig.master.leaving.load(Ordering::SeqCst));
-    assert_eq!(rig.acting().await, ids(1, 20), "they go on meanwhile");
     let worker = rig.worker.clone();
     let leaving = tokio::spawn(async move { worker.leave(Duration::from_secs(20)).await });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(rig.master.leaving.load(Ordering::SeqCst));
+    assert_eq!(rig.acting().await, ids(1, 20), "they go on meanwhile");
     rig.tell(ToWorker::Release { assignment: A, count: 20 });
     assert!(leaving.await.unwrap());
     assert_eq!(rig.master.gone().1, ids(1, 20));
@@ -91,4 +91,37 @@ async fn a_node_leaves_when_its_users_are_given_back_and_the_master_knows() {
     let idle = Rig::new("leaving-idle").await;
     assert!(idle.worker.leave(Duration::from_secs(1)).await);
     idle.end().await;
+}
+
+/// Whoever hears that this node is gone may start its users elsewhere.
+#[tokio::test(start_paused = true)]
+async fn whom_nobody_takes_over_is_killed_before_the_node_goes() {
+    let rig = Rig::running("not-taken", &[("stubborn", "true")]).await;
+    rig.place(1, 20).await;
+    let until = Instant::now() + Duration::from_secs(5);
+    assert!(!rig.worker.leave(Duration::from_secs(5)).await, "nobody takes its users");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(rig.last_act().unwrap() <= until + Duration::from_millis(50));
+    rig.end().await;
+}
+
+/// There is nobody to hand users over to.
+#[tokio::test(start_paused = true)]
+async fn a_node_without_its_master_leaves_as_soon_as_its_users_are_dead() {
+    let rig = Rig::running("cut-off", &[("stubborn", "true")]).await;
+    rig.place(1, 20).await;
+    rig.network.cut(rig.mesh.me(), rig.master.mesh.me());
+    let began = Instant::now();
+    assert!(rig.worker.leave(Duration::from_secs(60)).await);
+    assert!(began.elapsed() < Duration::from_millis(4_500), "{:?}", began.elapsed());
+    let rig = Rig::running("orphan", &[("stubborn", "true")]).await;
+    rig.place(1, 20).await;
+    rig.network.kill(rig.master.mesh.me());
+    rig.eyes.reached.store(3, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(rig.acting().await, ids(1, 20));
+    let began = Instant::now();
+    assert!(rig.worker.leave(Duration::from_secs(60)).await);
+    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+    rig.end().await;
 }

@@ -98,20 +98,15 @@ impl Scenario for Works {
 pub(super) struct FakeEyes {
     pub(super) reached: AtomicU64,
     pub(super) master_is_seen: AtomicBool,
-    pub(super) master_refuses: AtomicBool,
 }
 
 impl Eyes for FakeEyes {
-    fn reached(&self) -> u64 {
+    fn reached(&self, _: &MemberId) -> u64 {
         self.reached.load(Ordering::SeqCst)
     }
 
     fn master_is_seen(&self, _: &MemberId) -> bool {
         self.master_is_seen.load(Ordering::SeqCst)
-    }
-
-    fn master_refuses(&self, _: &MemberId) -> bool {
-        self.master_refuses.load(Ordering::SeqCst)
     }
 }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::{
     super::*,
     planned::Profiled,
-    world::{MASTER_TIMEOUT, World},
+    world::{Cut, MASTER_TIMEOUT, World},
 };
 use crate::{
     scenario::settings::{Arrive, LoadSettings, Saturation, Spacing},
@@ -166,7 +166,7 @@ proptest! {
                     }
                 }
                 Step::Kill(node) => world.kill(node % count),
-                Step::Cut(node) => world.cut(node % count, true, false),
+                Step::Cut(node) => world.cut(node % count, true, Cut::Alone),
                 Step::Back(node) => world.come_back(node % count),
                 Step::Leave(node) => world.leave(node % count),
             }

@@ -25,15 +25,33 @@ pub(super) struct Node {
     pub(super) id: MemberId,
     process: bool,
     link: Link,
-    /// Whether it reaches the others that are cut off, but nobody that sees the master.
-    island: bool,
+    /// Whom it reaches while its link to the master is cut.
+    cut: Cut,
+    /// How fast its clock runs.
+    speed: f64,
+    /// What the way to it and from it takes beside the usual.
+    delay: Duration,
     assignment: Option<Assignment>,
     state: RunState,
     living: BTreeSet<u64>,
+    /// Those of them that are told to go.
+    chosen: BTreeSet<u64>,
     users: UserCounts,
     endings: EndingCounts,
     ended: IdSet,
     released: IdSet,
+    /// What it told in beats that were not answered: when, who ended, who was given back.
+    told: VecDeque<(Duration, IdSet, IdSet)>,
+    /// How it was seen by others, since when.
+    views: VecDeque<(Duration, View)>,
+    /// Since when it is linked to the master.
+    linked: Duration,
+    /// It believes the master dead.
+    orphaned: bool,
+    /// Its users were killed because its lease was over.
+    cut_off: bool,
+    /// The next beat says who lives there.
+    relinked: bool,
     renewed: Duration,
     members: u64,
     next_beat: Duration,
@@ -44,8 +62,31 @@ pub(super) struct Node {
     pub(super) fails_init: bool,
     /// Reads nothing.
     pub(super) silent: bool,
+    /// Its users do not go when they are told to.
+    pub(super) stubborn: bool,
     profiled: Option<Profiled>,
     planned: Option<Planned>,
+}
+
+/// Whom a node reaches whose link to the master is cut.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Cut {
+    /// Nobody.
+    Alone,
+    /// The others that are cut off like that.
+    Island,
+    /// All but the master: a firewall between the two, which may as well say that nobody listens.
+    Masterless,
+}
+
+/// How a node fares, as others know it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct View {
+    process: bool,
+    linked: bool,
+    /// Whether it hears the master.
+    sees: bool,
+    cut: Cut,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,6 +111,10 @@ pub(super) struct World {
     pub(super) outcomes: BTreeMap<u64, Result<Outcome, Refusal>>,
     pub(super) told: Vec<Command>,
     calls: BTreeMap<u64, (MemberId, Duration)>,
+    /// How long it takes until one node knows how another fares.
+    pub(super) gossip: Duration,
+    /// Since when the master stands still.
+    frozen: Option<Duration>,
     random: u64,
     incarnations: u64,
     next_verb: u64,
@@ -87,6 +132,9 @@ impl World {
             outcomes: BTreeMap::new(),
             told: Vec::new(),
             calls: BTreeMap::new(),
+            // Longer than usual, shorter than silence.
+            gossip: Duration::from_millis(seed % 2_900),
+            frozen: None,
             random: seed | 1,
             incarnations: 1,
             next_verb: 0,
@@ -160,6 +208,7 @@ impl World {
     pub(super) fn connect(&mut self, index: usize) {
         let id = self.nodes[index].id.clone();
         self.nodes[index].link = Link::Up;
+        self.nodes[index].relink(self.now);
         self.nodes[index].profiled = self.profiled.clone();
         self.core.up(self.now, &id);
         self.core.free(self.now, &id, true);
@@ -167,19 +216,19 @@ impl World {
     }
 
     /// Breaks the link; `silent`: nobody notices for a while.
-    pub(super) fn cut(&mut self, index: usize, silent: bool, island: bool) {
+    pub(super) fn cut(&mut self, index: usize, silent: bool, cut: Cut) {
         let node = &mut self.nodes[index];
         if node.link != Link::Up {
             return;
         }
-        node.island = island;
+        node.cut = cut;
         node.inbox.clear();
         node.outbox.clear();
         node.link = Link::Cut(self.now + if silent { SILENCE } else { Duration::ZERO });
     }
 
     pub(super) fn kill(&mut self, index: usize) {
-        self.cut(index, false, false);
+        self.cut(index, false, Cut::Alone);
         let id = self.nodes[index].id.clone();
         let link = self.nodes[index].link;
         self.nodes[index] = Node { process: false, link, ..Node::new(id) };
@@ -196,6 +245,45 @@ impl World {
             self.nodes[index] = Node::new(id);
         }
         self.connect(index);
+    }
+
+    /// Its process ends in good order: whoever is left there is killed, and the master is told.
+    pub(super) fn depart(&mut self, index: usize) {
+        if self.nodes[index].link != Link::Up || self.frozen.is_some() {
+            return;
+        }
+        let id = self.nodes[index].id.clone();
+        self.nodes[index] = Node { process: false, ..Node::new(id.clone()) };
+        self.core.left(self.now, &id);
+        self.perform();
+        self.go_down(&id, "it left");
+    }
+
+    /// The master stands still until [`Self::thaw`].
+    pub(super) fn freeze(&mut self) {
+        self.frozen.get_or_insert(self.now);
+    }
+
+    /// It goes on. Who has missed it for too long has closed its link, and makes a new one.
+    pub(super) fn thaw(&mut self) {
+        let Some(since) = self.frozen.take() else { return };
+        if self.now - since < SILENCE {
+            return;
+        }
+        for index in 0..self.nodes.len() {
+            let node = &mut self.nodes[index];
+            if node.link == Link::Up {
+                node.inbox.clear();
+                node.outbox.clear();
+                node.link = Link::Down;
+                let id = node.id.clone();
+                self.go_down(&id, "the connection was closed");
+            }
+        }
+    }
+
+    fn frozen_for(&self) -> Duration {
+        self.frozen.map_or(Duration::ZERO, |since| self.now - since)
     }
 
     pub(super) fn leave(&mut self, index: usize) {
@@ -227,11 +315,16 @@ impl World {
     pub(super) fn step(&mut self) {
         self.now += STEP;
         for index in 0..self.nodes.len() {
-            self.links(index);
-            self.deliver(index);
+            if self.frozen.is_none() {
+                self.links(index);
+                self.deliver(index);
+            }
             self.advance(index);
             self.beat(index);
             self.hold(index);
+        }
+        if self.frozen.is_some() {
+            return;
         }
         let late: Vec<_> = self
             .calls
@@ -252,13 +345,17 @@ impl World {
         {
             self.nodes[index].link = Link::Down;
             let id = self.nodes[index].id.clone();
-            let gone: Vec<_> =
-                self.calls.iter().filter(|(_, (to, _))| *to == id).map(|(call, _)| *call).collect();
-            self.core.down(self.now, &id, "the connection was closed");
-            self.perform();
-            for call in gone {
-                self.answered(call, Err("it went away".into()));
-            }
+            self.go_down(&id, "the connection was closed");
+        }
+    }
+
+    fn go_down(&mut self, id: &MemberId, why: &str) {
+        let gone: Vec<_> =
+            self.calls.iter().filter(|(_, (to, _))| to == id).map(|(call, _)| *call).collect();
+        self.core.down(self.now, id, why);
+        self.perform();
+        for call in gone {
+            self.answered(call, Err("it went away".into()));
         }
     }
 
@@ -316,6 +413,9 @@ impl World {
             node.state = RunState::Finished;
         }
         if node.link == Link::Up {
+            let says = node.relinked && node.state == RunState::Running;
+            node.relinked = false;
+            let living = says.then(|| node.living.iter().map(|id| UserId(*id)).collect());
             let beat = Beat {
                 assignment,
                 sent: now.as_nanos() as u64,
@@ -326,36 +426,76 @@ impl World {
                 ended: std::mem::take(&mut node.ended),
                 released: std::mem::take(&mut node.released),
                 plan: node.planned.as_mut().map(Planned::beat).unwrap_or_default(),
+                living,
+                cut_off: node.cut_off,
             };
-            let at = node.after(delay + now);
+            node.told.push_back((now, beat.ended.clone(), beat.released.clone()));
+            let at = node.after(delay + node.delay + now);
             node.outbox.push_back((at, Sent::Beat(beat)));
         }
     }
 
     fn hold(&mut self, index: usize) {
-        let sees = |node: &Node| matches!(node.link, Link::Up | Link::Cut(_));
-        let cut_off = |node: &Node| node.process && node.island && node.link != Link::Up;
-        let island: Vec<_> = self.nodes.iter().filter(|node| cut_off(node)).collect();
+        let now = self.now;
+        let frozen = self.frozen_for() >= SILENCE;
+        for node in &mut self.nodes {
+            let view = View {
+                process: node.process,
+                linked: matches!(node.link, Link::Up | Link::Cut(_)),
+                sees: matches!(node.link, Link::Up | Link::Cut(_)) && !frozen,
+                cut: node.cut,
+            };
+            if node.views.back().is_none_or(|(_, last)| *last != view) {
+                node.views.push_back((now, view));
+            }
+            while node.views.get(1).is_some_and(|(since, _)| *since + self.gossip <= now) {
+                node.views.pop_front();
+            }
+        }
         let node = &self.nodes[index];
-        let (reached, seen) = match cut_off(node) {
-            true => (island.len() as u64, island.iter().any(|node| sees(node))),
-            false => (1, sees(node)),
-        };
+        let Some((_, own)) = node.views.back() else { return };
+        // The others as they were when this one heard of them last.
+        let others: Vec<View> = self
+            .nodes
+            .iter()
+            .filter(|other| other.id != node.id)
+            .filter_map(|other| Some(other.views.front()?.1))
+            .filter(|other| {
+                let island = !other.linked && other.cut == Cut::Island;
+                let main = other.linked || other.cut == Cut::Masterless;
+                other.process
+                    && match (own.linked, own.cut) {
+                        (true, _) | (false, Cut::Masterless) => main,
+                        (false, Cut::Island) => island,
+                        (false, Cut::Alone) => false,
+                    }
+            })
+            .collect();
         let sight = Sight {
-            since_renewed: self.now - node.renewed.min(self.now),
+            since_renewed: (now - node.renewed.min(now)).mul_f64(node.speed),
             members: node.members,
-            reached,
-            master_is_seen: seen,
-            master_refuses: false,
+            reached: 1 + others.len() as u64,
+            master_is_seen: others.iter().any(|other| other.sees),
+            linked: own.sees.then(|| now - node.linked),
+            orphaned: node.orphaned,
             awake: Duration::from_secs(60),
             master_timeout: MASTER_TIMEOUT,
         };
         let node = &mut self.nodes[index];
-        if node.assignment.is_some() && matches!(hold(&sight), Hold::Fence | Hold::GiveUp) {
-            node.living.clear();
-            node.planned = None;
-            node.assignment = None;
+        if node.assignment.is_none() || node.cut_off {
+            return;
         }
+        node.orphaned = match hold(&sight) {
+            Hold::Keep => false,
+            Hold::Orphaned => true,
+            Hold::Fence | Hold::GiveUp => {
+                let killed = std::mem::take(&mut node.living);
+                killed.into_iter().for_each(|id| node.ended.insert(id..=id));
+                node.planned = None;
+                (node.state, node.cut_off) = (RunState::Failed, true);
+                false
+            }
+        };
     }
 
     pub(super) fn perform(&mut self) {
@@ -388,7 +528,7 @@ impl World {
         let Some(node) = self.nodes.iter_mut().find(|node| node.id == *to) else { return };
         if node.link == Link::Up {
             let last = node.inbox.back().map_or(Duration::ZERO, |(at, ..)| *at);
-            node.inbox.push_back(((now + delay).max(last), call, message));
+            node.inbox.push_back(((now + delay + node.delay).max(last), call, message));
         }
     }
 
@@ -457,7 +597,9 @@ impl Node {
             id,
             process: true,
             link: Link::Down,
-            island: false,
+            cut: Cut::Alone,
+            speed: 1.0,
+            delay: Duration::ZERO,
             assignment: None,
             state: RunState::Idle,
             living: BTreeSet::new(),
@@ -465,6 +607,12 @@ impl Node {
             endings: EndingCounts::default(),
             ended: IdSet::default(),
             released: IdSet::default(),
+            told: VecDeque::new(),
+            views: VecDeque::new(),
+            linked: Duration::ZERO,
+            orphaned: false,
+            cut_off: false,
+            relinked: false,
             renewed: Duration::ZERO,
             // Nobody has told it yet.
             members: u64::MAX,
@@ -473,6 +621,8 @@ impl Node {
             outbox: VecDeque::new(),
             fails_init: false,
             silent: false,
+            stubborn: false,
+            chosen: BTreeSet::new(),
             profiled: None,
             planned: None,
         }
@@ -480,6 +630,32 @@ impl Node {
 
     pub(super) fn living(&self) -> usize {
         self.living.len()
+    }
+
+    /// A new link to the master: what it has not answered is told again.
+    fn relink(&mut self, now: Duration) {
+        self.linked = now;
+        self.relinked = true;
+        for (_, ended, released) in std::mem::take(&mut self.told) {
+            ids::put(&mut self.ended, &ended);
+            ids::put(&mut self.released, &released);
+        }
+    }
+
+    /// Those that are told to go do.
+    pub(super) fn give_in(&mut self) {
+        for id in std::mem::take(&mut self.chosen) {
+            if self.living.remove(&id) {
+                self.end(id, |users, endings| {
+                    users.removed += 1;
+                    endings.stopped += 1;
+                });
+            }
+        }
+    }
+
+    pub(super) fn make_slow(&mut self, speed: f64, delay: Duration) {
+        (self.speed, self.delay) = (speed, delay);
     }
 
     fn after(&self, at: Duration) -> Duration {
@@ -505,7 +681,9 @@ impl Node {
                 self.living.clear();
                 (self.users, self.endings) = Default::default();
                 (self.ended, self.released) = Default::default();
+                (self.told, self.relinked, self.chosen) = Default::default();
                 (self.renewed, self.next_beat) = (now, now);
+                (self.orphaned, self.cut_off) = (false, false);
                 self.assignment = Some(assignment);
                 self.state = RunState::Running;
                 let planned = |profiled| Planned::new(profiled, assignment.0 + 7);
@@ -533,16 +711,14 @@ impl Node {
                 None
             }
             ToWorker::Remove { assignment, count, .. } if mine(&assignment) => {
-                let chosen = count.min(self.living.len() as u64);
-                for _ in 0..chosen {
-                    if let Some(id) = self.living.pop_last() {
-                        self.end(id, |users, endings| {
-                            users.removed += 1;
-                            endings.stopped += 1;
-                        });
-                    }
+                let stay = self.living.iter().rev().filter(|id| !self.chosen.contains(id));
+                let chosen: BTreeSet<_> = stay.take(count as usize).copied().collect();
+                let count = chosen.len() as u64;
+                self.chosen.extend(chosen);
+                if !self.stubborn {
+                    self.give_in();
                 }
-                Some(WorkerAnswer::Chosen(chosen))
+                Some(WorkerAnswer::Chosen(count))
             }
             ToWorker::Release { assignment, count } if mine(&assignment) => {
                 for _ in 0..count {
@@ -581,6 +757,8 @@ impl Node {
             ToWorker::Renewed { assignment, sent, members } if mine(&assignment) => {
                 self.renewed = self.renewed.max(Duration::from_nanos(sent));
                 self.members = members;
+                let renewed = self.renewed;
+                while self.told.pop_front_if(|(told, ..)| *told <= renewed).is_some() {}
                 None
             }
             ToWorker::CheckSettings { .. } => Some(WorkerAnswer::Done),
