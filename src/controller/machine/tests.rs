@@ -22,6 +22,8 @@ enum Step {
     Place(u64, u64),
     Release(u64),
     Retire(u64),
+    /// Everybody who was told to stop does.
+    Obey,
     /// The n-th of the timers that are set rings.
     Ring(usize),
     EndRun(bool),
@@ -44,8 +46,18 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..30u64).prop_map(Step::Release),
         2 => (0..30u64).prop_map(Step::Retire),
         3 => (0..30usize).prop_map(Step::Ring),
+        1 => Just(Step::Obey),
         1 => any::<bool>().prop_map(Step::EndRun),
     ]
+}
+
+/// Steps, and now and then all it takes for users to be given back and come again.
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let there_and_back = (1..30u64, 1..60u64).prop_map(|(count, first)| {
+        vec![Step::Release(count), Step::Obey, Step::Place(first, 30), Step::Admit(30)]
+    });
+    let some = prop_oneof![9 => step().prop_map(|step| vec![step]), 1 => there_and_back];
+    prop::collection::vec(some, 0..150).prop_map(|steps| steps.concat())
 }
 
 /// What an outside observer of the commands has seen of the current run.
@@ -139,7 +151,7 @@ fn hit(commands: &[Command], which: impl Fn(&Command) -> Option<&IdSet>) -> BTre
 
 proptest! {
     #[test]
-    fn a_run_keeps_its_promises(steps in prop::collection::vec(step(), 0..200)) {
+    fn a_run_keeps_its_promises(steps in steps()) {
         let mut machine = Machine::default();
         let mut seen = Seen::default();
         let mut over = IdSet::default();
@@ -171,6 +183,12 @@ proptest! {
                     if let Some(id) = id {
                         let count = if n % 2 == 0 { Count::Finished } else { Count::Removed };
                         machine.ended(id, count);
+                    }
+                    machine.terminate_when_empty()
+                }
+                Step::Obey => {
+                    for id in machine.population().leaving().clone().iter() {
+                        machine.ended(id, Count::Removed);
                     }
                     machine.terminate_when_empty()
                 }
@@ -340,14 +358,21 @@ fn killed_by(machine: &mut Machine, command: &Command) -> u64 {
 fn who_comes_back_within_the_grace_is_not_killed_for_its_earlier_life() {
     let mut machine = running(3);
     let commands = machine.release(2);
-    let [Command::Stop(_), Command::KillAfterGrace(timer)] = commands[..] else {
+    let [Command::Stop(_), Command::KillAfterGrace(first)] = commands[..] else {
         panic!("{commands:?}")
     };
     // The other one does not act on it.
     assert_eq!(machine.ended(UserId(3), Count::Removed), Departure::Released);
-    machine.place(&IdSet::from(vec![(3, 3)])).unwrap();
+    let third = IdSet::from(vec![(3, 3)]);
+    machine.place(&third).unwrap();
     machine.admit(1);
-    assert_eq!(machine.grace_is_over(timer), [Command::Kill(IdSet::from(vec![(2, 2)]))]);
+    // Away once more: it has all of its time again.
+    let commands = machine.release(1);
+    let [Command::Stop(_), Command::KillAfterGrace(second)] = commands[..] else {
+        panic!("{commands:?}")
+    };
+    assert_eq!(machine.grace_is_over(first), [Command::Kill(IdSet::from(vec![(2, 2)]))]);
+    assert_eq!(machine.grace_is_over(second), [Command::Kill(third)]);
 }
 
 /// W1 and W2: waiting users are cancelled by `stop`, and the count stays right.
