@@ -7,17 +7,22 @@ use super::*;
 /// More than there may be, and less than files that may be open.
 const MANY: usize = 320;
 
-/// All of these are given up sooner than a request that is under way.
+/// A connection without a request under way.
 async fn silent(served: &Served, number: usize) -> TcpStream {
     let mut stream = served.connect().await;
-    let said = match number % 4 {
-        0 => "",
+    let said = match number % 5 {
+        0 => {
+            send(&mut stream, "GET /api/v1/status", &["Host: localhost"], "").await;
+            assert_eq!(hear(&mut stream).await.status, 200);
+            ""
+        }
         1 => "POST /api/v1/command HTTP/1.1\r\nHost: localhost\r\nX-Half",
         // The body is still to come.
         2 => {
             "POST /api/v1/command HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n\
              Content-Length: 6\r\n\r\nsta"
         }
+        3 => "",
         _ => {
             send(&mut stream, "GET /api/v1/live", &["Host: localhost"], "").await;
             assert_eq!(hear(&mut stream).await.status, 200);
