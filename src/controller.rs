@@ -159,9 +159,15 @@ impl Actor for Controller {
             M::Deal(dealing) => self.deal(&myself, state, dealing),
             M::Arrive { run, arrivals } => self.arrive(state, run, &arrivals, false),
             M::Follow { run } => self.follow(&myself, state, run),
-            M::Overdue { run, users } => {
+            M::Overdue { run, timer } => {
                 if state.is_current(run) {
-                    let commands = state.machine.overdue(&users);
+                    let commands = state.machine.overdue(timer);
+                    self.perform(&myself, state, commands);
+                }
+            }
+            M::GraceIsOver { run, timer } => {
+                if state.is_current(run) {
+                    let commands = state.machine.grace_is_over(timer);
                     self.perform(&myself, state, commands);
                 }
             }
@@ -258,8 +264,8 @@ impl Controller {
                     let ids = Arc::new(ids);
                     state.tell_supervisors(|| SupervisorMessage::Stop(ids.clone()));
                 }
-                Command::Retire(ids) => self.retired(myself, state, ids),
-                Command::KillAfterGrace(ids) => self.kill_after_grace(state, ids),
+                Command::Retire(ids, timer) => self.retired(myself, state, ids, timer),
+                Command::KillAfterGrace(timer) => self.kill_after_grace(myself, state, timer),
                 Command::Kill(ids) => {
                     let ids = Arc::new(ids);
                     state.tell_supervisors(|| SupervisorMessage::Kill(ids.clone()));

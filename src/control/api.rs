@@ -4,10 +4,17 @@
 //! `guard`, what is answered in `router`; nothing here can do more than
 //! [`execute`](super::execute::execute).
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::Router;
-use hyper::server::conn::http1;
+use hyper::{
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -15,7 +22,6 @@ use hyper_util::{
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -26,17 +32,24 @@ use crate::settings::Secret;
 
 mod answer;
 mod body;
+mod connections;
 mod guard;
 pub mod listen;
 mod patience;
 mod router;
+mod seat;
 
+use connections::Connections;
 use patience::Patient;
 use router::Api;
 pub(super) use router::{COMMAND, LIVE, STATUS};
+use seat::Seat;
 
 /// How long requests under way may take to end when the API does.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// The longest head of a request, in bytes: so much is kept of one that is not complete.
+const LONGEST_HEAD: usize = 16 * 1024;
 
 /// How long to leave the socket alone when nobody can be accepted: out of file descriptors, say.
 const RECOVERY: Duration = Duration::from_millis(100);
@@ -54,7 +67,8 @@ pub struct ApiOptions {
     /// How long a client may take to send the head of a request, and its body, and how long it may
     /// take nothing in of an answer.
     pub patience: Duration,
-    /// How many connections there may be; more wait to be accepted.
+    /// How many connections there may be with a request under way, and how many without; one more
+    /// without, and the one that has been so for the longest is given up.
     pub connections: usize,
     /// How many commands may be carried out at once, `wait` apart; more are refused.
     pub commands: usize,
@@ -92,40 +106,32 @@ pub async fn serve(
 
 async fn serve_api(listener: TcpListener, api: Api<impl Operations>, shutdown: CancellationToken) {
     let patience = api.options().patience;
-    let room = Arc::new(Semaphore::new(api.options().connections));
+    let connections = Arc::new(Mutex::new(Connections::new(api.options().connections)));
     let service = TowerToHyperService::new(router::router(api.clone()));
-    let mut connections = JoinSet::new();
+    let mut tasks = JoinSet::new();
     loop {
-        let (stream, permit) = tokio::select! {
+        let stream = tokio::select! {
             () = shutdown.cancelled() => break,
-            Some(_) = connections.join_next() => continue,
-            accepted = accept(&listener, &room) => accepted,
+            Some(_) = tasks.join_next() => continue,
+            stream = accept(&listener) => stream,
         };
-        let (service, shutdown) = (service.clone(), shutdown.clone());
-        connections.spawn(async move {
-            converse(stream, service, patience, shutdown).await;
-            drop(permit);
-        });
+        let seat = Seat::take(&connections);
+        tasks.spawn(converse(stream, seat, service.clone(), patience, shutdown.clone()));
     }
     drop(listener);
     let rest = async {
-        while connections.join_next().await.is_some() {}
+        while tasks.join_next().await.is_some() {}
         api.ended().await;
     };
     // Whoever is left is cut off when the set is dropped.
     let _ = timeout(GRACE, rest).await;
 }
 
-/// The next connection, once there is room for one.
-async fn accept(
-    listener: &TcpListener,
-    room: &Arc<Semaphore>,
-) -> (TcpStream, Option<OwnedSemaphorePermit>) {
-    // Never closed, so there always is a permit in the end.
-    let permit = room.clone().acquire_owned().await.ok();
+/// The next connection.
+async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, permit),
+            Ok((stream, _)) => return stream,
             Err(error) => {
                 tracing::warn!("the control API cannot accept a connection: {error}");
                 sleep(RECOVERY).await;
@@ -134,21 +140,32 @@ async fn accept(
     }
 }
 
-/// Answers the requests of one connection.
+/// Answers the requests of one connection, until it ends or gives way to another.
 async fn converse(
     stream: TcpStream,
+    seat: Arc<Seat>,
     service: TowerToHyperService<Router>,
     patience: Duration,
     shutdown: CancellationToken,
 ) {
     keep_alive(&stream);
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(patience);
-    let io = TokioIo::new(Patient::new(stream, patience));
+    builder.timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(LONGEST_HEAD);
+    let io = TokioIo::new(Patient::new(stream, patience, || seat.flushed()));
+    let service = service_fn(|mut request| {
+        request.extensions_mut().insert(seat.clone());
+        let answer = service.call(request);
+        async {
+            let answer = answer.await;
+            seat.answer();
+            answer
+        }
+    });
     let mut connection = std::pin::pin!(builder.serve_connection(io, service));
     // How a connection ends is its client's affair.
     tokio::select! {
         _ = connection.as_mut() => return,
+        () = seat.given_up() => return,
         () = shutdown.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;

@@ -51,8 +51,12 @@ enum Next {
 ///
 /// # Errors
 /// If the terminal cannot be used.
-pub async fn interactive(node: impl Operations, logs: &Logs) -> io::Result<Exit> {
-    let (mut console, editor) = Console::open(Local(node))?;
+pub(super) async fn interactive(
+    signals: EndSignals,
+    node: impl Operations,
+    logs: &Logs,
+) -> io::Result<Exit> {
+    let (mut console, editor) = Console::open(signals, Local(node))?;
     let lines = console.printer.clone();
     let diverted = logs.divert(move |text| lines.print(text));
     console.printer.print(&format!(
@@ -78,7 +82,7 @@ pub async fn interactive(node: impl Operations, logs: &Logs) -> io::Result<Exit>
 /// # Errors
 /// If the terminal cannot be used.
 pub(super) async fn attached(node: impl Operator, welcome: &str) -> io::Result<Exit> {
-    let (mut console, editor) = Console::open(node)?;
+    let (mut console, editor) = Console::open(EndSignals::listen()?, node)?;
     console.printer.print(welcome);
     console.converse(editor).await
 }
@@ -94,8 +98,7 @@ struct Console<N> {
 
 impl<N: Operator> Console<N> {
     /// Takes hold of the terminal.
-    fn open(node: N) -> io::Result<(Self, Editor)> {
-        let signals = EndSignals::listen()?;
+    fn open(signals: EndSignals, node: N) -> io::Result<(Self, Editor)> {
         let known = Arc::new(Mutex::new(Known::default()));
         let (editor, printer) = Editor::start(known.clone())?;
         Ok((Self { node, signals, known, printer, late: JoinSet::new() }, editor))
@@ -195,16 +198,7 @@ impl<N: Operator> Console<N> {
 ///
 /// # Errors
 /// If the answers cannot be written.
-pub async fn scripted(
-    node: impl Operations,
-    lines: impl AsyncBufRead + Unpin,
-    answers: impl Write,
-    faults: impl Write,
-) -> io::Result<Exit> {
-    scripted_until(EndSignals::listen()?, node, lines, answers, faults).await
-}
-
-async fn scripted_until(
+pub(super) async fn scripted(
     mut signals: EndSignals,
     node: impl Operations,
     mut lines: impl AsyncBufRead + Unpin,

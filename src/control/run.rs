@@ -60,14 +60,15 @@ pub struct RunOptions {
 ///
 /// # Errors
 /// If signals cannot be heard.
-pub async fn run(
+pub(super) async fn run(
+    signals: EndSignals,
     node: impl Operations,
     options: RunOptions,
     logs: &Logs,
     answers: &mut impl Write,
     colour: bool,
 ) -> io::Result<Exit> {
-    run_by(Here(node), options, logs, answers, colour).await
+    run_until(signals, Here(node), options, logs, answers, colour).await
 }
 
 /// As [`run`], by whoever makes the run.

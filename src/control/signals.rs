@@ -1,6 +1,6 @@
 //! The signals that ask a process to end.
 
-use std::{fs, io, time::Duration};
+use std::{fs, io, process, time::Duration};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -35,7 +35,7 @@ enum Source {
         interrupt: Signal,
         terminate: Signal,
         hang_up: Option<Signal>,
-        quit: Option<Signal>,
+        quit: Signal,
     },
     /// Signals are the whole process's, so tests that run beside others make their own.
     #[cfg(test)]
@@ -43,17 +43,16 @@ enum Source {
 }
 
 impl EndSignals {
-    /// Begins to hear. What `nohup` or a shell made the process deaf to stays unheard: SIGHUP and
-    /// SIGQUIT.
+    /// Begins to hear. SIGHUP stays unheard under `nohup`, which makes a process ignore it; but not by
+    /// process 1, which has no terminal to lose and got that from whoever started its container. The
+    /// other signals are heard though a shell makes what it runs in the background ignore two of
+    /// them: SIGINT and SIGQUIT.
     pub(super) fn listen() -> io::Result<Self> {
-        let ignored = ignored();
-        let unless_ignored = |kind: SignalKind| {
-            let bit = 1u64 << (kind.as_raw_value() - 1);
-            (ignored & bit == 0).then(|| signal(kind)).transpose()
-        };
+        let hang_up = SignalKind::hangup();
+        let heard = process::id() == 1 || !ignores(hang_up);
         let source = Source::Process {
-            hang_up: unless_ignored(SignalKind::hangup())?,
-            quit: unless_ignored(SignalKind::quit())?,
+            hang_up: heard.then(|| signal(hang_up)).transpose()?,
+            quit: signal(SignalKind::quit())?,
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
         };
@@ -88,7 +87,7 @@ impl Source {
                 _ = interrupt.recv() => EndSignal::Interrupt,
                 _ = terminate.recv() => EndSignal::Terminate,
                 () = heard(hang_up) => EndSignal::Terminate,
-                () = heard(quit) => EndSignal::Terminate,
+                _ = quit.recv() => EndSignal::Terminate,
             },
             #[cfg(test)]
             Self::Test(receiver) => match receiver.recv().await {
@@ -107,11 +106,13 @@ async fn heard(signal: &mut Option<Signal>) {
     }
 }
 
-/// The signals that this process ignores, as bits from the first; none if that cannot be learnt.
-fn ignored() -> u64 {
+/// Whether this process ignores the signal; not, if that cannot be learnt.
+fn ignores(kind: SignalKind) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let bits = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    bits.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or(0)
+    let bits = bits.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or(0);
+    // From the first signal on; there is no signal 0.
+    bits & (1 << (kind.as_raw_value() - 1)) != 0
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{
     Controller, State,
-    machine::RunState,
+    machine::{RunState, Timer},
     message::{ControllerMessage, ControllerOptions, Dealing},
     run::ActiveRun,
 };
@@ -337,7 +337,13 @@ impl Controller {
     }
 
     /// Tells users that they are no longer needed, and those that do not end to stop, later.
-    pub(super) fn retired(&self, myself: &ActorRef<ControllerMessage>, state: &State, ids: IdSet) {
+    pub(super) fn retired(
+        &self,
+        myself: &ActorRef<ControllerMessage>,
+        state: &State,
+        ids: IdSet,
+        timer: Timer,
+    ) {
         let ids = Arc::new(ids);
         state.tell_supervisors(|| SupervisorMessage::Retire(ids.clone()));
         let Some(run) = &state.run else { return };
@@ -345,9 +351,8 @@ impl Controller {
         let (grace, controller, number) = (load.graceful_stop, myself.clone(), run.number());
         run.services().spawn_for_run(async move {
             tokio::time::sleep(grace).await;
-            let users = IdSet::clone(&ids);
             // Fails only when the controller is gone, and its users with it.
-            let _ = controller.cast(ControllerMessage::Overdue { run: number, users });
+            let _ = controller.cast(ControllerMessage::Overdue { run: number, timer });
         });
     }
 }

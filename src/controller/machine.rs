@@ -3,6 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
+mod timers;
+
+pub use timers::Timer;
+use timers::Timers;
+
 use super::population::{Count, Departure, Gone, Population, Removal};
 use crate::{
     refusal::{Code, Refusal},
@@ -64,10 +69,11 @@ pub enum Command {
     Start(IdSet),
     /// Tell these users to stop.
     Stop(IdSet),
-    /// Tell these users that they are no longer needed.
-    Retire(IdSet),
-    /// Kill those of these users that still run when the grace time is over.
-    KillAfterGrace(IdSet),
+    /// Tell these users that they are no longer needed; [`Machine::overdue`] when they have had the
+    /// time to end their iteration.
+    Retire(IdSet, Timer),
+    /// [`Machine::grace_is_over`] for these users when the grace time is.
+    KillAfterGrace(Timer),
     /// Kill these users now.
     Kill(IdSet),
     /// Run `terminate` and end everything the run started.
@@ -84,6 +90,7 @@ pub enum Command {
 pub struct Machine {
     stage: Stage,
     population: Population,
+    timers: Timers,
     /// A `reset` is under way: nothing begins until it is done.
     resetting: bool,
 }
@@ -144,6 +151,7 @@ impl Machine {
     pub fn start(&mut self) -> Result<Vec<Command>, Refusal> {
         self.require("do", RunState::Idle)?;
         self.population = Population::default();
+        self.timers = Timers::default();
         self.stage = Stage::Starting;
         Ok(vec![Command::Init])
     }
@@ -192,7 +200,8 @@ impl Machine {
     pub fn place(&mut self, users: &IdSet) -> Result<(u64, Vec<Command>), Refusal> {
         self.require("add", RunState::Running)?;
         let placed = self.population.place(users)?;
-        Ok((placed, self.demand()))
+        self.timers.forget(&placed);
+        Ok((placed.len(), self.demand()))
     }
 
     /// A master wants so many users back: see [`Population::release`].
@@ -202,7 +211,7 @@ impl Machine {
         }
         let removal = self.population.release(count);
         let mut commands = if removal.cancelled.is_empty() { Vec::new() } else { self.demand() };
-        commands.extend(farewell(removal, true));
+        commands.extend(self.farewell(removal.chosen, true));
         commands
     }
 
@@ -278,18 +287,25 @@ impl Machine {
         self.retired(removal)
     }
 
-    fn retired(&self, removal: Removal) -> Vec<Command> {
+    fn retired(&mut self, removal: Removal) -> Vec<Command> {
         let mut commands = if removal.cancelled.is_empty() { Vec::new() } else { self.demand() };
         if !removal.chosen.is_empty() {
-            commands.push(Command::Retire(removal.chosen));
+            let timer = self.timers.set(removal.chosen.clone());
+            commands.push(Command::Retire(removal.chosen, timer));
         }
         commands
     }
 
-    /// These users are no longer needed, and have had the time to end their iteration.
-    pub fn overdue(&mut self, ids: &IdSet) -> Vec<Command> {
-        let chosen = self.population.overdue(ids);
-        farewell(Removal { cancelled: IdSet::default(), chosen }, true)
+    /// The users that were no longer needed have had the time to end their iteration.
+    pub fn overdue(&mut self, timer: Timer) -> Vec<Command> {
+        let chosen = self.population.overdue(&self.timers.ring(timer));
+        self.farewell(chosen, true)
+    }
+
+    /// The users that were told to stop have had the time to do so.
+    pub fn grace_is_over(&mut self, timer: Timer) -> Vec<Command> {
+        let late = self.timers.ring(timer).within(self.population.leaving());
+        if late.is_empty() { Vec::new() } else { vec![Command::Kill(late)] }
     }
 
     /// The user rate lets `count` users in.
@@ -314,7 +330,7 @@ impl Machine {
         let chosen = removal.len();
         let mut commands = if removal.cancelled.is_empty() { Vec::new() } else { self.demand() };
         // A forced removal is of the users chosen now: those told before keep their softer word.
-        commands.extend(farewell(removal, force));
+        commands.extend(self.farewell(removal.chosen, force));
         Ok((chosen, commands))
     }
 
@@ -443,9 +459,9 @@ impl Machine {
         let mut commands = self.demand();
         // Those told to stop before are killed too: nobody outlives the run.
         let everybody = self.population.leaving().clone();
-        commands.extend(farewell(removal, false));
+        commands.extend(self.farewell(removal.chosen, false));
         if !everybody.is_empty() {
-            commands.push(Command::KillAfterGrace(everybody));
+            commands.push(Command::KillAfterGrace(self.timers.set(everybody)));
         }
         commands.extend(self.terminate_when_empty());
         commands
@@ -466,15 +482,14 @@ impl Machine {
     fn demand(&self) -> Vec<Command> {
         vec![Command::Demand(self.population.waiting())]
     }
-}
 
-fn farewell(removal: Removal, force: bool) -> Vec<Command> {
-    let chosen = removal.chosen;
-    if chosen.is_empty() {
-        return Vec::new();
+    fn farewell(&mut self, chosen: IdSet, force: bool) -> Vec<Command> {
+        if chosen.is_empty() {
+            return Vec::new();
+        }
+        let kill = force.then(|| Command::KillAfterGrace(self.timers.set(chosen.clone())));
+        [Command::Stop(chosen)].into_iter().chain(kill).collect()
     }
-    let kill = force.then(|| Command::KillAfterGrace(chosen.clone()));
-    [Command::Stop(chosen)].into_iter().chain(kill).collect()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use tokio::{sync::oneshot, time::Instant};
 
 use super::{
     endings::EndingCounts,
-    machine::RunState,
+    machine::{RunState, Timer},
     population::{Gone, UserCounts},
     run::Ended,
 };
@@ -248,8 +248,10 @@ pub(crate) enum ControllerMessage {
     Arrive { run: u64, arrivals: Vec<Arrival> },
     /// From the run's clock: whatever its plan asks for by now.
     Follow { run: u64 },
-    /// These users are no longer needed, and have had their time.
-    Overdue { run: u64, users: IdSet },
+    /// The users this timer was set for are no longer needed, and have had their time.
+    Overdue { run: u64, timer: Timer },
+    /// The users this timer was set for were told to stop, and have had their time.
+    GraceIsOver { run: u64, timer: Timer },
     /// End the run as failed: everybody is killed at once, or told to stop first. Answered when
     /// that is on its way.
     End { reason: String, at_once: bool, reply: RpcReplyPort<()> },

@@ -206,11 +206,11 @@ impl Population {
     }
 
     /// Adds these ids, wherever they were before, but for those that live here: what is asked for
-    /// twice is done once. Answers how many were added.
+    /// twice is done once. Answers which were added.
     ///
     /// # Errors
     /// `invalid-range` for ids beyond the highest.
-    pub fn place(&mut self, users: &IdSet) -> Result<u64, Refusal> {
+    pub fn place(&mut self, users: &IdSet) -> Result<IdSet, Refusal> {
         let highest = users.ranges().next_back().map_or(0, |range| *range.end());
         if highest > HIGHEST_ID {
             let message = format!("user id {highest} is too high; {HIGHEST_ID} is the highest");
@@ -222,7 +222,7 @@ impl Population {
         }
         self.highest = self.highest.max(highest);
         self.asked += new.len();
-        Ok(new.len())
+        Ok(new)
     }
 
     /// Lets up to `count` waiting users in, lowest ids first.
@@ -302,7 +302,7 @@ impl Population {
     /// Tells those of these users to stop that are no longer needed and still run.
     pub fn overdue(&mut self, ids: &IdSet) -> IdSet {
         // All that retire stay as yet.
-        let chosen = ids.without(&ids.without(&self.retiring));
+        let chosen = ids.within(&self.retiring);
         self.staying = self.staying.without(&chosen);
         self.leave(&chosen);
         chosen

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use ractor::ActorRef;
 use tokio::sync::oneshot;
 
 use super::{
     Controller, State, descriptors,
-    machine::{Command, RunState},
-    message::Added,
+    machine::{Command, RunState, Timer},
+    message::{Added, ControllerMessage},
     population::Departure,
     run::ActiveRun,
 };
@@ -17,7 +18,6 @@ use crate::{
     refusal::Refusal,
     telemetry::event::{UserException, UserStop},
     user::{
-        id::IdSet,
         supervisor::SupervisorMessage,
         task::{Ending, Exit},
     },
@@ -98,17 +98,18 @@ impl Controller {
         started
     }
 
-    pub(super) fn kill_after_grace(&self, state: &State, ids: IdSet) {
+    pub(super) fn kill_after_grace(
+        &self,
+        myself: &ActorRef<ControllerMessage>,
+        state: &State,
+        timer: Timer,
+    ) {
         let Some(run) = &state.run else { return };
-        let supervisors = state.supervisors.clone();
-        let ids = Arc::new(ids);
-        let grace = self.options.kill_grace;
+        let (grace, controller, number) = (self.options.kill_grace, myself.clone(), run.number());
         run.services().spawn_for_run(async move {
             tokio::time::sleep(grace).await;
-            for supervisor in supervisors {
-                // A supervisor that is gone has taken its users with it.
-                let _ = supervisor.cast(SupervisorMessage::Kill(ids.clone()));
-            }
+            // Fails only when the controller is gone, and its users with it.
+            let _ = controller.cast(ControllerMessage::GraceIsOver { run: number, timer });
         });
     }
 

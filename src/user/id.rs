@@ -113,6 +113,11 @@ impl IdSet {
         left
     }
 
+    /// The ids that are in the other set too.
+    pub fn within(&self, other: &Self) -> Self {
+        self.without(&self.without(other))
+    }
+
     /// Takes up to `count` of the lowest ids out.
     pub fn take_lowest(&mut self, count: u64) -> IdSet {
         self.take(
@@ -260,6 +265,9 @@ mod tests {
                         let rest = other.without(&set);
                         prop_assert_eq!(rest.len(), other.iter().filter(|id| !set.contains(*id)).count() as u64);
                         prop_assert!(rest.iter().all(|id| other.contains(id) && !set.contains(id)));
+                        let both = other.within(&set);
+                        prop_assert_eq!(both.len() + rest.len(), other.len());
+                        prop_assert!(both.iter().all(|id| other.contains(id) && set.contains(id)));
                         set = set.without(&other);
                         model.retain(|id| !(first..=last).contains(id));
                     }

@@ -14,18 +14,19 @@ use tokio::{
 
 /// A stream that breaks if nothing written is taken in for so long. Reading waits for as long as
 /// it takes.
-#[derive(Debug)]
-pub(super) struct Patient<S> {
+pub(super) struct Patient<S, F> {
     stream: S,
     patience: Duration,
+    /// Called when all that was written is taken in.
+    flushed: F,
     /// Runs while the other end takes nothing in.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Patient<S> {
+impl<S, F> Patient<S, F> {
     /// A stream with this patience.
-    pub(super) fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, stalled: None }
+    pub(super) fn new(stream: S, patience: Duration, flushed: F) -> Self {
+        Self { stream, patience, flushed, stalled: None }
     }
 
     fn timed<T>(
@@ -43,7 +44,7 @@ impl<S> Patient<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+impl<S: AsyncRead + Unpin, F: Unpin> AsyncRead for Patient<S, F> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -53,7 +54,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncWrite + Unpin, F: FnMut() + Unpin> AsyncWrite for Patient<S, F> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -78,6 +79,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.stream).poll_flush(context);
+        if let Poll::Ready(Ok(())) = outcome {
+            (self.flushed)();
+        }
         self.timed(context, outcome)
     }
 
@@ -102,7 +106,7 @@ mod tests {
     async fn a_peer_that_takes_nothing_in_breaks_the_stream() {
         let (near, _far) = duplex(8);
         let began = Instant::now();
-        let error = Patient::new(near, PATIENCE).write_all(&[0; 9]).await.unwrap_err();
+        let error = Patient::new(near, PATIENCE, || ()).write_all(&[0; 9]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!(began.elapsed() < PATIENCE + Duration::from_secs(1));
     }
@@ -110,7 +114,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_slow_peer_is_waited_for_as_long_as_it_goes_on() {
         let (near, mut far) = duplex(8);
-        let mut near = Patient::new(near, PATIENCE);
+        let mut near = Patient::new(near, PATIENCE, || ());
         let slowly = async {
             let mut bytes = [0; 4];
             for _ in 0..10 {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{Request, State},
     http::{Method, StatusCode, Uri},
     middleware::{self, Next},
@@ -20,6 +20,7 @@ use super::{
     ApiOptions,
     answer::{Done, Fault},
     body, guard,
+    seat::Seat,
 };
 use crate::{
     control::{command::Command, execute::execute, operations::Operations, reply::Reply},
@@ -77,9 +78,10 @@ impl<N: Operations> Api<N> {
         self.tasks.wait().await;
     }
 
-    /// Carries a command out. A `wait` ends with whoever waits; everything else is seen to its
+    /// Carries out a command that came over this connection. A `wait` ends with whoever waits; everything else is seen to its
     /// end, for half a change would be worse than one nobody hears of.
-    async fn carry_out(&self, command: Command) -> Result<Reply, Fault> {
+    async fn carry_out(&self, seat: &Seat, command: Command) -> Result<Reply, Fault> {
+        seat.begin()?;
         let (node, ending) = (self.node.clone(), self.ending.clone());
         let waits = matches!(command, Command::Wait { .. });
         let room = match waits {
@@ -132,16 +134,22 @@ async fn admit<N: Operations>(State(api): State<Api<N>>, request: Request, next:
 
 async fn command<N: Operations>(
     State(api): State<Api<N>>,
+    Extension(seat): Extension<Arc<Seat>>,
     request: Request,
 ) -> Result<Done, Fault> {
     let (head, content) = request.into_parts();
     let command = body::command(&head.headers, content, api.options.patience).await?;
-    Ok(api.carry_out(command).await?.into())
+    Ok(api.carry_out(&seat, command).await?.into())
 }
 
-async fn status<N: Operations>(State(api): State<Api<N>>) -> Result<Done, Fault> {
-    Ok(api.carry_out(Command::Status).await?.into())
+async fn status<N: Operations>(
+    State(api): State<Api<N>>,
+    Extension(seat): Extension<Arc<Seat>>,
+) -> Result<Done, Fault> {
+    Ok(api.carry_out(&seat, Command::Status).await?.into())
 }
+
+// Health is told however much else is under way.
 
 async fn live() -> Done {
     Done::saying("crowd is up")

@@ -11,6 +11,7 @@ use crate::control::fake::Fake;
 
 mod limits;
 mod requests;
+mod silence;
 
 /// How long anything may take on a busy machine.
 const EVENTUALLY: Duration = Duration::from_secs(20);

@@ -73,12 +73,13 @@ impl CapacityOptions {
 /// # Errors
 /// If signals cannot be heard.
 pub(in crate::control) async fn search(
+    signals: EndSignals,
     node: impl Operations,
     options: CapacityOptions,
     logs: &Logs,
     answers: &mut impl Write,
 ) -> io::Result<Exit> {
-    search_by(Here(node), options, logs, answers).await
+    search_until(signals, Here(node), options, logs, answers).await
 }
 
 /// As [`search`], by whoever makes the search.

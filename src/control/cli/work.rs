@@ -44,6 +44,11 @@ pub(super) fn on_node(catalog: Catalog, options: BootOptions, work: Work) -> Exi
         Err(exit) => return exit,
     };
     let exit = runtime.block_on(async {
+        // Before anything else: process 1 never hears again of a signal it had no handler for.
+        let signals = match EndSignals::listen() {
+            Ok(signals) => signals,
+            Err(error) => return outcome(Err(error)),
+        };
         let prepared = match boot::prepare(&catalog, &options) {
             Ok(prepared) => prepared,
             Err(fault) => {
@@ -57,12 +62,12 @@ pub(super) fn on_node(catalog: Catalog, options: BootOptions, work: Work) -> Exi
         let alone = settings.cookie.is_none() || matches!(work, Work::Run(_) | Work::Capacity(_));
         let exit = if alone {
             match Node::start(settings, catalog, environment).await {
-                Ok(node) => work_with(node, prepared, work).await,
+                Ok(node) => work_with(signals, node, prepared, work).await,
                 Err(refusal) => return BootFault::Node(refusal).say(),
             }
         } else {
             match ClusterNode::start(settings, catalog, environment).await {
-                Ok(node) => work_with(node, prepared, work).await,
+                Ok(node) => work_with(signals, node, prepared, work).await,
                 Err(refusal) => return BootFault::Node(refusal).say(),
             }
         };
@@ -73,7 +78,12 @@ pub(super) fn on_node(catalog: Catalog, options: BootOptions, work: Work) -> Exi
     exit
 }
 
-async fn work_with(node: impl Operations, prepared: Prepared, work: Work) -> io::Result<Exit> {
+async fn work_with(
+    signals: EndSignals,
+    node: impl Operations,
+    prepared: Prepared,
+    work: Work,
+) -> io::Result<Exit> {
     let Prepared { settings, logs, api_given } = prepared;
     let serving = match serving(&node, &settings, &work, api_given).await {
         Ok(serving) => serving,
@@ -85,15 +95,15 @@ async fn work_with(node: impl Operations, prepared: Prepared, work: Work) -> io:
     let exit = match work {
         Work::Console if io::stdin().is_terminal() => {
             say(&format_args!("{}", reached_at(&node, serving.as_ref()).trim_start_matches(", ")));
-            console::interactive(node, &logs).await
+            console::interactive(signals, node, &logs).await
         }
         Work::Console => {
             let lines = BufReader::new(tokio::io::stdin());
-            console::scripted(node, lines, io::stdout(), io::stderr()).await
+            console::scripted(signals, node, lines, io::stdout(), io::stderr()).await
         }
-        Work::Start => start(node, &settings, serving.as_ref()).await,
-        Work::Run(options) => run_once(node, options, &logs).await,
-        Work::Capacity(options) => search_once(node, *options, &logs).await,
+        Work::Start => start(signals, node, &settings, serving.as_ref()).await,
+        Work::Run(options) => run_once(signals, node, options, &logs).await,
+        Work::Capacity(options) => search_once(signals, node, *options, &logs).await,
     };
     if let Some(serving) = serving {
         serving.end().await;
@@ -101,18 +111,24 @@ async fn work_with(node: impl Operations, prepared: Prepared, work: Work) -> io:
     exit
 }
 
-async fn run_once(node: impl Operations, options: RunOptions, logs: &Logs) -> io::Result<Exit> {
+async fn run_once(
+    signals: EndSignals,
+    node: impl Operations,
+    options: RunOptions,
+    logs: &Logs,
+) -> io::Result<Exit> {
     let mut stdout = io::stdout();
     let colour = wants_colour(&stdout);
-    run::run(node, options, logs, &mut stdout, colour).await
+    run::run(signals, node, options, logs, &mut stdout, colour).await
 }
 
 async fn search_once(
+    signals: EndSignals,
     node: impl Operations,
     options: CapacityOptions,
     logs: &Logs,
 ) -> io::Result<Exit> {
-    once::search(node, options, logs, &mut io::stdout()).await
+    once::search(signals, node, options, logs, &mut io::stdout()).await
 }
 
 /// Begins to serve the node's API, except for a single run. A console can do without, if nobody
@@ -158,11 +174,11 @@ fn reached_at(node: &impl Operations, serving: Option<&Serving>) -> String {
 
 /// `crowd start`: waits for a signal, then ends the run and the node.
 async fn start(
+    mut signals: EndSignals,
     node: impl Operations,
     settings: &NodeSettings,
     serving: Option<&Serving>,
 ) -> io::Result<Exit> {
-    let mut signals = EndSignals::listen()?;
     let name = &settings.node_name;
     say(&format_args!("crowd node {name} is ready{}", reached_at(&node, serving)));
     let exit = tokio::select! {

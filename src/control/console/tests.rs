@@ -8,9 +8,8 @@ use crate::control::{command::parse, fake::Fake};
 async fn script(node: &Fake, lines: &str) -> (Exit, String, String) {
     let (mut answers, mut faults) = (Vec::new(), Vec::new());
     let (_nobody, signals) = EndSignals::of_test();
-    let exit = scripted_until(signals, node.clone(), lines.as_bytes(), &mut answers, &mut faults)
-        .await
-        .unwrap();
+    let exit =
+        scripted(signals, node.clone(), lines.as_bytes(), &mut answers, &mut faults).await.unwrap();
     (exit, String::from_utf8(answers).unwrap(), String::from_utf8(faults).unwrap())
 }
 
@@ -60,7 +59,7 @@ async fn what_is_no_text_is_refused_and_not_the_end() {
     let (mut answers, mut faults) = (Vec::new(), Vec::new());
     let lines = &b"\xff\xfe\nnodes\n"[..];
     let (_nobody, signals) = EndSignals::of_test();
-    let exit = scripted_until(signals, node, lines, &mut answers, &mut faults).await.unwrap();
+    let exit = scripted(signals, node, lines, &mut answers, &mut faults).await.unwrap();
     assert_eq!(exit, Exit::Failed);
     assert!(answers.starts_with(b"NODE"));
 }
@@ -81,7 +80,7 @@ async fn a_script_whose_answers_nobody_reads_ends_its_run() {
 
     let node = Fake::new();
     let (_nobody, signals) = EndSignals::of_test();
-    let exit = scripted_until(signals, node.clone(), &b"do idle 2\n"[..], Closed, Closed).await;
+    let exit = scripted(signals, node.clone(), &b"do idle 2\n"[..], Closed, Closed).await;
     assert_eq!(exit.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     assert_eq!(node.with(|inside| inside.log.clone()), ["do idle 2", "stop", "shutdown"]);
 }
@@ -96,7 +95,7 @@ async fn a_signal_ends_a_script_and_its_run() {
     };
     let (mut answers, mut faults) = (Vec::new(), Vec::new());
     let script = &b"do idle 2\nwait\nstatus\n"[..];
-    let work = scripted_until(signals, node.clone(), script, &mut answers, &mut faults);
+    let work = scripted(signals, node.clone(), script, &mut answers, &mut faults);
     let (exit, ()) = tokio::join!(work, interrupt);
     assert_eq!(exit.unwrap(), Exit::Interrupted);
     assert_eq!(node.with(|inside| inside.log.clone()), ["do idle 2", "stop", "shutdown"]);

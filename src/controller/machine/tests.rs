@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -21,6 +21,11 @@ enum Step {
     /// Ids that the master places: from there, so many.
     Place(u64, u64),
     Release(u64),
+    Retire(u64),
+    /// Everybody who was told to stop does.
+    Obey,
+    /// The n-th of the timers that are set rings.
+    Ring(usize),
     EndRun(bool),
 }
 
@@ -39,8 +44,20 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Cleared),
         2 => (1..60u64, 0..30u64).prop_map(|(first, size)| Step::Place(first, size)),
         2 => (0..30u64).prop_map(Step::Release),
+        2 => (0..30u64).prop_map(Step::Retire),
+        3 => (0..30usize).prop_map(Step::Ring),
+        1 => Just(Step::Obey),
         1 => any::<bool>().prop_map(Step::EndRun),
     ]
+}
+
+/// Steps, and now and then all it takes for users to be given back and come again.
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let there_and_back = (1..30u64, 1..60u64).prop_map(|(count, first)| {
+        vec![Step::Release(count), Step::Obey, Step::Place(first, 30), Step::Admit(30)]
+    });
+    let some = prop_oneof![9 => step().prop_map(|step| vec![step]), 1 => there_and_back];
+    prop::collection::vec(some, 0..150).prop_map(|steps| steps.concat())
 }
 
 /// What an outside observer of the commands has seen of the current run.
@@ -48,13 +65,24 @@ fn step() -> impl Strategy<Value = Step> {
 struct Seen {
     started: BTreeSet<UserId>,
     stopped: BTreeSet<UserId>,
+    /// How many lives users have had here.
+    lives: BTreeMap<UserId, u32>,
+    /// Timers that are set, and for whose lives.
+    timers: Vec<(Timer, Meant, BTreeMap<UserId, u32>)>,
     terminated: u32,
     /// What was left of the run before is being ended.
     clearing: bool,
 }
 
+/// What a timer is set for.
+#[derive(Clone, Copy, PartialEq)]
+enum Meant {
+    Stop,
+    Kill,
+}
+
 impl Seen {
-    fn note(&mut self, commands: Vec<Command>, cut_off: bool) -> Result<(), TestCaseError> {
+    fn note(&mut self, commands: &[Command], machine: &Machine) -> Result<(), TestCaseError> {
         for command in commands {
             match command {
                 Command::Init => {
@@ -65,6 +93,7 @@ impl Seen {
                     prop_assert_eq!(self.terminated, 0, "nobody starts after `terminate`");
                     for id in ids.iter() {
                         prop_assert!(self.started.insert(id), "user {} started twice", id);
+                        *self.lives.entry(id).or_default() += 1;
                     }
                 }
                 Command::Stop(ids) => {
@@ -73,14 +102,18 @@ impl Seen {
                         prop_assert!(self.stopped.insert(id), "user {} told twice", id);
                     }
                 }
-                Command::KillAfterGrace(ids) => {
-                    let told = ids.iter().all(|id| self.stopped.contains(&id));
-                    prop_assert!(told, "nobody is killed without a soft stop first");
+                Command::KillAfterGrace(timer) => {
+                    let told = self.set(*timer, Meant::Kill, machine);
+                    prop_assert!(told.iter().all(|id| self.stopped.contains(id)));
                 }
                 Command::Kill(ids) => {
                     prop_assert!(ids.iter().all(|id| self.started.contains(&id)));
-                    prop_assert!(cut_off, "nobody is killed at once but by a cut-off");
                     self.stopped.extend(ids.iter());
+                }
+                Command::Retire(ids, timer) => {
+                    let told = self.set(*timer, Meant::Stop, machine);
+                    prop_assert!(told.iter().all(|id| self.started.contains(id)));
+                    prop_assert_eq!(told, ids.iter().collect::<Vec<_>>());
                 }
                 Command::Terminate => self.terminated += 1,
                 Command::AbortInit | Command::Demand(_) => {}
@@ -92,22 +125,38 @@ impl Seen {
                     prop_assert!(self.clearing, "nothing is forgotten before it has ended");
                     self.clearing = false;
                 }
-                Command::Retire(ids) => {
-                    prop_assert!(ids.iter().all(|id| self.started.contains(&id)));
-                }
             }
         }
         Ok(())
     }
+
+    fn set(&mut self, timer: Timer, meant: Meant, machine: &Machine) -> Vec<UserId> {
+        let users: Vec<_> = machine.timers.users[&timer].iter().collect();
+        let lives = users.iter().map(|id| (*id, self.lives[id])).collect();
+        self.timers.push((timer, meant, lives));
+        users
+    }
+
+    /// Those of these lives that go on.
+    fn live(&self, lives: &BTreeMap<UserId, u32>, machine: &Machine) -> BTreeSet<UserId> {
+        let running = machine.population().running_ids();
+        running.filter(|id| lives.get(id) == self.lives.get(id)).collect()
+    }
+}
+
+/// Whom it is about, of these commands.
+fn hit(commands: &[Command], which: impl Fn(&Command) -> Option<&IdSet>) -> BTreeSet<UserId> {
+    commands.iter().filter_map(which).flat_map(IdSet::iter).collect()
 }
 
 proptest! {
     #[test]
-    fn a_run_keeps_its_promises(steps in prop::collection::vec(step(), 0..200)) {
+    fn a_run_keeps_its_promises(steps in steps()) {
         let mut machine = Machine::default();
         let mut seen = Seen::default();
         let mut over = IdSet::default();
         for step in steps {
+            let mut may_kill = matches!(step, Step::EndRun(true));
             let (state, counts) = (machine.state(), machine.population().counts());
             let mut refused = false;
             let mut take = |result: Result<Vec<Command>, Refusal>| {
@@ -137,6 +186,12 @@ proptest! {
                     }
                     machine.terminate_when_empty()
                 }
+                Step::Obey => {
+                    for id in machine.population().leaving().clone().iter() {
+                        machine.ended(id, Count::Removed);
+                    }
+                    machine.terminate_when_empty()
+                }
                 Step::Broke(share) => machine.broke("broke".into(), |id| id.0 % 2 == share),
                 Step::Terminated => { machine.terminated(); Vec::new() }
                 Step::Reset => take(machine.reset()),
@@ -154,14 +209,41 @@ proptest! {
                     take(machine.place(&users).map(|(_, commands)| commands))
                 }
                 Step::Release(count) => machine.release(count),
+                Step::Retire(count) => machine.retire(count).1,
+                Step::Ring(_) if seen.timers.is_empty() => Vec::new(),
+                Step::Ring(n) => {
+                    let (timer, meant, lives) = seen.timers.swap_remove(n % seen.timers.len());
+                    let live = seen.live(&lives, &machine);
+                    if meant == Meant::Kill {
+                        may_kill = true;
+                        let commands = machine.grace_is_over(timer);
+                        let killed = hit(&commands, |command| match command {
+                            Command::Kill(ids) => Some(ids),
+                            _ => None,
+                        });
+                        prop_assert_eq!(killed, live, "who was told is killed, in that life");
+                        commands
+                    } else {
+                        let commands = machine.overdue(timer);
+                        let stopped = hit(&commands, |command| match command {
+                            Command::Stop(ids) => Some(ids),
+                            _ => None,
+                        });
+                        let not_yet: BTreeSet<_> = live.difference(&seen.stopped).copied().collect();
+                        prop_assert_eq!(stopped, not_yet, "who was retired is stopped, in that life");
+                        commands
+                    }
+                }
                 Step::EndRun(at_once) => machine.end("the end".into(), at_once),
             };
+            let kills = commands.iter().any(|command| matches!(command, Command::Kill(_)));
+            prop_assert!(may_kill || !kills, "nobody is killed at once but by a cut-off");
             if refused {
                 prop_assert!(commands.is_empty());
                 prop_assert_eq!(machine.state(), state, "a refused verb changes nothing");
                 prop_assert_eq!(machine.population().counts(), counts);
             }
-            seen.note(commands, matches!(step, Step::EndRun(true)))?;
+            seen.note(&commands, &machine)?;
             let counts = machine.population().counts();
             let sum = counts.waiting + counts.running + counts.finished + counts.failed + counts.removed;
             prop_assert_eq!(counts.asked, sum, "{:?}", counts);
@@ -262,6 +344,37 @@ fn nothing_begins_before_a_reset_is_done() {
     assert!(machine.start().is_ok());
 }
 
+/// How many are killed when the time is up that this command begins.
+fn killed_by(machine: &mut Machine, command: &Command) -> u64 {
+    let Command::KillAfterGrace(timer) = command else { panic!("{command:?}") };
+    match &machine.grace_is_over(*timer)[..] {
+        [Command::Kill(ids)] => ids.len(),
+        others => panic!("{others:?}"),
+    }
+}
+
+/// Two nodes that join at once: a user is moved away, and back.
+#[test]
+fn who_comes_back_within_the_grace_is_not_killed_for_its_earlier_life() {
+    let mut machine = running(3);
+    let commands = machine.release(2);
+    let [Command::Stop(_), Command::KillAfterGrace(first)] = commands[..] else {
+        panic!("{commands:?}")
+    };
+    // The other one does not act on it.
+    assert_eq!(machine.ended(UserId(3), Count::Removed), Departure::Released);
+    let third = IdSet::from(vec![(3, 3)]);
+    machine.place(&third).unwrap();
+    machine.admit(1);
+    // Away once more: it has all of its time again.
+    let commands = machine.release(1);
+    let [Command::Stop(_), Command::KillAfterGrace(second)] = commands[..] else {
+        panic!("{commands:?}")
+    };
+    assert_eq!(machine.grace_is_over(first), [Command::Kill(IdSet::from(vec![(2, 2)]))]);
+    assert_eq!(machine.grace_is_over(second), [Command::Kill(third)]);
+}
+
 /// W1 and W2: waiting users are cancelled by `stop`, and the count stays right.
 #[test]
 fn stop_cancels_those_who_wait() {
@@ -270,7 +383,7 @@ fn stop_cancels_those_who_wait() {
     let commands = machine.stop().unwrap();
     assert_eq!(commands[0], Command::Demand(0));
     assert!(matches!(&commands[1], Command::Stop(ids) if ids.len() == 8));
-    assert!(matches!(&commands[2], Command::KillAfterGrace(ids) if ids.len() == 8));
+    assert_eq!(killed_by(&mut machine, &commands[2]), 8);
     assert!(machine.admit(32).is_empty());
     let counts = machine.population().counts();
     assert_eq!((counts.running, counts.waiting, counts.removed), (8, 0, 32));
@@ -291,7 +404,7 @@ fn stop_kills_those_who_ignored_a_soft_removal() {
     let mut machine = running(2);
     machine.remove(2, false).unwrap();
     let commands = machine.stop().unwrap();
-    assert!(matches!(&commands[1], Command::KillAfterGrace(ids) if ids.len() == 2));
+    assert_eq!(killed_by(&mut machine, &commands[1]), 2);
 }
 
 #[test]

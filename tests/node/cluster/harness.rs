@@ -128,7 +128,7 @@ impl Cluster {
         if let Some(cables) = &mut self.cables {
             set("CROWD_ADVERTISE", cables.relay(name).to_string());
         }
-        Options { name: name.into(), environment }
+        Options { name: name.into(), environment, under: Vec::new() }
     }
 
     /// Starts a node; all but the first join through the master, or whoever is there.

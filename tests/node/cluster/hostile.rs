@@ -4,7 +4,7 @@ use std::{
     io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -124,6 +124,45 @@ fn a_thousand_connections_and_half_open_ones_are_no_danger() {
     assert_undisturbed(&cluster, memory);
     drop(open);
     thread::sleep(Duration::from_secs(1));
+    assert_undisturbed(&cluster, memory);
+}
+
+/// Silent connections at the control API shut nobody out, and half-sent heads cost little.
+#[test]
+fn silence_at_the_api_shuts_nobody_out() {
+    let (cluster, memory) = running();
+    let api = cluster.node(MASTER).api;
+    let before = cluster.node(MASTER).memory();
+    let head =
+        format!("GET /api/v1/live HTTP/1.1\r\nHost: localhost\r\nX: {}", "x".repeat(390_000));
+    let mut open = Vec::new();
+    let mut begin = |text: &str| {
+        let mut stream = TcpStream::connect(api).unwrap();
+        stream.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
+        // It may be cut off before it has sent it all.
+        let _ = stream.write_all(text.as_bytes());
+        open.push(stream);
+    };
+    (0..120).for_each(|_| begin(&head));
+    thread::sleep(Duration::from_millis(200));
+    let now = cluster.node(MASTER).memory();
+    assert!(now < before + (16 << 20), "from {before} to {now} bytes");
+    for _ in 0..150 {
+        begin("");
+        begin("POST /api/v1/command HTTP/1.1\r\nHost: local");
+    }
+    for _ in 0..3 {
+        for (method, path) in [("GET", "/api/v1/live"), ("GET", "/api/v1/status")] {
+            let began = Instant::now();
+            let (status, body) = crate::http::request(api, method, path, None, "").unwrap();
+            assert_eq!(status, 200, "{path}: {body}");
+            assert!(began.elapsed() < Duration::from_secs(1), "{path}: {:?}", began.elapsed());
+        }
+        let began = Instant::now();
+        let asked = cluster.eval(MASTER, &["status"]);
+        assert!(asked.status.success(), "{asked:?}");
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    }
     assert_undisturbed(&cluster, memory);
 }
 

@@ -1,17 +1,39 @@
 //! A worker leaves in good order: its users move, and nothing is lost.
 
-use std::time::Duration;
+use std::{
+    fs,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
 
-use crate::harness::{Cluster, PATIENCE, assert_adds_up, eventually, throughout};
+use tempfile::TempDir;
+
+use crate::{
+    binary::crowd,
+    harness::{Cluster, PATIENCE, assert_adds_up, eventually, throughout},
+    process::{as_process_1, node_of, under},
+};
 
 const SOON: Duration = Duration::from_millis(800);
 
-fn thirty() -> Cluster {
-    let cluster = Cluster::start(3);
+/// Three workers with ten users each; the second one is started by that command.
+fn thirty_under(starter: Vec<&'static str>) -> Cluster {
+    let mut cluster = Cluster::start(1);
+    let seed = cluster.address(crate::harness::MASTER);
+    let mut options = cluster.options("worker-2", Some(&seed));
+    options.under = starter;
+    cluster.start_node(&options);
+    cluster.add_node("worker-3");
+    cluster.settle();
     cluster.echo(30, "interval=100ms");
     cluster.until_running(30);
     cluster.until_acting(1..=30, SOON, PATIENCE);
     cluster
+}
+
+fn thirty() -> Cluster {
+    thirty_under(Vec::new())
 }
 
 #[track_caller]
@@ -24,10 +46,9 @@ fn all_act_without(cluster: &Cluster, left: &str) {
 }
 
 /// Invariants: one life; counts add up. What moves is no gap.
-#[test]
-fn a_worker_told_to_end_hands_its_users_over_first() {
-    let mut cluster = thirty();
-    cluster.node("worker-2").signal("-TERM");
+#[track_caller]
+fn hands_over(mut cluster: Cluster, signal: &str) {
+    cluster.node("worker-2").signal(signal);
     all_act_without(&cluster, "worker-2");
     let ended = cluster.node_mut("worker-2").end(Duration::from_secs(15));
     assert_eq!(ended.code(), Some(0), "{ended:?}");
@@ -38,6 +59,59 @@ fn a_worker_told_to_end_hands_its_users_over_first() {
     // Moved, not failed and not removed.
     assert_eq!((status.users.asked, status.users.failed, status.users.removed), (30, 0, 0));
     cluster.target.assert_one_life();
+}
+
+#[test]
+fn a_worker_told_to_end_hands_its_users_over_first() {
+    hands_over(thirty(), "-TERM");
+}
+
+/// Whatever the word for it is.
+#[test]
+fn sighup_and_sigquit_are_such_words() {
+    hands_over(thirty(), "-HUP");
+    hands_over(thirty(), "-QUIT");
+}
+
+/// A shell makes what it runs in the background deaf to SIGQUIT, and SIGINT.
+#[test]
+fn a_worker_in_the_background_hears_sigquit() {
+    hands_over(thirty_under(vec!["env", "--ignore-signal=QUIT,INT"]), "-QUIT");
+}
+
+/// Process 1 has no terminal to lose: who sends it SIGHUP means it.
+#[test]
+fn process_1_hears_every_signal() {
+    for signal in ["-HUP", "-QUIT", "-TERM"] {
+        let deaf = ["env", "--ignore-signal=HUP,QUIT"];
+        hands_over(thirty_under([&as_process_1()[..], &deaf].concat()), signal);
+    }
+}
+
+/// The kernel forgets what process 1 has no handler for.
+#[test]
+fn a_signal_that_comes_while_a_node_starts_is_not_lost() {
+    let folder = TempDir::new().unwrap();
+    let cookie = folder.path().join("cookie");
+    assert!(Command::new("mkfifo").arg(&cookie).status().unwrap().success());
+    let mut command = under(&as_process_1(), crowd(folder.path()));
+    command.arg("start").env("CROWD_COOKIE_FILE", &cookie).env("CROWD_LISTEN", "127.0.0.1:0");
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let node = node_of(child.id());
+    // It waits for its cookie, and hears already.
+    eventually("it has a handler for SIGTERM", PATIENCE, || {
+        let status = fs::read_to_string(format!("/proc/{node}/status")).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        let caught = u64::from_str_radix(caught.trim(), 16).unwrap();
+        if caught >> 14 & 1 == 1 { Ok(()) } else { Err(status) }
+    });
+    assert!(Command::new("kill").arg(node.to_string()).status().unwrap().success());
+    thread::spawn(move || fs::write(cookie, "some-secret").unwrap());
+    let ended = eventually("it ends", PATIENCE, || match child.try_wait().unwrap() {
+        Some(ended) => Ok(ended),
+        None => Err("it goes on"),
+    });
+    assert_eq!(ended.code(), Some(0), "{ended:?}");
 }
 
 /// Invariants: one life; counts add up.

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::{BufRead, BufReader},
     net::SocketAddr,
-    os::unix::process::ExitStatusExt,
+    os::unix::{fs::MetadataExt, process::ExitStatusExt},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     sync::mpsc,
@@ -25,6 +25,8 @@ pub(crate) struct Process {
     /// Where it takes commands.
     pub(crate) api: SocketAddr,
     child: Child,
+    /// The node's own process, if it is started by another command.
+    pid: u32,
     ended: Option<ExitStatus>,
     log: PathBuf,
     printed: PathBuf,
@@ -36,6 +38,8 @@ pub(crate) struct Options {
     pub(crate) name: String,
     /// More of its environment.
     pub(crate) environment: Vec<(String, String)>,
+    /// The command that starts it; nothing for none.
+    pub(crate) under: Vec<&'static str>,
 }
 
 /// Why a node did not come to be ready.
@@ -53,7 +57,7 @@ impl Process {
     /// # Errors
     /// If it ends before that, or takes too long.
     pub(crate) fn start(options: &Options, folder: &Path) -> Result<Self, NotReady> {
-        let mut command = crowd(folder);
+        let mut command = under(&options.under, crowd(folder));
         command.arg("start").env("CROWD_NODE_NAME", &options.name);
         command.env("CROWD_LOG", "info");
         command.envs(options.environment.iter().map(|(name, value)| (name, value)));
@@ -86,13 +90,13 @@ impl Process {
             }
         };
         let (cluster, api) = ready;
-        let name = options.name.clone();
-        Ok(Self { name, cluster, api, child, ended: None, log, printed })
+        let (name, pid) = (options.name.clone(), node_of(child.id()));
+        Ok(Self { name, cluster, api, child, pid, ended: None, log, printed })
     }
 
     /// The id of the process.
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.pid
     }
 
     /// Sends it a signal by name: `-KILL`, `-STOP`, `-CONT`, `-TERM`.
@@ -146,6 +150,57 @@ impl Process {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    }
+}
+
+/// That command, started by another one.
+pub(crate) fn under(starter: &[&str], command: Command) -> Command {
+    let Some((program, arguments)) = starter.split_first() else { return command };
+    let mut whole = Command::new(program);
+    whole.args(arguments).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => whole.env(name, value),
+            None => whole.env_remove(name),
+        };
+    }
+    whole
+}
+
+/// The starter of a node as process 1 of a namespace of its own. Where that cannot be had, it says so
+/// and nothing is started.
+pub(crate) fn as_process_1() -> Vec<&'static str> {
+    let root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    let user = if root { &[][..] } else { &["--user", "--map-root-user"] };
+    [&["unshare"], user, &["--pid", "--fork", "--kill-child"]].concat()
+}
+
+/// The node that this process is or has started.
+#[track_caller]
+pub(crate) fn node_of(pid: u32) -> u32 {
+    let began = Instant::now();
+    loop {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let children = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+            let child: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            let status = fs::read_to_string(format!("/proc/{child}/status")).ok()?;
+            status.contains(&format!("\nPPid:\t{pid}\n")).then_some(child)
+        });
+        match name.trim() {
+            "crowd" => return pid,
+            "unshare" => {
+                let crowd = children.into_iter().find(|child| {
+                    let name = fs::read_to_string(format!("/proc/{child}/comm"));
+                    name.is_ok_and(|name| name.trim() == "crowd")
+                });
+                if let Some(node) = crowd {
+                    return node;
+                }
+            }
+            _ => {}
+        }
+        assert!(began.elapsed() < PATIENCE, "{pid} is `{name}` and has started no node");
+        thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{thread, time::Duration};
 
-use crate::harness::{PATIENCE, Plan, assert_adds_up, throughout};
+use crate::harness::{MASTER, PATIENCE, Plan, assert_adds_up, throughout, worker};
 
 const SOON: Duration = Duration::from_millis(800);
 
@@ -15,7 +15,7 @@ fn a_late_joiner_gets_its_fair_share() {
     cluster.add_node("worker-3");
     cluster.settle();
     let status = cluster.until("all have ten", |status| {
-        (1..=3).all(|number| status.running_on(&crate::harness::worker(number)) == 10)
+        (1..=3).all(|number| status.running_on(&worker(number)) == 10)
     });
     assert_adds_up(&status);
     assert_eq!(status.gaps, []);
@@ -26,6 +26,36 @@ fn a_late_joiner_gets_its_fair_share() {
     assert_eq!(cluster.target.ledger.lives().len(), 40);
     thread::sleep(Duration::from_secs(3));
     assert_eq!(cluster.target.ledger.lives().len(), 40);
+}
+
+/// A user may be moved away and back within its grace: it is not killed for its earlier life.
+#[test]
+fn nodes_that_join_together_cost_nobody() {
+    let mut cluster = Plan::workers(2).with("CROWD_REBALANCE", "true").start();
+    cluster.done("do idle 300 user_rate=unlimited");
+    cluster.until_running(300);
+    let seed = cluster.address(MASTER);
+    let late = ["worker-3", "worker-4"].map(|name| cluster.options(name, Some(&seed)));
+    let started = thread::scope(|scope| {
+        let starts = late.each_ref().map(|options| {
+            let cluster = &cluster;
+            scope.spawn(move || cluster.try_start_beside(options).unwrap())
+        });
+        starts.map(|start| start.join().unwrap())
+    });
+    cluster.until("all have their share", |status| {
+        status.users.running == 300
+            && (1..=4).all(|number| status.running_on(&worker(number)) == 75)
+    });
+    // Longer than the grace of whoever was moved.
+    throughout("all run", Duration::from_secs(4), || {
+        let status = cluster.status();
+        let users = status.users;
+        let all = (users.asked, users.running, users.failed, users.removed) == (300, 300, 0, 0);
+        if all { Ok(()) } else { Err(status) }
+    });
+    assert_eq!(cluster.status().gaps, []);
+    drop(started);
 }
 
 #[test]

@@ -87,18 +87,13 @@ async fn a_command_is_seen_to_its_end_though_its_client_has_left() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_bound_wait_for_room() {
-    let options = ApiOptions { connections: 1, ..ApiOptions::default() };
-    let served = Served::with(options).await;
-    let mut first = served.connect().await;
-    send(&mut first, "GET /api/v1/live", &["Host: localhost"], "").await;
-    hear(&mut first).await;
-    let mut second = served.connect().await;
-    send(&mut second, "GET /api/v1/live", &["Host: localhost"], "").await;
-    let early = timeout(Duration::from_millis(100), hear(&mut second)).await;
-    assert!(early.is_err(), "there was room: {early:?}");
-    drop(first);
-    assert_eq!(hear(&mut second).await.status, 200);
+async fn a_head_that_is_too_long_is_refused() {
+    let served = Served::new().await;
+    let mut stream = served.connect().await;
+    let long = "x".repeat(LONGEST_HEAD);
+    let head = format!("GET /api/v1/live HTTP/1.1\r\nHost: localhost\r\nX-Long: {long}\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    assert!(rest(&mut stream).await.starts_with("HTTP/1.1 431 "));
 }
 
 #[tokio::test]
