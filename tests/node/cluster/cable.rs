@@ -32,6 +32,8 @@ struct Faults {
     cut: BTreeSet<String>,
     /// How long everything takes to and from a node.
     delay: BTreeMap<String, Duration>,
+    /// Two nodes between whom a firewall refuses all.
+    refused: Option<Ends>,
 }
 
 /// The two ends of a connection: who dialled, and who was dialled.
@@ -40,6 +42,10 @@ type Ends = [String; 2];
 impl Faults {
     fn is_cut(&self, ends: &Ends) -> bool {
         ends.iter().any(|end| self.cut.contains(end))
+    }
+
+    fn is_refused(&self, ends: &Ends) -> bool {
+        self.refused.as_ref().is_some_and(|two| ends.iter().all(|end| two.contains(end)))
     }
 
     fn delay(&self, ends: &Ends) -> Duration {
@@ -87,7 +93,19 @@ impl Cables {
         let (nodes, faults) = (self.nodes.clone(), self.faults.clone());
         self.runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            while let Ok((near, peer)) = listener.accept().await {
+            let mut walls = faults.subscribe();
+            let mut walled = std::pin::pin!(async {
+                let refuses =
+                    |faults: &Faults| faults.refused.as_ref().is_some_and(|two| two.contains(&to));
+                let _ = walls.wait_for(refuses).await;
+            });
+            loop {
+                let accepted = tokio::select! {
+                    // Nobody listens there any more; what is connected stays.
+                    () = &mut walled => return,
+                    accepted = listener.accept() => accepted,
+                };
+                let Ok((near, peer)) = accepted else { return };
                 let ends = [dialler(peer, &cookie), to.clone()];
                 let (nodes, faults) = (nodes.clone(), faults.subscribe());
                 tokio::spawn(async move {
@@ -95,11 +113,18 @@ impl Cables {
                     let Some(far) = reach(&nodes, &ends[1]).await else { return };
                     let _ = [near.set_nodelay(true), far.set_nodelay(true)];
                     let (near, far) = (near.into_split(), far.into_split());
+                    let mut walls = faults.clone();
                     // Whichever way breaks takes the other with it, as a reset does.
-                    let _ = tokio::try_join!(
-                        pass(near.0, far.1, faults.clone(), &ends),
-                        pass(far.0, near.1, faults, &ends),
-                    );
+                    let passing = async {
+                        tokio::try_join!(
+                            pass(near.0, far.1, faults.clone(), &ends),
+                            pass(far.0, near.1, faults.clone(), &ends),
+                        )
+                    };
+                    tokio::select! {
+                        _ = walls.wait_for(|faults| faults.is_refused(&ends)) => {}
+                        _ = passing => {}
+                    }
                 });
             }
         });
@@ -117,6 +142,12 @@ impl Cables {
         self.faults.send_modify(|faults| {
             faults.cut.insert(name.to_owned());
         });
+    }
+
+    /// A firewall between two nodes, which lets nothing pass and says so: their connections end at
+    /// once, and whoever dials one of them is refused. The others stay connected with both.
+    pub(crate) fn refuse(&self, one: &str, other: &str) {
+        self.faults.send_modify(|faults| faults.refused = Some([one.to_owned(), other.to_owned()]));
     }
 
     /// Mends what was cut.

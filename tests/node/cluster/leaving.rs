@@ -4,7 +4,7 @@ use std::{
     fs,
     process::{Command, Stdio},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
@@ -132,5 +132,62 @@ fn a_drained_node_has_no_users_and_gets_none() {
         let status = cluster.status();
         if status.running_on("worker-1") == 0 { Ok(()) } else { Err(status) }
     });
+    cluster.target.assert_one_life();
+}
+
+/// As Kubernetes ends a deployment. It waits for half a minute, and no longer.
+#[test]
+fn all_that_are_told_to_end_at_once_do_within_seconds() {
+    let mut cluster = thirty();
+    let began = Instant::now();
+    let names = ["master", "worker-1", "worker-2", "worker-3"];
+    for name in names {
+        cluster.node(name).signal("-TERM");
+    }
+    for name in names {
+        let status = cluster.node_mut(name).end(Duration::from_secs(10));
+        assert!(status.code().is_some(), "{name}: {status:?}");
+    }
+    eprintln!("all ended within {:?}", began.elapsed());
+    cluster.target.assert_one_life();
+    assert!(cluster.target.ledger.connected().is_empty());
+}
+
+/// Pods have names of their own: whoever left in good order is not lost, and cannot be part of a
+/// majority that believes the master dead.
+#[test]
+fn workers_that_were_replaced_under_other_names_do_not_delay_a_loss() {
+    let mut cluster = Cluster::start(4);
+    for name in ["worker-1", "worker-2"] {
+        cluster.node(name).signal("-TERM");
+        let status = cluster.node_mut(name).end(Duration::from_secs(15));
+        assert_eq!(status.code(), Some(0), "{name}: {status:?}");
+    }
+    cluster.echo(30, "interval=100ms");
+    cluster.until_acting(1..=30, SOON, PATIENCE);
+    let began = Instant::now();
+    cluster.kill("worker-3");
+    eventually("all act on the last one", Duration::from_secs(10), || {
+        let acting = cluster.target.acting(SOON);
+        let all = acting.keys().copied().eq(1..=30);
+        if all && acting.values().all(|node| node == "worker-4") { Ok(()) } else { Err(acting) }
+    });
+    eprintln!("all act again after {:?}", began.elapsed());
+    cluster.target.assert_one_life();
+}
+
+/// Its users end with their lease, and so does it.
+#[test]
+fn a_worker_that_is_cut_off_ends_with_its_users() {
+    let mut cluster = Plan::workers(3).cabled().start();
+    cluster.echo(30, "interval=100ms");
+    cluster.until_acting(1..=30, SOON, PATIENCE);
+    cluster.cables().cut("worker-2");
+    std::thread::sleep(Duration::from_millis(500));
+    let began = Instant::now();
+    cluster.node("worker-2").signal("-TERM");
+    let status = cluster.node_mut("worker-2").end(Duration::from_secs(10));
+    eprintln!("it ended after {:?}: {status:?}", began.elapsed());
+    all_act_without(&cluster, "worker-2");
     cluster.target.assert_one_life();
 }

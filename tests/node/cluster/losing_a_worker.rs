@@ -224,3 +224,37 @@ fn a_second_loss_during_the_first_is_survived() {
     assert_eq!(status.gaps.len(), 2, "{status:?}");
     cluster.target.assert_one_life();
 }
+
+/// Between the master and one worker is a firewall that refuses connections, as if nobody lived at
+/// the other end. Invariant: one life.
+#[test]
+fn a_firewall_that_refuses_does_not_make_two_lives() {
+    let cluster = thirty(Plan::workers(3).cabled());
+    cluster.cables().refuse(MASTER, "worker-2");
+    all_act_without(&cluster, "worker-2");
+    let status = cluster.until_running(30);
+    assert_adds_up(&status);
+    assert_gap(&status, "worker-2");
+    thread::sleep(Duration::from_secs(5));
+    cluster.target.assert_one_life();
+}
+
+/// The worker dies before the master hears that those that were chosen have ended.
+#[test]
+fn whom_remove_chose_on_a_lost_worker_stays_removed() {
+    let mut cluster = thirty(Plan::workers(3).cabled());
+    cluster.cables().delay("worker-2", Duration::from_millis(400));
+    let removed = cluster.done("remove 12");
+    assert_eq!(removed["chosen"], 12, "{removed}");
+    cluster.cables().cut("worker-2");
+    cluster.kill("worker-2");
+    let status = cluster
+        .until("the others go on", |status| status.gaps.len() == 1 && status.users.running == 18);
+    assert_adds_up(&status);
+    throughout("nobody else is started", Duration::from_secs(5), || {
+        let status = cluster.status();
+        let users = status.users;
+        if (users.running, users.removed) == (18, 12) { Ok(()) } else { Err(status) }
+    });
+    cluster.target.assert_one_life();
+}

@@ -121,3 +121,103 @@ fn a_master_that_is_told_to_end_ends_the_run() {
     });
     cluster.target.assert_one_life();
 }
+
+/// The workers have taken it for dead and kept their users; it takes them back as they are.
+#[test]
+fn a_master_that_was_frozen_takes_its_workers_back_with_their_users() {
+    let cluster = Plan::workers(3).start();
+    cluster.echo(30, "interval=100ms rate=200/s");
+    cluster.until_acting(1..=30, SOON * 3, PATIENCE);
+    cluster.node(MASTER).signal("-STOP");
+    thread::sleep(Duration::from_secs(6));
+    cluster.node(MASTER).signal("-CONT");
+    // The throttle flows again as well.
+    let status = cluster.until_within("all are back", PATIENCE, |status| {
+        status.users.running == 30 && status.gaps.len() == 3
+    });
+    cluster.until_acting(1..=30, SOON * 3, PATIENCE);
+    assert_eq!(cluster.target.ledger.lives().len(), 30, "users were started anew");
+    for gap in &status.gaps {
+        assert_eq!((gap.users, gap.went.get(&gap.node)), (10, Some(&10)), "{gap:?}");
+    }
+    throughout("they stay", Duration::from_secs(5), || {
+        let lives = cluster.target.ledger.lives().len();
+        if lives == 30 { Ok(()) } else { Err(lives) }
+    });
+    crate::harness::assert_adds_up(&cluster.status());
+    cluster.target.assert_one_life();
+    // It commands them as before.
+    cluster.done("remove 3");
+    cluster.until_running(27);
+    cluster.done("stop");
+    cluster.until("it is over", |status| status.state == "finished");
+}
+
+/// Invariant: one life. It knows nothing of the run, says what goes on and what can be done, and
+/// that works.
+#[test]
+fn a_master_that_is_started_again_can_stop_what_goes_on_and_begin_anew() {
+    let mut cluster = thirty(Plan::workers(3), "interval=100ms");
+    cluster.kill(MASTER);
+    cluster.add_node(MASTER);
+    cluster.settle();
+    let crate::shapes::Answer::Done { text, .. } = cluster.ask(MASTER, "status") else { panic!() };
+    assert!(text.contains("30 users on `worker-1`, `worker-2`, `worker-3`"), "{text}");
+    assert!(text.contains("`stop` ends it"), "{text}");
+    cluster.done("stop");
+    crate::harness::eventually("all users end", ENDING, || {
+        let connected = cluster.target.ledger.connected();
+        if connected.is_empty() { Ok(()) } else { Err(connected) }
+    });
+    cluster.target.assert_one_life();
+    cluster.echo(30, "interval=100ms");
+    cluster.until_running(30);
+    // Beyond the time after which workers give a master up.
+    thread::sleep(TIMEOUT + Duration::from_secs(2));
+    cluster.until_running(30);
+}
+
+/// Without a word the run ends when its master has been gone for too long; but there is somebody to
+/// work for, so the workers stay.
+#[test]
+fn workers_of_a_master_that_was_started_again_stay() {
+    let mut cluster = thirty(Plan::workers(2), "interval=100ms");
+    cluster.kill(MASTER);
+    cluster.add_node(MASTER);
+    cluster.settle();
+    crate::harness::eventually("all users end", TIMEOUT + ENDING, || {
+        let connected = cluster.target.ledger.connected();
+        if connected.is_empty() { Ok(()) } else { Err(connected) }
+    });
+    thread::sleep(Duration::from_secs(4));
+    cluster.settle();
+    cluster.echo(30, "interval=100ms");
+    cluster.until_running(30);
+    cluster.target.assert_one_life();
+}
+
+/// On any node, of all that are reached.
+#[test]
+fn what_goes_on_without_a_master_can_be_stopped_from_a_worker() {
+    let mut cluster = thirty(Plan::workers(3), "interval=100ms");
+    cluster.kill(MASTER);
+    crate::harness::eventually("it is stopped", PATIENCE, || {
+        match cluster.ask("worker-1", "stop") {
+            crate::shapes::Answer::Done { text, .. } if text.contains("`worker-3`") => Ok(()),
+            other => Err(other),
+        }
+    });
+    crate::harness::eventually("all users end", ENDING, || {
+        let connected = cluster.target.ledger.connected();
+        if connected.is_empty() { Ok(()) } else { Err(connected) }
+    });
+    // Whoever is there is free for the next run.
+    crate::harness::eventually("another one commands", PATIENCE, || {
+        let target = cluster.target.address;
+        match cluster.ask("worker-2", &format!("do echo 20 target={target} user_rate=unlimited")) {
+            crate::shapes::Answer::Done { .. } => Ok(()),
+            other => Err(other),
+        }
+    });
+    cluster.target.assert_one_life();
+}

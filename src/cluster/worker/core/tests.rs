@@ -350,7 +350,8 @@ fn what_goes_on_without_its_master_can_be_ended() {
     let fence = Command::Fence(Deadline::At(ms(10_000) + CLEAN_END));
     assert_eq!(commands, [fence, Command::End { reason }]);
     assert_eq!(core.tick(ms(10_100), &MAJORITY), []);
-    assert_eq!((core.following(), core.abandon(ms(10_200))), (None, None));
+    assert_eq!(core.following(), None);
+    assert_eq!(core.abandon(ms(10_200)), None);
     assert!(core.is_cut_off(true) && !core.is_cut_off(false));
     assert_eq!(core.begin(of("n", 1), false, ms(10_300)).0, Begin::New { clear: true });
     // Under the lease not a moment longer than it lasts.
