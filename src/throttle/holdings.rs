@@ -17,6 +17,9 @@ use self::pulse::Pulse;
 
 const MILLISECOND: u64 = 1_000_000;
 
+/// A long way counts for about so many grants.
+const LASTING: u64 = 32;
+
 /// More blocks than a node that is served as it should be ever has in stock.
 const MOST_BLOCKS: usize = 50_000;
 
@@ -56,6 +59,8 @@ pub(crate) struct Holdings {
     cap: u64,
     /// How much too late for use a slot would come that is due when it is sent.
     lag: u64,
+    /// Something was given since the master repeated its terms.
+    heard: bool,
     pulse: Pulse,
 }
 
@@ -84,6 +89,7 @@ impl Holdings {
             returned: 0,
             cap: 0,
             lag: 0,
+            heard: false,
             pulse: Pulse::default(),
         };
         holdings.accept(terms, clock, now);
@@ -112,6 +118,10 @@ impl Holdings {
         self.repeat = terms.kind == Kind::Permits;
         (self.kind, self.paused) = (terms.kind, terms.paused);
         self.look_at(clock, now);
+        if !std::mem::take(&mut self.heard) {
+            // Nobody deals to who is too far away: it may be near again.
+            self.lag = self.lag.min(clock.round_trip);
+        }
         self.until = terms.until;
         self.tolerance = terms.tolerance;
         self.ramp = terms.ramp.and_then(|(ramp, end)| {
@@ -128,7 +138,8 @@ impl Holdings {
             return;
         }
         self.look_at(clock, now);
-        self.lag = clock.least(now).saturating_sub(sent).max(self.lag - self.lag / 8);
+        self.lag = clock.least(now).saturating_sub(sent).max(self.lag - self.lag / LASTING);
+        self.heard = true;
         let slots = grant.dealt.saturating_sub(self.received);
         let permits = grant.permits.saturating_sub(self.permits);
         self.pulse.served(slots.saturating_add(permits));
@@ -175,6 +186,7 @@ impl Holdings {
             expected: if self.kind == Kind::Timed { expected } else { 0 },
             stock: if self.kind == Kind::Timed { stock } else { 0 },
             received: self.received,
+            missed: self.forfeited,
             returned: self.returned,
             in_flight: want.in_flight,
             lag: self.lag,

@@ -123,6 +123,8 @@ pub(super) struct Sim {
     /// In order with what was sent before.
     pub(super) last: BTreeMap<(MemberId, bool), u64>,
     pub(super) delay: (u64, u64),
+    /// How much faster or slower the clocks of those that join may be, in parts in a million.
+    pub(super) skew: u64,
     pub(super) leaving: Vec<(u64, MemberId)>,
     /// From when on, what had been released by then, and what counts.
     pub(super) history: Vec<(u64, f64, Force)>,
@@ -153,6 +155,7 @@ impl Sim {
             sent: 0,
             last: BTreeMap::new(),
             delay,
+            skew: 0,
             leaving: Vec::new(),
             history: vec![(BEGIN, 0.0, force)],
             soon: None,
@@ -168,7 +171,8 @@ impl Sim {
     }
 
     pub(super) fn join(&mut self, waiting: u64) {
-        self.join_at(waiting, 0);
+        let ppm = self.chance.below(2 * self.skew + 1) as i64 - self.skew as i64;
+        self.join_at(waiting, ppm);
     }
 
     /// A node joins whose clock has been so much faster than the master's, and has been watched
@@ -456,6 +460,12 @@ impl Sim {
                     node.cut = cut;
                 }
             }
+            Op::Delay(ways) => {
+                let at = some(&mut self.chance, self.nodes.len());
+                if let Some(node) = self.nodes.get_mut(at) {
+                    node.delay = Some(*ways);
+                }
+            }
             Op::Freeze(time) => {
                 let at = some(&mut self.chance, self.nodes.len());
                 if let Some(node) = self.nodes.get_mut(at) {
@@ -489,6 +499,12 @@ impl Sim {
         self.deal();
     }
 
+    /// How late anything may be, counting what was not known of the master's clock.
+    pub(super) fn tolerance(&self) -> u64 {
+        // A node uses a slot for a millisecond at least, whatever it knows.
+        if self.doubt <= USED - MS { TOLERANCE } else { self.doubt + MS + TOLERANCE }
+    }
+
     /// In no time from a release to a later one were more released than were due from the
     /// tolerance before the first, and one.
     pub(super) fn assert_bound(&self, releases: &[(u64, u64)], tolerance: u64) {
@@ -518,6 +534,8 @@ pub(super) enum Op {
     Cut,
     Mend,
     Freeze(u64),
+    /// How long messages take to a node, and from it, from now on.
+    Delay([(u64, u64); 2]),
 }
 
 pub(super) fn timed_rate() -> impl Strategy<Value = Rate> {
@@ -551,7 +569,14 @@ pub(super) fn anything() -> impl Strategy<Value = Op> {
         1 => Just(Op::Cut),
         2 => Just(Op::Mend),
         1 => (0..300 * MS).prop_map(Op::Freeze),
+        2 => [way(), way()].prop_map(Op::Delay),
     ]
+}
+
+/// How long messages take one way, at least and at most.
+fn way() -> impl Strategy<Value = (u64, u64)> {
+    let longest = prop_oneof![Just(MS), Just(50 * MS), Just(700 * MS)];
+    (longest, 0..=100_u64).prop_map(|(most, percent)| (most * percent / 100, most))
 }
 
 pub(super) fn script(op: impl Strategy<Value = Op>) -> impl Strategy<Value = Vec<(u64, Op)>> {
