@@ -4,7 +4,8 @@
 //! and the answer is back at `back`. Whatever took long on the way: when it was sent the other
 //! clock showed no more than `arrived`, and when it was back no less than `answered`. Two probes
 //! also tell how fast the other clock runs. So a good round trip says much for a long time, and
-//! those are kept that say most now.
+//! those are kept that say most now. Until round trips say otherwise, the speed is taken for a
+//! usual one.
 
 use std::collections::VecDeque;
 
@@ -17,7 +18,7 @@ const KEPT: usize = 32;
 /// may be from that over another.
 const WANDER_PPM: i128 = 100;
 
-/// What is not known for want of a speed, in nanoseconds, so much of it is probed anew.
+/// If so much is not known, in nanoseconds, for the age of what is, it is worth a probe.
 const WORTH_A_PROBE: u64 = 500_000;
 
 /// Times are whole nanoseconds, on both clocks.
@@ -47,8 +48,8 @@ impl Default for ClockFilter {
     fn default() -> Self {
         Self {
             samples: VecDeque::new(),
-            slowest: Speed::SLOWEST,
-            fastest: Speed::FASTEST,
+            slowest: Speed::USUAL[0],
+            fastest: Speed::USUAL[1],
             round_trip: 0,
         }
     }
@@ -120,27 +121,40 @@ impl ClockFilter {
     /// what was seen before says nothing more.
     fn learn(&mut self, now: i128) {
         loop {
-            (self.slowest, self.fastest) = self.speeds();
-            let fits = self.slowest <= self.fastest
-                && self.bounds(now).is_none_or(|(least, most)| least <= most);
-            if fits || self.samples.len() <= 1 {
+            let seen = self.speeds();
+            if [Speed::USUAL, Speed::ANY].into_iter().any(|range| self.explains(seen, range, now))
+                || self.samples.len() <= 1
+            {
                 return;
             }
             self.samples.pop_front();
         }
     }
 
-    fn speeds(&self) -> (Speed, Speed) {
-        let (mut slowest, mut fastest) = (Speed::SLOWEST, Speed::FASTEST);
+    /// Takes for the speed what was seen of it within a range, and whether that explains all.
+    fn explains(&mut self, seen: [Option<Speed>; 2], range: [Speed; 2], now: i128) -> bool {
+        let [least, most] = seen;
+        let (least, most) = (least.unwrap_or(range[0]), most.unwrap_or(range[1]));
+        self.slowest = least.max(range[0]).plus_ppm(-WANDER_PPM);
+        self.fastest = most.min(range[1]).plus_ppm(WANDER_PPM);
+        least <= range[1]
+            && most >= range[0]
+            && least.plus_ppm(-WANDER_PPM) <= most
+            && self.bounds(now).is_none_or(|(least, most)| least <= most)
+    }
+
+    /// How fast it ran at the least and at the most, as any two round trips tell.
+    fn speeds(&self) -> [Option<Speed>; 2] {
+        let (mut slowest, mut fastest) = (None, None);
         for (index, later) in self.samples.iter().enumerate() {
             for former in self.samples.iter().take(index) {
                 let least = Speed::of(later.answered - former.arrived, later.back - former.sent);
                 let most = Speed::of(later.arrived - former.answered, later.sent - former.back);
-                slowest = slowest.max(least.map_or(slowest, |speed| speed.plus_ppm(-WANDER_PPM)));
-                fastest = fastest.min(most.map_or(fastest, |speed| speed.plus_ppm(WANDER_PPM)));
+                slowest = slowest.max(least);
+                fastest = fastest.into_iter().chain(most).min();
             }
         }
-        (slowest, fastest)
+        [slowest, fastest]
     }
 
     /// Drops the round trip that says least: half of it, and what the speed may have changed since.

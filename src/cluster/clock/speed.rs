@@ -7,9 +7,9 @@ const ONE: i128 = 1 << 32;
 
 impl Speed {
     pub(super) const ALIKE: Self = Self(ONE);
-    /// What no clock is slower or faster than.
-    pub(super) const SLOWEST: Self = Self(ONE - ONE / 8);
-    pub(super) const FASTEST: Self = Self(ONE + ONE / 8);
+    /// What clocks are not slower or faster than: nearly all, and any.
+    pub(super) const USUAL: [Self; 2] = [Self(ONE - ONE / 2_000), Self(ONE + ONE / 2_000)];
+    pub(super) const ANY: [Self; 2] = [Self(ONE - ONE / 8), Self(ONE + ONE / 8)];
 
     /// Of a clock that passed so much while ours passed that, rounded down; `None` if ours passed
     /// nothing.
