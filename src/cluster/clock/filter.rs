@@ -29,6 +29,8 @@ const ROUNDING: i128 = 2;
 pub(crate) struct ClockFilter {
     /// In the order in which they came back.
     samples: VecDeque<Sample>,
+    /// Also by round trips that are not kept.
+    seen: Seen,
     slowest: Speed,
     fastest: Speed,
     /// The last round trip, kept or not.
@@ -44,10 +46,35 @@ struct Sample {
     round_trip: u64,
 }
 
+/// How fast the other clock ran at the least and at the most, as pairs of round trips tell.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    least: Option<Speed>,
+    most: Option<Speed>,
+}
+
+impl Seen {
+    fn and(self, other: Self) -> Self {
+        let most = self.most.into_iter().chain(other.most).min();
+        Self { least: self.least.max(other.least), most }
+    }
+}
+
+impl Sample {
+    /// How fast the other clock ran between that round trip and this one.
+    fn speed_since(&self, former: &Self) -> Seen {
+        Seen {
+            least: Speed::of(self.answered - former.arrived, self.back - former.sent),
+            most: Speed::of(self.arrived - former.answered, self.sent - former.back),
+        }
+    }
+}
+
 impl Default for ClockFilter {
     fn default() -> Self {
         Self {
             samples: VecDeque::new(),
+            seen: Seen::default(),
             slowest: Speed::USUAL[0],
             fastest: Speed::USUAL[1],
             round_trip: 0,
@@ -78,7 +105,6 @@ impl ClockFilter {
         self.learn(back.into());
         if self.samples.len() > KEPT {
             self.drop_worst(back.into());
-            self.learn(back.into());
         }
     }
 
@@ -117,44 +143,34 @@ impl ClockFilter {
         Some((least, most))
     }
 
-    /// Finds how fast the other clock runs. If no speed explains all round trips it has changed:
-    /// what was seen before says nothing more.
+    /// Finds how fast the other clock runs, a round trip having been added. If no speed explains
+    /// all of them it has changed: what was seen before says nothing more.
     fn learn(&mut self, now: i128) {
-        loop {
-            let seen = self.speeds();
-            if [Speed::USUAL, Speed::ANY].into_iter().any(|range| self.explains(seen, range, now))
-                || self.samples.len() <= 1
-            {
-                return;
+        let Some((&new, former)) = self.samples.make_contiguous().split_last() else { return };
+        self.seen = former.iter().fold(self.seen, |seen, former| seen.and(new.speed_since(former)));
+        while ![Speed::USUAL, Speed::ANY].into_iter().any(|range| self.explains(range, now))
+            && self.samples.len() > 1
+        {
+            self.samples.drain(..self.samples.len() / 2);
+            let kept = self.samples.make_contiguous();
+            self.seen = Seen::default();
+            for (index, later) in kept.iter().enumerate() {
+                let pairs = kept[..index].iter().map(|former| later.speed_since(former));
+                self.seen = pairs.fold(self.seen, Seen::and);
             }
-            self.samples.pop_front();
         }
     }
 
     /// Takes for the speed what was seen of it within a range, and whether that explains all.
-    fn explains(&mut self, seen: [Option<Speed>; 2], range: [Speed; 2], now: i128) -> bool {
-        let [least, most] = seen;
-        let (least, most) = (least.unwrap_or(range[0]), most.unwrap_or(range[1]));
+    fn explains(&mut self, range: [Speed; 2], now: i128) -> bool {
+        let least = self.seen.least.unwrap_or(range[0]);
+        let most = self.seen.most.unwrap_or(range[1]);
         self.slowest = least.max(range[0]).plus_ppm(-WANDER_PPM);
         self.fastest = most.min(range[1]).plus_ppm(WANDER_PPM);
         least <= range[1]
             && most >= range[0]
             && least.plus_ppm(-WANDER_PPM) <= most
             && self.bounds(now).is_none_or(|(least, most)| least <= most)
-    }
-
-    /// How fast it ran at the least and at the most, as any two round trips tell.
-    fn speeds(&self) -> [Option<Speed>; 2] {
-        let (mut slowest, mut fastest) = (None, None);
-        for (index, later) in self.samples.iter().enumerate() {
-            for former in self.samples.iter().take(index) {
-                let least = Speed::of(later.answered - former.arrived, later.back - former.sent);
-                let most = Speed::of(later.arrived - former.answered, later.sent - former.back);
-                slowest = slowest.max(least);
-                fastest = fastest.into_iter().chain(most).min();
-            }
-        }
-        [slowest, fastest]
     }
 
     /// Drops the round trip that says least: half of it, and what the speed may have changed since.
