@@ -26,9 +26,10 @@ use tokio::{
 };
 
 use super::{
+    clock::ClockReading,
     codec::MOST_BYTES,
     lease::BEAT,
-    member::{ClockReading, MemberId},
+    member::MemberId,
     membership::{Dial, Standing},
     mesh::Mesh,
 };

@@ -50,15 +50,3 @@ pub(crate) fn calendar() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or_default()
 }
-
-/// How the clocks of two nodes stand to each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ClockReading {
-    /// What to add to our time for theirs, in nanoseconds. See [`super::mesh::Mesh::now`].
-    pub(crate) offset: i64,
-    /// How far off that may be, in nanoseconds: half of the shortest round trip, and what the
-    /// clocks may have drifted apart since.
-    pub(crate) error: u64,
-    /// The last round trip, in nanoseconds.
-    pub(crate) round_trip: u64,
-}

@@ -22,8 +22,9 @@ use tokio::{
 };
 
 use super::{
+    clock::ClockReading,
     codec::{self, CodecError},
-    member::{ClockReading, Member, MemberId},
+    member::{Member, MemberId},
     protocol::{Protocol, Service},
 };
 
@@ -186,7 +187,7 @@ impl Mesh {
     /// How that member's clock stands to ours: exactly alike if it is this node.
     pub(crate) fn clock(&self, of: &MemberId) -> Option<ClockReading> {
         if of == self.me() {
-            return Some(ClockReading { offset: 0, error: 0, round_trip: 0 });
+            return Some(ClockReading::alike(0));
         }
         self.inner.transport.get()?.clock(of)
     }

@@ -45,8 +45,9 @@ const STOCK_HORIZON: u64 = 12 * MILLISECOND;
 /// How often there is something to deal, as long as anything is wanted.
 pub(crate) const TICK: u64 = 10 * MILLISECOND;
 
-/// A longer way than this is not made up for by dealing further ahead.
-const MOST_LAG: u64 = 100 * MILLISECOND;
+/// A longer way than this is not made up for by dealing further ahead: changes take effect as far
+/// ahead as slots are dealt.
+const MOST_LAG: u64 = 500 * MILLISECOND;
 
 /// How long a standing lease holds after it was given.
 pub(crate) const STANDING: u64 = 4_000 * MILLISECOND;
@@ -308,6 +309,7 @@ impl Dealer {
     /// What all nodes were given counts no more. With `Some`, nothing is dealt until they know
     /// that, or until the time within.
     fn begin_era(&mut self, barrier: Option<Option<u64>>) {
+        self.pool.clear();
         for account in self.accounts.values_mut() {
             self.next_era += 1;
             *account = Account::new(self.next_era);
@@ -357,13 +359,14 @@ impl Dealer {
         self.pass_barrier(now);
     }
 
-    /// Keeps the part of a slot that has grown, and nothing of what is minted and not dealt; from
-    /// when on that is.
+    /// Keeps the part of a slot that has grown, and nothing of what is minted for after the last
+    /// slot that was dealt; from when on that is.
     fn save(&mut self, now: u64) -> u64 {
         let from = now.max(self.dealt.1);
-        if let Some(first) = self.pool.front() {
+        let before = self.pool.partition_point(|lot| lot.last <= self.dealt.0);
+        if let Some(first) = self.pool.get(before) {
             self.minted = first.last.minus_whole(first.block.count).max(self.dealt.0);
-            self.pool.clear();
+            self.pool.truncate(before);
         }
         self.saved = match &self.plan {
             Plan::Timed(schedule) => schedule.at(from).minus(self.minted).min(Slots::ONE),

@@ -12,7 +12,8 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{Owner, Throttles, courier::carry, master::PATIENCE, registry::Registration};
 use crate::{
     cluster::{
-        member::{ClockReading, MemberId},
+        clock::ClockReading,
+        member::MemberId,
         mesh::{CallFault, Mesh},
         parts::Follower,
         protocol::{

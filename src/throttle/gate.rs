@@ -129,7 +129,7 @@ impl Gate {
         courier: Arc<Notify>,
         telemetry: Telemetry,
     ) -> Arc<Self> {
-        let tolerance = holdings.tolerance();
+        let tolerance = holdings.tolerance(nanos_since(origin));
         Self::with(name, Supply::Leased(holdings), tolerance, origin, Some(courier), telemetry)
     }
 
@@ -141,7 +141,7 @@ impl Gate {
         courier: Option<Arc<Notify>>,
         telemetry: Telemetry,
     ) -> Arc<Self> {
-        let now = u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let now = nanos_since(origin);
         let rate = supply.rate_at(now).to_string();
         telemetry.emit(&ThrottleInit { name: name.clone() });
         telemetry.emit(&ThrottleRate { name: name.clone(), rate });
@@ -299,7 +299,7 @@ impl Gate {
             lateness: Lateness::from(&inner.lateness),
             tolerance_us: inner
                 .supply
-                .leased_tolerance()
+                .leased_tolerance(now)
                 .unwrap_or(self.tolerance - self.tolerance / 8)
                 / 1_000,
             asked_per_second: lately.0,
@@ -320,12 +320,16 @@ impl Gate {
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        nanos_since(self.origin)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn nanos_since(origin: Instant) -> u64 {
+    u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 const MILLISECOND: u64 = 1_000_000;

@@ -1,16 +1,13 @@
 //! Pure: what a node was given of a throttle of the cluster, instead of a schedule of its own.
 //!
-//! Slots come with the time at which they are due on the master's clock. That clock is known to
-//! within an error, so a slot is used from its time and the error on, until the tolerance is over,
-//! less the error. What is not due at a time is let through as long as the master's word holds.
+//! Slots come with the time at which they are due on the master's clock, and stay so: that clock is
+//! looked at when they are used. It is known to within a doubt. A slot is used once it is due for
+//! certain, and until the tolerance, less the doubt, is over. What is not due at a time is let
+//! through as long as the master's word holds for certain.
 
-use super::{
-    block::{Block, Blocks},
-    ramp::Ramp,
-    rate::Rate,
-};
+use super::{block::Blocks, ramp::Ramp, rate::Rate};
 use crate::cluster::{
-    member::ClockReading,
+    clock::ClockReading,
     protocol::throttle::{Demand, Grant, Kind, Terms, ThrottleId},
 };
 
@@ -19,6 +16,9 @@ mod pulse;
 use self::pulse::Pulse;
 
 const MILLISECOND: u64 = 1_000_000;
+
+/// A long way counts for about so many grants.
+const LASTING: u64 = 32;
 
 /// More blocks than a node that is served as it should be ever has in stock.
 const MOST_BLOCKS: usize = 50_000;
@@ -35,16 +35,21 @@ pub(crate) struct Holdings {
     revision: u64,
     kind: Kind,
     paused: bool,
-    /// Until when what is not due at a time may be let through.
+    /// The master's clock, as it was known last.
+    clock: ClockReading,
+    /// Until when, on the master's clock, what is not due at a time may be let through.
     until: u64,
     /// And whether that is still to come.
     holds: bool,
     rate: Rate,
     /// The ramp under way, and when it ends.
     ramp: Option<(Ramp, u64)>,
-    /// How late a slot may be given.
+    /// How late a slot may be given, if the master's clock were known.
     tolerance: u64,
+    /// On the master's clock.
     blocks: Blocks,
+    /// What was due before, on the master's clock, is over.
+    over: u64,
     /// How many slots were dealt to this node.
     received: u64,
     forfeited: u64,
@@ -52,8 +57,10 @@ pub(crate) struct Holdings {
     permits: u64,
     returned: u64,
     cap: u64,
-    /// How long a grant is on its way.
+    /// How much too late for use a slot would come that is due when it is sent.
     lag: u64,
+    /// Something was given since the master repeated its terms.
+    heard: bool,
     pulse: Pulse,
 }
 
@@ -68,18 +75,21 @@ impl Holdings {
             revision: 0,
             kind: Kind::Timed,
             paused: false,
+            clock,
             until: 0,
             holds: false,
             rate: terms.rate,
             ramp: None,
             tolerance: 0,
             blocks: Blocks::default(),
+            over: 0,
             received: 0,
             forfeited: 0,
             permits: 0,
             returned: 0,
             cap: 0,
             lag: 0,
+            heard: false,
             pulse: Pulse::default(),
         };
         holdings.accept(terms, clock, now);
@@ -107,12 +117,16 @@ impl Holdings {
         self.revision = terms.revision;
         self.repeat = terms.kind == Kind::Permits;
         (self.kind, self.paused) = (terms.kind, terms.paused);
-        // A lease ends early rather than late.
-        self.until = here(terms.until, clock).saturating_sub(clock.error);
-        self.tolerance = terms.tolerance.saturating_sub(2 * clock.error).max(MILLISECOND);
+        self.look_at(clock, now);
+        if !std::mem::take(&mut self.heard) {
+            // Nobody deals to who is too far away: it may be near again.
+            self.lag = self.lag.min(clock.round_trip);
+        }
+        self.until = terms.until;
+        self.tolerance = terms.tolerance;
         self.ramp = terms.ramp.and_then(|(ramp, end)| {
             let ramp = Ramp::new(ramp.from, ramp.to, ramp.over, ramp.steps).ok()?;
-            Some((ramp, here(end, clock)))
+            Some((ramp, clock.here(end)))
         });
         self.advance(now);
         std::mem::replace(&mut self.rate, terms.rate) != terms.rate
@@ -123,8 +137,9 @@ impl Holdings {
         if grant.era != self.era || !self.told {
             return;
         }
-        let way = now.saturating_sub(here(sent, clock)).saturating_add(clock.error);
-        self.lag = way.max(self.lag - self.lag / 8);
+        self.look_at(clock, now);
+        self.lag = clock.least(now).saturating_sub(sent).max(self.lag - self.lag / LASTING);
+        self.heard = true;
         let slots = grant.dealt.saturating_sub(self.received);
         let permits = grant.permits.saturating_sub(self.permits);
         self.pulse.served(slots.saturating_add(permits));
@@ -133,9 +148,7 @@ impl Holdings {
         self.cap = grant.cap;
         for block in &grant.blocks {
             if self.blocks.len() < MOST_BLOCKS {
-                // Never before its time.
-                let start = here(block.start, clock).saturating_add(clock.error);
-                self.blocks.insert(Block { start, ..*block });
+                self.blocks.insert(*block);
             }
         }
     }
@@ -173,6 +186,7 @@ impl Holdings {
             expected: if self.kind == Kind::Timed { expected } else { 0 },
             stock: if self.kind == Kind::Timed { stock } else { 0 },
             received: self.received,
+            missed: self.forfeited,
             returned: self.returned,
             in_flight: want.in_flight,
             lag: self.lag,
@@ -200,8 +214,8 @@ impl Holdings {
     /// How many may be let through now, if so many are in flight.
     pub(crate) fn available(&self, now: u64, in_flight: u64) -> u64 {
         match self.kind {
-            Kind::Timed => self.blocks.due_by(now),
-            _ if self.paused || now >= self.until => 0,
+            Kind::Timed => self.blocks.due_by(self.clock.least(now)),
+            _ if self.paused || !self.is_word_good(now) => 0,
             Kind::Open => u64::MAX,
             Kind::Permits => self.hold().min(self.cap).saturating_sub(in_flight),
         }
@@ -212,10 +226,10 @@ impl Holdings {
         if self.kind != Kind::Timed {
             return now;
         }
-        let due = self.blocks.due(0).unwrap_or(now).min(now);
-        let mut left = slots;
+        let due = self.next_due(0).unwrap_or(now).min(now);
+        let (mut left, time) = (slots, self.clock.least(now));
         while left > 0
-            && let Some(taken) = self.blocks.take_due(left, now)
+            && let Some(taken) = self.blocks.take_due(left, time)
         {
             left -= taken;
         }
@@ -224,29 +238,29 @@ impl Holdings {
 
     /// Somebody comes while nobody waits: what is over by now was not missed.
     pub(crate) fn first_comes(&mut self, now: u64) {
-        self.blocks.drop_before(now.saturating_sub(self.tolerance));
+        self.blocks.drop_before(self.over_at(now));
     }
 
     /// Forfeits slots that are over; how many they are.
     pub(crate) fn forfeit(&mut self, now: u64) -> u64 {
-        let over = self.blocks.drop_before(now.saturating_sub(self.tolerance));
+        let over = self.blocks.drop_before(self.over_at(now));
         self.forfeited = self.forfeited.saturating_add(over);
         over
     }
 
     /// When the slot after the next `reserved` ones is due.
     pub(crate) fn next_due(&self, reserved: u64) -> Option<u64> {
-        self.blocks.due(reserved)
+        self.blocks.due(reserved).map(|due| self.clock.certain(due))
     }
 
     /// When the master's word ends, if that matters.
     pub(crate) fn next_change(&self) -> Option<u64> {
-        (self.kind != Kind::Timed && self.holds).then_some(self.until)
+        (self.kind != Kind::Timed && self.holds).then(|| self.clock.possible(self.until))
     }
 
     /// Notices that the master's word has ended.
     pub(crate) fn advance(&mut self, now: u64) {
-        self.holds = now < self.until;
+        self.holds = self.is_word_good(now);
     }
 
     pub(crate) fn is_paused(&self) -> bool {
@@ -280,9 +294,31 @@ impl Holdings {
         self.forfeited
     }
 
-    /// How late a slot may be given.
-    pub(crate) fn tolerance(&self) -> u64 {
-        self.tolerance
+    /// How late a slot may be given: what the doubt about the master's clock leaves.
+    pub(crate) fn tolerance(&self, now: u64) -> u64 {
+        self.tolerance.saturating_sub(self.clock.doubt(now)).max(MILLISECOND)
+    }
+
+    /// What was due before, on the master's clock, is over.
+    fn over_at(&self, now: u64) -> u64 {
+        self.over.max(self.clock.least(now).saturating_sub(self.tolerance(now)))
+    }
+
+    fn is_word_good(&self, now: u64) -> bool {
+        self.clock.most(now) < self.until
+    }
+
+    /// The master's clock is known anew.
+    fn look_at(&mut self, clock: ClockReading, now: u64) {
+        let (doubtful, before) = (self.tolerance(now) == MILLISECOND, self.clock.least(now));
+        self.clock = clock;
+        // If little was known of it, what is known now may be far ahead. What became due by that
+        // is over: used at once it would exceed the rate.
+        let ahead = clock.least(now).saturating_sub(before);
+        if doubtful && ahead > 0 {
+            let late = self.tolerance(now).saturating_sub(ahead);
+            self.over = self.over.max(clock.least(now).saturating_sub(late));
+        }
     }
 }
 
@@ -294,9 +330,4 @@ pub(crate) struct Want {
     pub(crate) in_flight: u64,
     /// How many were asked for, ever.
     pub(crate) asked: u64,
-}
-
-/// A time of the master's clock on ours, as well as is known.
-fn here(time: u64, clock: ClockReading) -> u64 {
-    time.saturating_add_signed(clock.offset.saturating_neg())
 }

@@ -96,10 +96,10 @@ impl Supply {
     }
 
     /// How late a slot may be given, if a lease says so.
-    pub(crate) fn leased_tolerance(&self) -> Option<u64> {
+    pub(crate) fn leased_tolerance(&self, now: u64) -> Option<u64> {
         match self {
             Self::Own(_) => None,
-            Self::Leased(holdings) => Some(holdings.tolerance()),
+            Self::Leased(holdings) => Some(holdings.tolerance(now)),
         }
     }
 }

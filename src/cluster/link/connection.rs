@@ -18,8 +18,8 @@ use super::{
     proof::Token,
 };
 use crate::cluster::{
-    clock::ClockFilter,
-    member::{ClockReading, Member, MemberId},
+    clock::{ClockFilter, ClockReading},
+    member::{Member, MemberId},
     membership::LinkId,
 };
 

@@ -31,8 +31,9 @@ use super::{
 };
 use crate::{
     cluster::{
+        clock::ClockReading,
         codec,
-        member::{ClockReading, Member, MemberId},
+        member::{Member, MemberId},
         membership::{Command, LinkId, Membership},
         mesh::{Mesh, Transport, Unreachable},
     },
@@ -382,6 +383,11 @@ impl Hub {
             heard.into_iter().for_each(|(link, at)| membership.heard(link, at));
             ((), membership.tick(now))
         });
+        for link in self.links_up() {
+            if link.clock().is_stale(self.mesh.now()) {
+                self.probe(&link);
+            }
+        }
     }
 
     /// Forgets a link; see [`Notice::Closed`].

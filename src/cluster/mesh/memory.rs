@@ -9,7 +9,10 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{Mesh, Transport, Unreachable};
-use crate::cluster::member::{ClockReading, Member, MemberId};
+use crate::cluster::{
+    clock::ClockReading,
+    member::{Member, MemberId},
+};
 
 /// The network.
 #[derive(Clone, Default)]
@@ -44,7 +47,7 @@ impl Transport for Wire {
 
     fn clock(&self, _: &MemberId) -> Option<ClockReading> {
         // All meshes of a test that starts them at one moment of a paused clock have one time.
-        Some(ClockReading { offset: 0, error: 100_000, round_trip: 200_000 })
+        Some(ClockReading::alike(100_000))
     }
 }
 

@@ -89,11 +89,13 @@ pub(crate) struct Demand {
     pub(crate) stock: u64,
     /// [`Grant::dealt`] of the last grant.
     pub(crate) received: u64,
+    /// How many slots were missed while somebody waited, in this era or before.
+    pub(crate) missed: u64,
     /// How many permits were given back.
     pub(crate) returned: u64,
     /// How many were let through and have not ended.
     pub(crate) in_flight: u64,
-    /// How long a grant is on its way, in nanoseconds.
+    /// How much too late for use a slot would come that is due when it is sent, in nanoseconds.
     pub(crate) lag: u64,
 }
 

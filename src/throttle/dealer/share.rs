@@ -12,6 +12,9 @@ use crate::{
 struct Want {
     node: MemberId,
     waiting: u64,
+    weight: u64,
+    /// It comes last: what it is dealt may come too late.
+    late: bool,
     /// For those who wait.
     real: u64,
     /// For those who will.
@@ -19,6 +22,8 @@ struct Want {
     /// What is due before cannot be used there.
     earliest: u64,
     lag: u64,
+    /// What is due after is not for it now.
+    until: u64,
     blocks: Vec<Block>,
 }
 
@@ -28,11 +33,21 @@ impl Dealer {
         let mut wants: Vec<Want> = Vec::new();
         for (node, account) in &mut self.accounts {
             let (real, extra) = account.lacks(now);
-            if real + extra > 0 {
-                let (waiting, lag) = (account.waiting(now), account.lag());
-                let earliest = now.saturating_add(lag).saturating_sub(tolerance / 2);
-                let node = node.clone();
-                wants.push(Want { node, waiting, real, extra, earliest, lag, blocks: Vec::new() });
+            if let Some(lag) = account.way()
+                && real + extra > 0
+            {
+                wants.push(Want {
+                    node: node.clone(),
+                    waiting: account.waiting(now),
+                    weight: account.weight(now),
+                    late: account.is_late(now),
+                    real,
+                    extra,
+                    earliest: now.saturating_add(lag).saturating_sub(tolerance / 2),
+                    lag,
+                    until: u64::MAX,
+                    blocks: Vec::new(),
+                });
             }
         }
         let earliest = wants.iter().map(|want| want.earliest).min();
@@ -45,10 +60,18 @@ impl Dealer {
         self.mint(now, earliest, now + HORIZON + lag);
 
         // First those who wait, then those nodes' next, then what others may soon want.
-        let real = self.shares(&wants, u64::MAX, |want| want.real);
-        self.hand_out(&mut wants, &real, 0, u64::MAX);
-        self.wanting = wants.iter().zip(&real).any(|(want, share)| want.real > *share);
+        self.wanting = false;
+        for late in [false, true] {
+            let lacks = |want: &Want| if want.late == late { want.real } else { 0 };
+            let shares = self.shares(&wants, u64::MAX, lacks);
+            self.hand_out(&mut wants, &shares, 0, u64::MAX);
+            self.wanting |= wants.iter().zip(&shares).any(|(want, share)| lacks(want) > *share);
+        }
         let stock_until = now + STOCK_HORIZON + lag;
+        for want in &mut wants {
+            want.until = now + STOCK_HORIZON + want.lag;
+            want.extra = if want.late { 0 } else { want.extra };
+        }
         // Where slots are few, nobody holds one that another may come for.
         if self.slots_until(stock_until) >= 3 * self.accounts.len() as u64 {
             self.deal_stock(&mut wants, stock_until);
@@ -63,7 +86,7 @@ impl Dealer {
                 let account = self.accounts.get_mut(&node)?;
                 let count = blocks.iter().map(|block| block.count).sum();
                 let due = blocks.iter().map(Block::end).max().unwrap_or(now);
-                account.deal(count, due);
+                account.deal(count, due, now);
                 let (era, dealt) = (account.era, account.dealt);
                 Some((node, Grant { era, blocks, dealt, ..Grant::default() }))
             })
@@ -96,13 +119,13 @@ impl Dealer {
         self.shares_of(wants, slots, cap)
     }
 
-    /// Shares of so many slots by how many wait, none more than its cap.
+    /// Shares of so many slots by weight, none more than its cap.
     fn shares_of(&mut self, wants: &[Want], slots: u64, cap: impl Fn(&Want) -> u64) -> Vec<u64> {
         let mut parties: Vec<Party> = wants
             .iter()
             .map(|want| Party {
                 cap: cap(want),
-                weight: want.waiting.saturating_add(1),
+                weight: want.weight,
                 credit: self.accounts.get(&want.node).map_or(0, |account| account.credit),
             })
             .collect();
@@ -129,7 +152,8 @@ impl Dealer {
                 break;
             }
             let can = |who: usize| {
-                left[who] > 0 && wants.get(who).is_none_or(|want| lot.block.start >= want.earliest)
+                let within = |want: &Want| (want.earliest..=want.until).contains(&lot.block.start);
+                left[who] > 0 && wants.get(who).is_none_or(within)
             };
             let able: Vec<usize> = (0..left.len()).filter(|who| can(*who)).collect();
             let all: i128 = able.iter().map(|who| weights[*who]).sum();

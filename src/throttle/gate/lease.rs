@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Gate, Supply};
 use crate::{
     cluster::{
-        member::ClockReading,
+        clock::ClockReading,
         protocol::throttle::{Demand, Grant, Tally, Terms, ThrottleId},
     },
     telemetry::event::ThrottleRate,

@@ -36,6 +36,7 @@ mod partners;
 mod profiles;
 mod rebalancing;
 mod reports;
+mod slow_links;
 mod throttling;
 mod unfinished;
 mod verbs;

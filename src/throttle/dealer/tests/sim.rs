@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::super::*;
 use crate::{
     cluster::{
-        member::ClockReading,
+        clock::{ClockFilter, ClockReading},
         protocol::throttle::{Terms, ThrottleId},
     },
     throttle::holdings::{Holdings, Want},
@@ -20,6 +20,10 @@ pub(super) const STEP: u64 = 500_000;
 pub(super) const TOLERANCE: u64 = 5 * MS;
 pub(super) const USED: u64 = TOLERANCE - TOLERANCE / 8;
 pub(super) const ENDLESS: u64 = 1 << 40;
+/// When a simulation begins.
+const BEGIN: u64 = 10 * SECOND;
+/// How far the speed of a clock wanders in either direction, in parts in a million.
+const WANDER: u64 = 40;
 
 /// A repeatable sort of chance.
 pub(super) struct Chance(u64);
@@ -34,9 +38,17 @@ impl Chance {
 pub(super) struct Node {
     pub(super) id: MemberId,
     pub(super) holdings: Option<Holdings>,
-    pub(super) clock: ClockReading,
-    /// What to add to the true time for this node's.
-    pub(super) ahead: u64,
+    /// What is known here of the master's clock, whose time is the true one.
+    pub(super) filter: ClockFilter,
+    /// As it was known when the holdings heard of it last.
+    known: ClockReading,
+    /// What this node's own clock shows, in millionths of a nanosecond.
+    shows: u128,
+    /// How much faster than the true time, in parts in a million, and by how much it wanders.
+    pub(super) ppm: i64,
+    wander: i64,
+    /// How long messages take to it and from it, if not as to all others.
+    pub(super) delay: Option<[(u64, u64); 2]>,
     pub(super) waiting: u64,
     pub(super) asked: u64,
     /// When what is in flight ends.
@@ -46,8 +58,18 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn here(&self, now: u64) -> u64 {
-        now + self.ahead
+    pub(super) fn here(&self) -> u64 {
+        (self.shows / 1_000_000) as u64
+    }
+
+    fn pass(&mut self, time: u64) {
+        let speed = 1_000_000 + self.ppm + self.wander;
+        self.shows += u128::from(time) * u128::from(speed.unsigned_abs());
+    }
+
+    fn looks(&mut self) -> (u64, ClockReading) {
+        self.known = self.filter.reading(self.here()).unwrap();
+        (self.here(), self.known)
     }
 }
 
@@ -55,6 +77,10 @@ pub(super) enum Message {
     Terms(Terms),
     Grant(Grant, u64),
     Demand(Demand),
+    /// When it was sent by the node's clock.
+    Probe(u64),
+    /// And when that had arrived.
+    Echo(u64, u64),
 }
 
 /// How fast the schedule releases, as the definitions of rates and ramps have it.
@@ -97,6 +123,8 @@ pub(super) struct Sim {
     /// In order with what was sent before.
     pub(super) last: BTreeMap<(MemberId, bool), u64>,
     pub(super) delay: (u64, u64),
+    /// How much faster or slower the clocks of those that join may be, in parts in a million.
+    pub(super) skew: u64,
     pub(super) leaving: Vec<(u64, MemberId)>,
     /// From when on, what had been released by then, and what counts.
     pub(super) history: Vec<(u64, f64, Force)>,
@@ -111,22 +139,25 @@ pub(super) struct Sim {
     pub(super) most_in_flight: u64,
     pub(super) flight: u64,
     pub(super) joined: u64,
+    /// The greatest doubt about the time with which anything was let through.
+    pub(super) doubt: u64,
 }
 
 impl Sim {
     pub(super) fn new(rate: Rate, seed: u64, delay: (u64, u64)) -> Self {
         let force = Force::Flat(per_nano(rate));
         Self {
-            now: SECOND,
+            now: BEGIN,
             chance: Chance(seed),
-            dealer: Dealer::new(rate, USED, SECOND),
+            dealer: Dealer::new(rate, USED, BEGIN),
             nodes: Vec::new(),
             mail: BTreeMap::new(),
             sent: 0,
             last: BTreeMap::new(),
             delay,
+            skew: 0,
             leaving: Vec::new(),
-            history: vec![(SECOND, 0.0, force)],
+            history: vec![(BEGIN, 0.0, force)],
             soon: None,
             paused: false,
             releases: Vec::new(),
@@ -135,36 +166,59 @@ impl Sim {
             most_in_flight: 0,
             flight: 30 * MS,
             joined: 0,
+            doubt: 0,
         }
     }
 
     pub(super) fn join(&mut self, waiting: u64) {
+        let ppm = self.chance.below(2 * self.skew + 1) as i64 - self.skew as i64;
+        self.join_at(waiting, ppm);
+    }
+
+    /// A node joins whose clock has been so much faster than the master's, and has been watched
+    /// for some seconds over a short way.
+    pub(super) fn join_at(&mut self, waiting: u64, ppm: i64) {
         self.joined += 1;
         let id = MemberId::new(format!("n{}", self.joined), 1);
-        let error = self.chance.below(300_000);
-        let ahead = self.chance.below(10 * SECOND);
-        let off = self.chance.below(2 * error + 1) as i64 - error as i64;
-        let clock = ClockReading { offset: off - ahead as i64, error, round_trip: 2 * error };
-        self.nodes.push(Node {
+        let mut node = Node {
             id: id.clone(),
             holdings: None,
-            clock,
-            ahead,
+            filter: ClockFilter::default(),
+            known: ClockReading::alike(0),
+            shows: u128::from(10 * SECOND + self.chance.below(10 * SECOND)) * 1_000_000,
+            ppm,
+            wander: 0,
+            delay: None,
             waiting,
             asked: waiting.min(1_000),
             flying: Vec::new(),
             cut: false,
             frozen_until: 0,
-        });
+        };
+        let mut time = self.now - 8 * SECOND;
+        while time < self.now {
+            let (forth, home) = (1 + self.chance.below(300_000), 1 + self.chance.below(300_000));
+            let sent = node.here();
+            node.pass(forth + home);
+            node.filter.sample(sent, time + forth, time + forth, node.here());
+            let rest = (SECOND / 2).min(self.now - time) - forth - home;
+            node.pass(rest);
+            time += forth + home + rest;
+        }
+        self.nodes.push(node);
         self.dealer.join(&id);
         self.tell_terms();
     }
 
     pub(super) fn post(&mut self, node: &MemberId, down: bool, message: Message) {
-        if self.nodes.iter().any(|other| other.id == *node && other.cut) {
-            return;
+        let mut delay = self.delay;
+        if let Some(other) = self.nodes.iter().find(|other| other.id == *node) {
+            if other.cut {
+                return;
+            }
+            delay = other.delay.map_or(delay, |ways| ways[usize::from(!down)]);
         }
-        let way = self.delay.0 + self.chance.below(self.delay.1 - self.delay.0 + 1);
+        let way = delay.0 + self.chance.below(delay.1 - delay.0 + 1);
         let last = self.last.entry((node.clone(), down)).or_default();
         let at = (self.now + way).max(*last);
         *last = at;
@@ -230,6 +284,7 @@ impl Sim {
     pub(super) fn step(&mut self) {
         self.now += STEP;
         let now = self.now;
+        self.nodes.iter_mut().for_each(|node| node.pass(STEP));
         while let Some(entry) = self.mail.first_entry() {
             if entry.key().0 > now {
                 break;
@@ -241,17 +296,21 @@ impl Sim {
                     self.dealer.demand(&id, &demand, now);
                     self.deal();
                 }
+                (Message::Probe(sent), _) => self.post(&id, true, Message::Echo(sent, now)),
+                (Message::Echo(sent, arrived), Some(node)) => {
+                    node.filter.sample(sent, arrived, arrived, node.here());
+                }
                 (Message::Terms(terms), Some(node)) => {
-                    let here = node.here(now);
+                    let (here, clock) = node.looks();
                     match &mut node.holdings {
-                        Some(holdings) => _ = holdings.accept(&terms, node.clock, here),
-                        none => *none = Some(Holdings::new(&terms, node.clock, here)),
+                        Some(holdings) => _ = holdings.accept(&terms, clock, here),
+                        none => *none = Some(Holdings::new(&terms, clock, here)),
                     }
                 }
                 (Message::Grant(grant, sent), Some(node)) => {
-                    let here = node.here(now);
+                    let (here, clock) = node.looks();
                     if let Some(holdings) = &mut node.holdings {
-                        holdings.receive(&grant, sent, node.clock, here);
+                        holdings.receive(&grant, sent, clock, here);
                     }
                 }
                 (_, None) => {}
@@ -271,10 +330,17 @@ impl Sim {
         if now.is_multiple_of(TICK) && (self.dealer.is_wanted(now) || now.is_multiple_of(SECOND)) {
             self.deal();
         }
-        let mut demands = Vec::new();
+        let mut said = Vec::new();
         for node in &mut self.nodes {
             node.flying.retain(|end| *end > now);
-            let here = now + node.ahead;
+            let here = node.here();
+            let beat = now.is_multiple_of(SECOND / 2);
+            if beat {
+                node.wander = self.chance.below(2 * WANDER + 1) as i64 - WANDER as i64;
+            }
+            if beat || now.is_multiple_of(50 * MS) && node.filter.is_stale(here) {
+                said.push((node.id.clone(), Message::Probe(here)));
+            }
             let Some(holdings) = &mut node.holdings else { continue };
             if node.frozen_until > now {
                 continue;
@@ -297,6 +363,7 @@ impl Sim {
                 node.waiting -= free;
                 for _ in 0..free {
                     if holdings.is_timed() {
+                        self.doubt = self.doubt.max(node.known.doubt(here));
                         self.releases.push((now, self.epoch));
                     }
                     if holdings.limits_flight() {
@@ -312,11 +379,11 @@ impl Sim {
             let in_flight = node.flying.len() as u64;
             let want = Want { slots: node.waiting, in_flight, asked: node.asked };
             if let (Some(demand), _) = holdings.demand(here, want) {
-                demands.push((node.id.clone(), demand));
+                said.push((node.id.clone(), Message::Demand(demand)));
             }
         }
-        for (node, demand) in demands {
-            self.post(&node, false, Message::Demand(demand));
+        for (node, message) in said {
+            self.post(&node, false, message);
         }
         let in_flight = self.nodes.iter().map(|node| node.flying.len() as u64).sum();
         self.most_in_flight = self.most_in_flight.max(in_flight);
@@ -393,6 +460,12 @@ impl Sim {
                     node.cut = cut;
                 }
             }
+            Op::Delay(ways) => {
+                let at = some(&mut self.chance, self.nodes.len());
+                if let Some(node) = self.nodes.get_mut(at) {
+                    node.delay = Some(*ways);
+                }
+            }
             Op::Freeze(time) => {
                 let at = some(&mut self.chance, self.nodes.len());
                 if let Some(node) = self.nodes.get_mut(at) {
@@ -426,6 +499,12 @@ impl Sim {
         self.deal();
     }
 
+    /// How late anything may be, counting what was not known of the master's clock.
+    pub(super) fn tolerance(&self) -> u64 {
+        // A node uses a slot for a millisecond at least, whatever it knows.
+        if self.doubt <= USED - MS { TOLERANCE } else { self.doubt + MS + TOLERANCE }
+    }
+
     /// In no time from a release to a later one were more released than were due from the
     /// tolerance before the first, and one.
     pub(super) fn assert_bound(&self, releases: &[(u64, u64)], tolerance: u64) {
@@ -455,6 +534,8 @@ pub(super) enum Op {
     Cut,
     Mend,
     Freeze(u64),
+    /// How long messages take to a node, and from it, from now on.
+    Delay([(u64, u64); 2]),
 }
 
 pub(super) fn timed_rate() -> impl Strategy<Value = Rate> {
@@ -488,7 +569,14 @@ pub(super) fn anything() -> impl Strategy<Value = Op> {
         1 => Just(Op::Cut),
         2 => Just(Op::Mend),
         1 => (0..300 * MS).prop_map(Op::Freeze),
+        2 => [way(), way()].prop_map(Op::Delay),
     ]
+}
+
+/// How long messages take one way, at least and at most.
+fn way() -> impl Strategy<Value = (u64, u64)> {
+    let longest = prop_oneof![Just(MS), Just(50 * MS), Just(700 * MS)];
+    (longest, 0..=100_u64).prop_map(|(most, percent)| (most * percent / 100, most))
 }
 
 pub(super) fn script(op: impl Strategy<Value = Op>) -> impl Strategy<Value = Vec<(u64, Op)>> {
