@@ -36,8 +36,8 @@ const SECOND: Duration = Duration::from_secs(1);
 /// another: nodes tick once a second, give or take what a busy one is late.
 const SLACK: Duration = Duration::from_millis(900);
 
-/// What comes when so many seconds after its own are complete is handed in late.
-const LATE: u64 = 3;
+/// What comes so long after its second, when that is complete, is handed in late.
+const LATE: Duration = Duration::from_secs(4);
 
 /// How many seconds ahead of ours a node's clock is believed.
 const AHEAD: u64 = 2;
@@ -155,7 +155,8 @@ impl Gathered {
         let begins = node.second.is_none() || node.number != arrival.number;
         if begins {
             let second = second_of(arrival.until, node.second);
-            let late = self.finished || second + LATE < self.next;
+            let late = second < self.next && now > end_of(second) + LATE;
+            let late = late || self.finished;
             let open = self.next..=self.next.max(now.as_secs() + AHEAD);
             node.second =
                 Some(if late { second } else { second.clamp(*open.start(), *open.end()) });
