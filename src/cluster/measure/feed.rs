@@ -129,14 +129,10 @@ impl MeasureFeed {
         let _ = aside(move || {
             let _turn = turn;
             match line.is_to_keep(&reading) {
-                Some(assignment) => {
-                    line.keep(assignment, now, &reading);
-                    // Unreachable is who has ended the run for us, or will, or comes back.
-                    let _ = line.send(assignment);
-                    line.ask(assignment);
-                }
+                Some(assignment) => line.keep(assignment, now, &reading),
                 None => reading.measure.tick(now, reading.activity),
             }
+            line.go_on();
         })
         .await;
     }
@@ -172,6 +168,16 @@ impl Line {
                 empty: window.is_empty(),
             });
         }
+    }
+
+    /// Sends what there is of the current part, and asks how far the master is.
+    fn go_on(self: &Arc<Self>) {
+        let Some(assignment) = self.state().parts.current().map(|part| part.assignment) else {
+            return;
+        };
+        // Unreachable is who has ended the run for us, or will, or comes back.
+        let _ = self.send(assignment);
+        self.ask(assignment);
     }
 
     /// Sends what was not sent over this link, in order, and no more than may be under way. To be
@@ -339,18 +345,23 @@ impl Line {
         }
     }
 
-    /// What becomes of a part that is over.
-    fn put_by(self: &Arc<Self>, over: Option<Part>) {
-        let Some(part) = over else { return };
+    /// The current part is over, or there is another one. What cannot be kept of those that are over is
+    /// told, and what is kept is handed in.
+    fn turn(self: &Arc<Self>, turn: impl FnOnce(&mut Owed) -> Option<Part>) {
         let mut state = self.state();
-        let dropped = state.parts.put_by(part, Instant::now());
-        let idle = state.handing_in.is_none() && !state.parts.over().is_empty();
+        let dropped = turn(&mut state.parts);
+        let asking = mem::take(&mut state.asking);
+        let busy = state.handing_in.as_ref().is_some_and(|work| !work.is_finished());
         // Without a runtime the node is ending.
-        if idle && let Ok(runtime) = Handle::try_current() {
+        if !busy
+            && !state.parts.over().is_empty()
+            && let Ok(runtime) = Handle::try_current()
+        {
             let work = runtime.spawn(self.clone().hand_in());
             state.handing_in = Some(AbortOnDropHandle::new(work));
         }
         drop(state);
+        drop(asking);
         if let Some(reason) = dropped.and_then(|part| part.lost("was out of reach for too long")) {
             self.telemetry.emit(&GeneratorWarning { reason });
         }
@@ -359,8 +370,7 @@ impl Line {
 
 impl Follower for MeasureFeed {
     fn follow(&self, master: &MemberId, assignment: Assignment) {
-        let over = self.line.state().parts.follow(master, assignment);
-        self.line.put_by(over);
+        self.line.turn(|parts| parts.follow(master, assignment, Instant::now()));
     }
 
     fn flush(&self) -> BoxFuture<'static, ()> {
@@ -368,11 +378,6 @@ impl Follower for MeasureFeed {
     }
 
     fn unfollow(&self) {
-        let mut state = self.line.state();
-        let asking = mem::take(&mut state.asking);
-        let over = state.parts.unfollow();
-        drop(state);
-        drop(asking);
-        self.line.put_by(over);
+        self.line.turn(|parts| parts.unfollow(Instant::now()));
     }
 }

@@ -63,12 +63,18 @@ impl Owed {
         all.find(|part| part.assignment == assignment)
     }
 
-    /// Another part begins. Answers with the one before.
-    pub(super) fn follow(&mut self, master: &MemberId, assignment: Assignment) -> Option<Part> {
+    /// Another part begins, and the one before is over. Answers with one that cannot be kept.
+    pub(super) fn follow(
+        &mut self,
+        master: &MemberId,
+        assignment: Assignment,
+        now: Instant,
+    ) -> Option<Part> {
         if self.current.as_ref().is_some_and(|part| part.assignment == assignment) {
             return None;
         }
-        self.current.replace(Part {
+        let dropped = self.unfollow(now);
+        self.current = Some(Part {
             master: master.clone(),
             assignment,
             backlog: Backlog::default(),
@@ -77,12 +83,21 @@ impl Owed {
             closed: false,
             settled: false,
             over: None,
-        })
+        });
+        dropped
     }
 
-    /// The current part is over.
-    pub(super) fn unfollow(&mut self) -> Option<Part> {
-        self.current.take()
+    /// The current part is over. It is kept if something is owed of it. Answers with one that cannot be
+    /// kept.
+    pub(super) fn unfollow(&mut self, now: Instant) -> Option<Part> {
+        let mut part = self.current.take()?;
+        let begun = part.closed || part.seen.is_some() || !part.backlog.is_empty();
+        if part.settled || !begun {
+            return None;
+        }
+        part.over = Some(now);
+        self.over.push_back(part);
+        if self.over.len() > MOST_OVER { self.over.pop_front() } else { None }
     }
 
     /// Measurements are looked at, once a second. Answers with the part that an interval of them is to
@@ -113,17 +128,6 @@ impl Owed {
         let last = now.filter(|reading| part.wants(&reading.measure)).or(seen)?;
         self.seen = Some(last.measure.clone());
         Some(last)
-    }
-
-    /// A part is over. It is kept if something is owed of it. Answers with one that cannot be kept.
-    pub(super) fn put_by(&mut self, mut part: Part, now: Instant) -> Option<Part> {
-        let measured = part.seen.is_some() || !part.backlog.is_empty();
-        if part.settled || !measured {
-            return None;
-        }
-        part.over = Some(now);
-        self.over.push_back(part);
-        if self.over.len() > MOST_OVER { self.over.pop_front() } else { None }
     }
 
     /// The parts that are over, oldest first, and when they were.
