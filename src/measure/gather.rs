@@ -329,10 +329,10 @@ fn end_of(second: u64) -> Duration {
 
 /// The second that an interval belongs to which ends at `until`, after one of `before`.
 fn second_of(until: Duration, before: Option<u64>) -> u64 {
-    if let Some(expected) = before.map(|before| before + 1) {
-        if until.abs_diff(end_of(expected)) <= SLACK {
-            return expected;
-        }
+    if let Some(expected) = before.map(|before| before + 1)
+        && until.abs_diff(end_of(expected)) <= SLACK
+    {
+        return expected;
     }
     until.saturating_sub(SECOND / 2).as_secs()
 }

@@ -191,13 +191,15 @@ fn expected<'a>(nodes: &[Node<'_>]) -> BTreeMap<&'a str, Account> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
     /// The invariant of the accounts: whatever users do, and whatever becomes of them and of their
     /// node, begun = done + failed + unfinished, and while the run goes on + under way. What a node that
     /// was cut off hands in, before the end of the run or after it, counts once; and of one that does
     /// not come back it is known up to when it is known.
     #[test]
     fn nothing_that_was_begun_vanishes(
-        steps in prop::collection::vec((0..2_usize, step()), 0..150),
+        steps in prop::collection::vec((0..2_usize, step()), 0..100),
         lost: bool,
     ) {
         let measures = [Measure::default(), Measure::default()];
