@@ -252,11 +252,12 @@ impl Line {
             let line = self.clone();
             let sent = aside(move || {
                 let _turn = turn;
-                line.send(assignment)
+                // Within the turn: whoever closes it makes its last interval.
+                line.send(assignment).map(|()| line.left(assignment))
             });
             // Without a runtime nobody hears of it.
-            sent.await.unwrap_or(Ok(())).map_err(CallFault::from)?;
-            let Some((before, last)) = self.left(assignment) else { return Ok(Settled::Taken) };
+            let left = sent.await.unwrap_or(Ok(None)).map_err(CallFault::from)?;
+            let Some((before, last)) = left else { return Ok(Settled::Taken) };
             if self.sync(assignment, last).await? == Taken::Unknown {
                 return Ok(Settled::Refused);
             }
@@ -275,11 +276,8 @@ impl Line {
         Some((backlog.len(), backlog.all_sent()))
     }
 
-    async fn flush(self: Arc<Self>) {
+    async fn flush(self: Arc<Self>, assignment: Assignment) {
         let reading = timeout(LOOK, (self.source)()).await.ok().flatten();
-        let Some(assignment) = self.state().parts.current().map(|part| part.assignment) else {
-            return;
-        };
         let turn = self.sending.clone().lock_owned().await;
         let (line, now) = (self.clone(), Instant::now());
         let closed = aside(move || {
@@ -374,7 +372,14 @@ impl Follower for MeasureFeed {
     }
 
     fn flush(&self) -> BoxFuture<'static, ()> {
-        Box::pin(self.line.clone().flush())
+        // What follows while this node looks at itself is not over.
+        let current = self.line.state().parts.current().map(|part| part.assignment);
+        let line = self.line.clone();
+        Box::pin(async move {
+            if let Some(assignment) = current {
+                line.flush(assignment).await;
+            }
+        })
     }
 
     fn unfollow(&self) {

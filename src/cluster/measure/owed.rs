@@ -119,14 +119,19 @@ impl Owed {
         assignment: Assignment,
         now: Option<Reading>,
     ) -> Option<Reading> {
+        let is_current = self.current.as_ref().is_some_and(|part| part.assignment == assignment);
         let part = self.part(assignment).filter(|part| !part.closed)?;
         part.closed = true;
         let seen = part.seen.take().map(|seen| {
             let activity = Activity { running: 0, ended: seen.activity.started, ..seen.activity };
             Reading { activity, ..seen }
         });
-        let last = now.filter(|reading| part.wants(&reading.measure)).or(seen)?;
-        self.seen = Some(last.measure.clone());
+        // Of a part that is over, what is measured now is another's.
+        let now = now.filter(|reading| is_current && part.wants(&reading.measure));
+        let last = now.or(seen)?;
+        if is_current {
+            self.seen = Some(last.measure.clone());
+        }
         Some(last)
     }
 
