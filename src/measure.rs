@@ -43,7 +43,7 @@ pub mod window;
 pub mod wire;
 
 pub use attempt::{Attempt, Phase};
-pub(crate) use attempt::{Fate, Place};
+pub(crate) use attempt::{Fate, Place, give_up_at, given_up};
 pub use blocked::Blocked;
 use blocked::Blocking;
 use collect::Collector;

@@ -34,6 +34,8 @@ const PURE: &[&str] = &[
     "cluster/leadership.rs",
     "cluster/lease.rs",
     "cluster/mail/outgoing.rs",
+    "cluster/measure/backlog.rs",
+    "cluster/measure/intake.rs",
     "cluster/measure/quota.rs",
     "cluster/mail/whereabouts.rs",
     "cluster/master/core.rs",

@@ -121,6 +121,7 @@ fn with_a_lost_node() -> ReportInput {
         users: 2_900,
         went: vec![("worker-1".to_owned(), 1_450), ("worker-3".to_owned(), 1_450)],
         measured_until: Some(ms(11_900)),
+        missing: Some((ms(11_900), ms(13_800))),
     }];
     input
 }
@@ -179,7 +180,7 @@ fn a_lost_node_and_what_it_left_open_are_told() {
 
     gaps
       - worker-2 was lost at 12.3 s: 2,900 users went on, 1,450 on worker-1 and
-        1,450 on worker-3; what it measured after 11.9 s is missing
+        1,450 on worker-3; what it measured, from 11.9 s to 13.8 s, is missing
 
                                             service ms               response ms
     actions  count  failed  rate/s     p50   p95   p99     p50   p95   p99   max
@@ -207,30 +208,34 @@ fn what_is_read_when_something_is_wrong_fits_a_narrow_terminal() {
 
 #[test]
 fn each_gap_says_where_its_users_went_and_what_is_missing() {
-    let gap = |users, went: &[(&str, u64)], measured_until: Option<u64>| {
+    let gap = |users, went: &[(&str, u64)], until: Option<u64>, missing: Option<(u64, u64)>| {
         let mut input = with_a_lost_node();
         let went = went.iter().map(|(node, users)| ((*node).to_owned(), *users)).collect();
-        let measured_until = measured_until.map(ms);
-        input.gaps[0] = GapRow { users, went, measured_until, ..input.gaps[0].clone() };
+        let measured_until = until.map(ms);
+        let missing = missing.map(|(from, to)| (ms(from), ms(to)));
+        input.gaps[0] = GapRow { users, went, measured_until, missing, ..input.gaps[0].clone() };
         let text = show(input);
         let lines = block(&text, "gaps").lines().skip(1);
         lines.map(str::trim).collect::<Vec<_>>().join(" ")
     };
     assert_eq!(
-        gap(5, &[("worker-1", 5)], Some(12_300)),
-        "- worker-2 was lost at 12.3 s: 5 users went on, 5 on worker-1"
+        gap(5, &[("worker-1", 5)], Some(13_400), None),
+        "- worker-2 was lost at 12.3 s: 5 users went on, 5 on worker-1; all that it measured is known"
     );
     assert_eq!(
-        gap(5, &[("worker-1", 2), ("worker-3", 1)], None),
+        gap(5, &[("worker-1", 2), ("worker-3", 1)], None, Some((3_000, 13_800))),
         "- worker-2 was lost at 12.3 s: of 5 users, 2 on worker-1 and 1 on worker-3 went on, and 2 \
-         did not; nothing of what it measured is known"
+         did not; all that it measured, from 3.0 s to 13.8 s, is missing"
     );
     assert_eq!(
-        gap(1, &[], Some(11_000)),
-        "- worker-2 was lost at 12.3 s: 1 user did not go on; what it measured after 11.0 s is \
-         missing"
+        gap(1, &[], Some(11_000), Some((11_000, 13_800))),
+        "- worker-2 was lost at 12.3 s: 1 user did not go on; what it measured, from 11.0 s to 13.8 s, \
+         is missing"
     );
-    assert_eq!(gap(0, &[], Some(13_000)), "- worker-2 was lost at 12.3 s: no users were there");
+    assert_eq!(
+        gap(0, &[], Some(13_000), None),
+        "- worker-2 was lost at 12.3 s: no users were there; all that it measured is known"
+    );
 }
 
 #[test]
@@ -334,6 +339,7 @@ fn the_document_names_nodes_and_gaps() {
                 {"node": "worker-3", "users": 1_450},
             ],
             "measured_until_ms": 11_900.0,
+            "missing": {"from_ms": 11_900.0, "to_ms": 13_800.0},
         }])
     );
     assert_eq!(serde_json::from_str::<RunReport>(&text).unwrap(), report);

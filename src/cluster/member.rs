@@ -22,6 +22,11 @@ impl MemberId {
     pub(crate) fn new(name: impl Into<Arc<str>>, incarnation: u64) -> Self {
         Self { name: name.into(), incarnation }
     }
+
+    /// Whether this one lives in place of that one: of one name only one lives.
+    pub(crate) fn replaces(&self, other: &Self) -> bool {
+        self.name == other.name && self.incarnation != other.incarnation
+    }
 }
 
 /// The name alone: nobody but the nodes themselves needs the rest.

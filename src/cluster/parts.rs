@@ -13,8 +13,8 @@ pub(crate) trait Companion: Send + Sync + 'static {
     /// A run begins.
     fn begin(&self, run: &RunSpec);
 
-    /// That worker takes part from now on; told before it hears of the run.
-    fn joined(&self, worker: &MemberId);
+    /// That worker takes part from now on, under that number; told before it hears of the run.
+    fn joined(&self, worker: &MemberId, assignment: Assignment);
 
     /// That worker's users are all dead for certain: its lease is over, or it has said so. Whatever
     /// it held is free.

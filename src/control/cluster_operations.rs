@@ -184,7 +184,8 @@ impl Operations for ClusterNode {
     async fn overview(&self) -> Result<StatusView, Refusal> {
         if self.is_master() {
             let status = self.master().status().await?;
-            return Ok(StatusView::of(self.node().name(), status));
+            let received = self.measured().received();
+            return Ok(StatusView::of(self.node().name(), status, &received));
         }
         let mut view = StatusView::from(self.node().status().await?);
         if let Some(master) = self.master().master().filter(|master| !self.mesh().reaches(master)) {

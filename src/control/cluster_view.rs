@@ -1,10 +1,13 @@
 //! A cluster as it is shown: nodes, and each one's part in the run.
 
-use super::view::{Dealt, GapView, NodeView, PartView, StatusView};
+use std::time::Duration;
+
+use super::view::{Dealt, GapView, MissingView, NodeView, PartView, StatusView};
 use crate::{
     cluster::{
         link::LinkView,
         master::view::{ClusterStatus, Dealt as DealtByMaster, NodeStatus},
+        measure::master::Received,
         member::MemberId,
         membership::Standing,
     },
@@ -83,6 +86,10 @@ impl ClusterNode {
     }
 }
 
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl From<DealtByMaster> for Dealt {
     fn from(dealt: DealtByMaster) -> Self {
         let users = Added { first: dealt.first, last: dealt.last };
@@ -91,8 +98,8 @@ impl From<DealtByMaster> for Dealt {
 }
 
 impl StatusView {
-    /// What the node of that name tells as master.
-    pub(super) fn of(node: &str, status: ClusterStatus) -> Self {
+    /// What the node of that name tells as master, which has received that of what was measured.
+    pub(super) fn of(node: &str, status: ClusterStatus, received: &[Received]) -> Self {
         // Those on their way to a node wait there already.
         let users = |part: &NodeStatus| {
             let UserCounts { running, finished, failed, removed, .. } = part.users;
@@ -112,10 +119,15 @@ impl StatusView {
         });
         let gaps = status.gaps.iter().map(|gap| GapView {
             node: gap.node.clone(),
-            at_ms: u64::try_from(gap.at.as_millis()).unwrap_or(u64::MAX),
+            at_ms: millis(gap.at),
             reason: gap.reason.clone(),
             users: gap.users,
             went: gap.placed.clone(),
+            missing: received
+                .iter()
+                .find(|part| part.assignment == gap.assignment)
+                .and_then(|part| part.missing)
+                .map(|gap| MissingView { from_ms: millis(gap.from), to_ms: gap.to.map(millis) }),
         });
         Self {
             nodes: parts.collect(),

@@ -154,6 +154,19 @@ pub struct GapView {
     pub users: u64,
     /// Where they went.
     pub went: Vec<(String, u64)>,
+    /// When it measured what is not known; left out if all is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<MissingView>,
+}
+
+/// When something was measured that is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct MissingView {
+    /// From then on, in milliseconds since the run began.
+    pub from_ms: u64,
+    /// Until then at the latest; left out while that is not certain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to_ms: Option<u64>,
 }
 
 /// A throttle, as `throttle list` and `throttle info` show it.

@@ -16,7 +16,7 @@ use crate::{
         parts::Companion,
         protocol::{
             feed::{Ask, FeederAnswer, ToFeeders},
-            run::RunSpec,
+            run::{Assignment, RunSpec},
         },
     },
     refusal::{Code, Refusal},
@@ -154,7 +154,7 @@ impl Companion for FeederMaster {
         desk.running = true;
     }
 
-    fn joined(&self, _: &MemberId) {}
+    fn joined(&self, _: &MemberId, _: Assignment) {}
 
     fn gone(&self, worker: &MemberId) {
         let mut desk = self.desk();

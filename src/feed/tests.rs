@@ -54,7 +54,7 @@ fn cluster(count: u64) -> Cluster {
         elapsed: Duration::ZERO,
     });
     for (node, number) in nodes.iter().zip(1..) {
-        master.joined(node.mesh.me());
+        master.joined(node.mesh.me(), Assignment(1));
         node.follower.follow(nodes[0].mesh.me(), Assignment(number));
     }
     Cluster { network, master, told, nodes }

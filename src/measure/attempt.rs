@@ -1,6 +1,6 @@
 //! One attempt at a timed action, from its beginning to whatever becomes of it.
 
-use std::{fmt, time::Duration};
+use std::{cell::Cell, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -62,6 +62,23 @@ pub(crate) enum Fate<'a> {
     Unfinished,
 }
 
+thread_local! {
+    /// When what is dropped now on this thread was given up, if that was before now.
+    static GIVEN_UP: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// What is dropped on this thread from now on was given up then: of a process that was frozen only
+/// that it waited until then is known. `None`: when it is dropped.
+pub(crate) fn give_up_at(moment: Option<Instant>) {
+    GIVEN_UP.set(moment);
+}
+
+/// When an attempt that is dropped now was given up.
+pub(crate) fn given_up() -> Instant {
+    let now = Instant::now();
+    GIVEN_UP.get().map_or(now, |moment| moment.min(now))
+}
+
 /// An attempt at a timed action that is under way. End it with [`Attempt::end`]. Dropped without, it
 /// counts as unfinished, with the time it has waited so far: nothing that was begun vanishes.
 #[derive(Debug)]
@@ -115,7 +132,10 @@ impl<'m> Attempt<'m> {
         if std::mem::replace(&mut self.over, true) {
             return;
         }
-        let now = Instant::now();
+        let now = match fate {
+            Fate::Ended(_) => Instant::now(),
+            Fate::Unfinished => given_up(),
+        };
         let sample = Sample {
             service: now.saturating_duration_since(self.began),
             response: now.saturating_duration_since(self.due.min(self.began)),

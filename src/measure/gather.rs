@@ -3,9 +3,12 @@
 //! What nodes measured in the same second of the run is one row of its series. A node's intervals
 //! begin when they happen to begin there, so an interval belongs to the second it overlaps most,
 //! and the next one to the next second. A second is complete when all nodes have told theirs, or
-//! [`PATIENCE`] after its end; what comes later counts in the next one. No count is lost by that.
+//! [`PATIENCE`] after its end; what comes a little later counts in the next one. What a node hands in
+//! that was cut off is added to the row of its time, whenever it comes, and for thresholds to the
+//! second in which it comes. No count is lost by that.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, VecDeque},
     mem,
     sync::Arc,
@@ -33,6 +36,9 @@ const SECOND: Duration = Duration::from_secs(1);
 /// another: nodes tick once a second, give or take what a busy one is late.
 const SLACK: Duration = Duration::from_millis(900);
 
+/// What comes so long after its second, when that is complete, is handed in late.
+const LATE: Duration = Duration::from_secs(4);
+
 /// How many seconds ahead of ours a node's clock is believed.
 const AHEAD: u64 = 2;
 
@@ -54,6 +60,10 @@ pub struct Gathered {
     overflows: Overflows,
     /// Complete seconds that nobody took; `None` if nobody will.
     closed: Option<VecDeque<Closed>>,
+    /// What was handed in late and is not among what is kept for those that take seconds.
+    late: Window,
+    /// No second is completed any more.
+    finished: bool,
 }
 
 /// A complete second of a run over several nodes.
@@ -89,6 +99,8 @@ struct NodePart {
     activity: Activity,
     /// What was under way there when it was last heard of.
     waiting: BTreeMap<Arc<str>, Waited>,
+    /// What came of an interval that is handed in late.
+    late: Option<Box<Window>>,
     gone: bool,
 }
 
@@ -143,8 +155,15 @@ impl Gathered {
         let begins = node.second.is_none() || node.number != arrival.number;
         if begins {
             let second = second_of(arrival.until, node.second);
-            node.second = Some(second.clamp(self.next, self.next.max(now.as_secs() + AHEAD)));
+            let late = second < self.next && now > end_of(second) + LATE;
+            let late = late || self.finished;
+            let open = self.next..=self.next.max(now.as_secs() + AHEAD);
+            node.second =
+                Some(if late { second } else { second.clamp(*open.start(), *open.end()) });
+            node.late = late.then(Box::default);
             node.waiting.clear();
+        } else if self.finished {
+            node.late.get_or_insert_default();
         }
         arrival.part.add_waiting_to(&mut node.waiting);
         node.number = arrival.number;
@@ -153,15 +172,28 @@ impl Gathered {
             node.until = node.until.max(Some(arrival.until));
         }
         let second = node.second.unwrap_or(self.next);
-        let spare = &mut self.spare;
-        let open = self.open.entry(second).or_insert_with(|| Second {
-            window: spare.take().unwrap_or_default(),
-            activity: Vec::new(),
-        });
-        arrival.part.add_to(&mut [&mut self.total, &mut open.window], arrival.later);
-        if arrival.complete {
-            open.activity.retain(|(other, _)| *other != at);
-            open.activity.push((at, arrival.activity));
+        match &mut node.late {
+            Some(late) => {
+                let mut windows = [&mut self.total, &mut self.late, &mut **late];
+                arrival.part.add_to(&mut windows, arrival.later);
+                if arrival.complete {
+                    node.activity = arrival.activity;
+                    self.series.amend(end_of(second), late);
+                    node.late = None;
+                }
+            }
+            None => {
+                let spare = &mut self.spare;
+                let open = self.open.entry(second).or_insert_with(|| Second {
+                    window: spare.take().unwrap_or_default(),
+                    activity: Vec::new(),
+                });
+                arrival.part.add_to(&mut [&mut self.total, &mut open.window], arrival.later);
+                if arrival.complete {
+                    open.activity.retain(|(other, _)| *other != at);
+                    open.activity.push((at, arrival.activity));
+                }
+            }
         }
         self.advance(now);
     }
@@ -173,7 +205,7 @@ impl Gathered {
                 let told = |at| at > second || at == second && node.complete;
                 node.gone || node.second.is_some_and(told)
             };
-            let end = SECOND.saturating_mul(u32::try_from(second + 1).unwrap_or(u32::MAX));
+            let end = end_of(second);
             if now < end + PATIENCE && !self.nodes.iter().all(told) {
                 self.open.insert(second, open);
                 return;
@@ -182,19 +214,16 @@ impl Gathered {
         }
     }
 
-    /// Nothing comes any more.
+    /// The run is over: all seconds are complete. What is handed in after that counts.
     pub fn finish(&mut self) {
         let end = self.nodes.iter().filter_map(|node| node.until).max().unwrap_or_default();
         while let Some((second, open)) = self.open.pop_first() {
-            let whole = SECOND.saturating_mul(u32::try_from(second + 1).unwrap_or(u32::MAX));
+            let whole = end_of(second);
             // The last second ends with the run.
             let cut = if self.open.is_empty() && end > self.ended { end } else { whole };
             self.close(second, whole.min(cut), open);
         }
-        // What was under way on a node that was lost never came to an end.
-        self.add_waiting_to_total();
-        self.total.settle();
-        self.nodes.iter_mut().for_each(|node| node.waiting.clear());
+        self.finished = true;
     }
 
     fn add_waiting_to_total(&mut self) {
@@ -240,28 +269,41 @@ impl Gathered {
     /// The seconds that were completed since this was last asked, each exactly once and in order;
     /// none without [`Gathered::keep_closed`].
     pub fn take_closed(&mut self) -> Vec<Closed> {
+        if self.finished && !self.late.is_empty() {
+            self.keep(self.ended, 0, &Window::default());
+        }
         self.closed.as_mut().map_or_else(Vec::new, |closed| closed.drain(..).collect())
     }
 
     fn keep(&mut self, until: Duration, running: u64, window: &Window) {
+        let late = mem::take(&mut self.late);
         let Some(closed) = &mut self.closed else { return };
+        let mut window = Cow::Borrowed(window);
+        if !late.is_empty() {
+            // All windows here have the same bounds, and nothing else is refused.
+            let _ = window.to_mut().merge(&late);
+        }
         let full = closed.len() >= MOST_CLOSED;
         match closed.back_mut().filter(|_| full) {
             Some(last) => {
                 let span = last.window.span + window.span;
-                // All windows here have the same bounds, and nothing else is refused.
-                let _ = last.window.follow(window);
+                let _ = last.window.follow(&window);
                 last.window.span = span;
                 (last.until, last.running) = (until, running);
             }
-            None => closed.push_back(Closed { until, running, window: window.clone() }),
+            None => closed.push_back(Closed { until, running, window: window.into_owned() }),
         }
     }
 
     /// What was measured up to `now`, as far as it came.
     pub fn snapshot(&mut self, now: Duration) -> Snapshot {
         self.add_waiting_to_total();
-        Snapshot { total: Window { span: now, ..self.total.clone() }, last: self.last.clone() }
+        let mut total = Window { span: now, ..self.total.clone() };
+        if self.finished {
+            // What was under way on a node that was lost never came to an end, as far as is known.
+            total.settle();
+        }
+        Snapshot { total, last: self.last.clone() }
     }
 
     /// How the run went over time, in complete seconds.
@@ -280,13 +322,17 @@ impl Gathered {
     }
 }
 
+/// When that second ends.
+fn end_of(second: u64) -> Duration {
+    SECOND.saturating_mul(u32::try_from(second.saturating_add(1)).unwrap_or(u32::MAX))
+}
+
 /// The second that an interval belongs to which ends at `until`, after one of `before`.
 fn second_of(until: Duration, before: Option<u64>) -> u64 {
-    if let Some(expected) = before.map(|before| before + 1) {
-        let end = SECOND.saturating_mul(u32::try_from(expected + 1).unwrap_or(u32::MAX));
-        if until.abs_diff(end) <= SLACK {
-            return expected;
-        }
+    if let Some(expected) = before.map(|before| before + 1)
+        && until.abs_diff(end_of(expected)) <= SLACK
+    {
+        return expected;
     }
     until.saturating_sub(SECOND / 2).as_secs()
 }

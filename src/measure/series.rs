@@ -210,6 +210,31 @@ impl Series {
         }
     }
 
+    /// Adds what was measured up to `until`, and came when the row of that time was complete: its
+    /// percentiles become the worse of the two.
+    pub(crate) fn amend(&mut self, until: Duration, window: &Window) {
+        let (failed, actions) = (failed(window), self.cells(window));
+        let at = self.rows.partition_point(|row| row.end < until);
+        let row = match (self.rows.get_mut(at), &mut self.partial) {
+            (Some(row), _) => row,
+            (None, Some((partial, _))) => partial,
+            (None, None) if at > 0 => &mut self.rows[at - 1],
+            (None, None) => {
+                let row = Row { end: until, span: until, ..Row::default() };
+                &mut self.partial.insert((row, 1)).0
+            }
+        };
+        row.failed += failed;
+        if row.actions.len() < actions.len() {
+            row.actions.resize(actions.len(), Cell::default());
+        }
+        for (mine, late) in row.actions.iter_mut().zip(&actions) {
+            let waiting = mine.waiting;
+            mine.merge(late);
+            mine.waiting = waiting;
+        }
+    }
+
     /// The rows, neighbours merged so that there are `most` at most.
     pub fn coarse(&self, most: usize) -> Vec<Row> {
         let rows = self.rows().count();
@@ -226,6 +251,22 @@ impl Series {
 
     fn row(&mut self, now: Duration, activity: Activity, window: &Window) -> Row {
         let before = std::mem::replace(&mut self.before, activity);
+        Row {
+            end: now,
+            span: window.span,
+            running: activity.running,
+            started: activity.started.saturating_sub(before.started),
+            ended: activity.ended.saturating_sub(before.ended),
+            scheduled: activity.scheduled.saturating_sub(before.scheduled),
+            arrived: activity.arrived.saturating_sub(before.arrived),
+            dropped: activity.dropped.saturating_sub(before.dropped),
+            failed: failed(window),
+            actions: self.cells(window),
+        }
+    }
+
+    /// By action, in the order of [`Series::names`], to which those that are new are added.
+    fn cells(&mut self, window: &Window) -> Vec<Cell> {
         let mut actions = vec![Cell::default(); self.names.len()];
         for (name, action) in &window.actions {
             if action.begun() == 0 {
@@ -243,18 +284,7 @@ impl Series {
             };
             actions[at] = Cell::of(action);
         }
-        Row {
-            end: now,
-            span: window.span,
-            running: activity.running,
-            started: activity.started.saturating_sub(before.started),
-            ended: activity.ended.saturating_sub(before.ended),
-            scheduled: activity.scheduled.saturating_sub(before.scheduled),
-            arrived: activity.arrived.saturating_sub(before.arrived),
-            dropped: activity.dropped.saturating_sub(before.dropped),
-            failed: window.actions.values().map(|action| action.failed).sum(),
-            actions,
-        }
+        actions
     }
 
     fn halve(&mut self) {
@@ -272,6 +302,11 @@ impl Series {
             }
         }
     }
+}
+
+/// How many actions failed.
+fn failed(window: &Window) -> u64 {
+    window.actions.values().map(|action| action.failed).sum()
 }
 
 #[cfg(test)]
@@ -330,6 +365,29 @@ mod tests {
         let first = series.rows().next().unwrap();
         assert_eq!(first.actions[0].response.p50(), Duration::from_millis(2));
         assert_eq!(first.actions[0].count, 2);
+    }
+
+    #[test]
+    fn what_comes_late_counts_in_the_row_of_its_time() {
+        let mut series = Series::default();
+        // Nothing was known of the run until then.
+        series.amend(SECOND, &window(1));
+        assert_eq!(
+            series.rows().map(|row| (row.end, row.actions[0].count)).collect::<Vec<_>>(),
+            [(SECOND, 1)]
+        );
+        let mut series = Series::default();
+        for second in 1..=3 {
+            series.push(SECOND * second, Activity::default(), &window(5));
+        }
+        series.amend(SECOND * 2, &window(9));
+        series.amend(SECOND * 2, &window(1));
+        series.amend(SECOND * 7, &window(1));
+        let rows: Vec<_> = series.rows().collect();
+        let counts: Vec<_> = rows.iter().map(|row| row.actions[0].count).collect();
+        assert_eq!(counts, [1, 3, 2]);
+        let millis = [1, 2].map(|at: usize| rows[at].actions[0].service.p50().as_millis());
+        assert_eq!(millis, [9, 5]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     build::generator_report,
-    document::{GapReport, LostReport, NodeReport, RunReport, WentReport, millis},
+    document::{GapReport, LostReport, MissingReport, NodeReport, RunReport, WentReport, millis},
     input::{Arrivals, GapRow, NodeLost, NodeRow},
     table::Table,
     units,
@@ -85,6 +85,9 @@ pub(super) fn gap_report(row: GapRow) -> GapReport {
         users: row.users,
         went: row.went.into_iter().map(|(node, users)| WentReport { node, users }).collect(),
         measured_until_ms: row.measured_until.map(millis),
+        missing: row
+            .missing
+            .map(|(from, to)| MissingReport { from_ms: millis(from), to_ms: millis(to) }),
     }
 }
 
@@ -147,13 +150,16 @@ fn gap(gap: &GapReport, lost: bool) -> String {
         ),
         (users, _) => format!("{} went on, {}", units::plural(users, "user"), list(&to)),
     };
-    text += &match gap.measured_until_ms {
-        None => "; nothing of what it measured is known".to_owned(),
-        Some(until) if until < gap.at_ms => {
-            let until = seconds(from_millis(until));
-            format!("; what it measured after {until} is missing")
+    let what = match gap.measured_until_ms {
+        None => "all that it measured",
+        Some(_) => "what it measured",
+    };
+    text += &match gap.missing() {
+        Some((from, to)) => {
+            let [from, to] = [from, to].map(|millis| seconds(from_millis(millis)));
+            format!("; {what}, from {from} to {to}, is missing")
         }
-        Some(_) => String::new(),
+        None => "; all that it measured is known".to_owned(),
     };
     text
 }

@@ -406,6 +406,30 @@ pub struct GapReport {
     /// Up to when all that was measured there is known, in milliseconds since the start of the run;
     /// null if none of it is.
     pub measured_until_ms: Option<f64>,
+    /// When it measured what is not known; null if all is.
+    #[serde(default)]
+    pub missing: Option<MissingReport>,
+}
+
+/// When something was measured that is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct MissingReport {
+    /// From then on, in milliseconds since the start of the run.
+    pub from_ms: f64,
+    /// Until then at the latest: nobody acted there any more.
+    pub to_ms: f64,
+}
+
+impl GapReport {
+    /// From when to when what was measured there is missing, in milliseconds. A document of before
+    /// tells only up to when it is known, if that was before the loss.
+    pub(super) fn missing(&self) -> Option<(f64, f64)> {
+        let told = self.missing.map(|missing| (missing.from_ms, missing.to_ms));
+        told.or_else(|| match self.measured_until_ms {
+            None => Some((0.0, self.at_ms)),
+            Some(until) => (until < self.at_ms).then_some((until, self.at_ms)),
+        })
+    }
 }
 
 /// Users that went on elsewhere.

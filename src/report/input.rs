@@ -247,4 +247,7 @@ pub struct GapRow {
     /// Up to when all that was measured there is known, since the start of the run; `None` if none
     /// of it is.
     pub measured_until: Option<Duration>,
+    /// From when to when at the latest it measured what is not known, since the start of the run;
+    /// `None` if all is known.
+    pub missing: Option<(Duration, Duration)>,
 }

@@ -19,7 +19,7 @@ use crate::{
         mesh::{Mesh, MeshEvent, Responder},
         parts::Companion,
         protocol::{
-            run::RunSpec,
+            run::{Assignment, RunSpec},
             throttle::{Change, ThrottleAnswer, ToThrottles, Which},
         },
     },
@@ -197,7 +197,7 @@ impl Companion for ThrottleMaster {
         let _ = self.orders.send(Order::Begin);
     }
 
-    fn joined(&self, worker: &MemberId) {
+    fn joined(&self, worker: &MemberId, _: Assignment) {
         let _ = self.orders.send(Order::Joined(worker.clone()));
     }
 

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::{id::UserId, task::STALL};
 use crate::{
     failure::Failure,
-    measure::{Fate, Measure, Place, Sample},
+    measure::{Fate, Measure, Place, Sample, given_up},
 };
 
 thread_local! {
@@ -64,7 +64,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             if let Some(place) = this.place.take() {
-                let sample = sample(*this.began, *this.due, Instant::now());
+                let sample = sample(*this.began, *this.due, given_up());
                 this.measure.leave(this.name, Some(place), sample, Fate::Unfinished, 1, empty());
             }
         }

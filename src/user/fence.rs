@@ -4,9 +4,12 @@
 //! watches that may itself be late: the process may have been frozen, or be busy. So the deadline
 //! is looked at by each user itself, before it does anything, and no user acts after it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::time::Instant;
@@ -42,9 +45,17 @@ impl Fence {
         self.deadline.store(NEVER, Ordering::Release);
     }
 
-    /// Users may not act any more.
+    /// Users may not act any more. If they might not before, it stays known since when.
     pub(crate) fn close(&self) {
-        self.deadline.store(0, Ordering::Release);
+        let now = u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(NEVER).min(NEVER - 1);
+        self.deadline.fetch_min(now, Ordering::AcqRel);
+    }
+
+    /// Since when users may not act any more; `None` if they may.
+    pub(crate) fn over_since(&self) -> Option<Instant> {
+        let deadline = self.deadline.load(Ordering::Acquire);
+        let since = self.origin.checked_add(Duration::from_nanos(deadline))?;
+        (deadline != NEVER && since <= Instant::now()).then_some(since)
     }
 
     /// Whether users may not act any more. Looks at the clock only if there is a deadline.

@@ -15,7 +15,10 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use super::{blame, core::UserCore, fence::Fence, id::UserId};
-use crate::{failure::Failure, measure::Measure};
+use crate::{
+    failure::Failure,
+    measure::{Measure, give_up_at},
+};
 
 /// How a user ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,6 +125,13 @@ pin_project! {
         life: L,
         last_word: LastWord,
     }
+
+    impl<L> PinnedDrop for UserTask<L> {
+        fn drop(this: Pin<&mut Self>) {
+            // The life is dropped next, and then the last word.
+            give_up_at(this.last_word.watch.fence.over_since());
+        }
+    }
 }
 
 impl<L> UserTask<L> {
@@ -189,6 +199,7 @@ impl LastWord {
 
 impl Drop for LastWord {
     fn drop(&mut self) {
+        give_up_at(None);
         self.tell(Ending::Killed);
     }
 }

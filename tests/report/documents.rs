@@ -19,7 +19,7 @@ use crowd::{
         ReportInput, RunReport, Verdict,
         document::{
             ActionReport, CheckReport, CounterReport, Distribution, FailureRow, GapReport,
-            GaugeReport, LostReport, NodeReport, StageRow, ThresholdRow, WentReport,
+            GaugeReport, LostReport, MissingReport, NodeReport, StageRow, ThresholdRow, WentReport,
         },
         input::{Arrivals, CoordinatorRow, Endings, Outcome, RunFacts, ThrottleRow, UserTotals},
         over_time::{ActionSeries, LifetimesReport, SeriesReport},
@@ -303,6 +303,7 @@ pub(crate) fn busy() -> RunReport {
             WentReport { node: "cedar".to_owned(), users: 66 },
         ],
         measured_until_ms: Some(497_000.0),
+        missing: Some(MissingReport { from_ms: 497_000.0, to_ms: 501_600.0 }),
     });
     report.series = series;
     report.lifetimes = LifetimesReport::of(&lifetimes);
@@ -440,6 +441,7 @@ pub(crate) fn month() -> RunReport {
             users: 5,
             went: (0..20).map(|n| WentReport { node: long(n), users: 1 }).collect(),
             measured_until_ms: None,
+            missing: Some(MissingReport { from_ms: 0.0, to_ms: n as f64 * 8.64e6 }),
         });
     }
     report.series = series;

@@ -22,7 +22,7 @@ use crate::{
         parts::Companion,
         protocol::{
             coordinator::{CoordinatorWork, Requests},
-            run::RunSpec,
+            run::{Assignment, RunSpec},
         },
     },
     coordinator::CoordinatorInfo,
@@ -176,7 +176,7 @@ impl Companion for CoordinatorMaster {
         workers.iter().for_each(|worker| self.welcome(worker));
     }
 
-    fn joined(&self, worker: &MemberId) {
+    fn joined(&self, worker: &MemberId, _: Assignment) {
         self.welcome(worker);
     }
 

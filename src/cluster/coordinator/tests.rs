@@ -9,7 +9,11 @@ use tokio::time::Instant;
 
 use super::{master::CoordinatorMaster, *};
 use crate::{
-    cluster::{mesh::memory::Network, parts::Companion, protocol::run::RunSpec},
+    cluster::{
+        mesh::memory::Network,
+        parts::Companion,
+        protocol::run::{Assignment, RunSpec},
+    },
     coordinator::{Action, AddError, Coordinator, Event, Group, Member, Plan, Scope, Timeout},
     refusal::Code,
     telemetry::{Telemetry, event::Kind},
@@ -61,7 +65,7 @@ async fn cluster(count: usize) -> Cluster {
     let master = CoordinatorMaster::new(nodes[0].mesh.clone(), telemetry.clone());
     master.begin(&spec());
     let cluster = Cluster { network, master, telemetry, nodes, log: Log::default() };
-    (0..count).for_each(|n| cluster.master.joined(cluster.nodes[n].mesh.me()));
+    (0..count).for_each(|n| cluster.master.joined(cluster.nodes[n].mesh.me(), Assignment(1)));
     settle().await;
     (0..count).for_each(|n| cluster.follow(n));
     cluster
@@ -290,7 +294,7 @@ async fn another_plan_under_the_name_is_refused_and_a_late_joiner_joins() {
     }
     let mesh = cluster.network.node("n2", 1);
     cluster.nodes.push(node(mesh).await);
-    cluster.master.joined(cluster.nodes[2].mesh.me());
+    cluster.master.joined(cluster.nodes[2].mesh.me(), Assignment(2));
     settle().await;
     cluster.follow(2);
     let plan = Plan::<u64>::new().all([]).scope(Scope::Cluster);

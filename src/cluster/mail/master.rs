@@ -11,7 +11,10 @@ use crate::cluster::{
     member::MemberId,
     mesh::Mesh,
     parts::Companion,
-    protocol::{mail::MailMessage, run::RunSpec},
+    protocol::{
+        mail::MailMessage,
+        run::{Assignment, RunSpec},
+    },
 };
 
 /// Tells every worker the number of the run before it hears of the run itself.
@@ -51,7 +54,7 @@ impl Companion for MailMaster {
         workers.iter().for_each(|worker| self.tell(worker, run));
     }
 
-    fn joined(&self, worker: &MemberId) {
+    fn joined(&self, worker: &MemberId, _: Assignment) {
         let mut state = self.state();
         state.workers.insert(worker.clone());
         let run = state.run;

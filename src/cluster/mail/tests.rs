@@ -10,7 +10,11 @@ use super::{
     *,
 };
 use crate::{
-    cluster::{mesh::memory::Network, parts::Companion, protocol::run::RunSpec},
+    cluster::{
+        mesh::memory::Network,
+        parts::Companion,
+        protocol::run::{Assignment, RunSpec},
+    },
     failure::Owner,
     scenario::Message,
     telemetry::event::Kind,
@@ -94,7 +98,7 @@ async fn towns<M: Message>(network: &Network, count: u64) -> Vec<Town<M>> {
     let towns: Vec<_> = (0..count).map(|n| Town::new(network, &format!("n{n}"))).collect();
     let master = MailMaster::new(towns[0].mesh.clone());
     master.begin(&spec());
-    towns.iter().for_each(|town| master.joined(town.mesh.me()));
+    towns.iter().for_each(|town| master.joined(town.mesh.me(), Assignment(1)));
     settle().await;
     let homes = (0..).zip(&towns);
     let homes: Vec<_> = homes
@@ -278,13 +282,13 @@ async fn a_letter_of_another_run_finds_nobody() {
     // The next run has begun there; here it has not.
     let master = MailMaster::new(towns[0].mesh.clone());
     master.begin(&spec());
-    master.joined(towns[1].mesh.me());
+    master.joined(towns[1].mesh.me(), Assignment(2));
     settle().await;
     towns[1].follow(&towns[0].mesh);
     assert_eq!(towns[0].send(1, 101, 7).await, Err(SendError::NoSuchUser(UserId(101))));
     user.stop();
     assert_eq!(user.receive::<u64>(true).await, None);
-    master.joined(towns[0].mesh.me());
+    master.joined(towns[0].mesh.me(), Assignment(2));
     towns[0].follow(&towns[0].mesh);
     assert_eq!(towns[0].post(1, 101, 7), Err(SendError::NoSuchUser(UserId(101))), "all forgotten");
     towns[0].mail.learn(&[(ids(101, 101), Some(towns[1].mesh.me().clone()))]);

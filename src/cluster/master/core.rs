@@ -61,7 +61,7 @@ pub(crate) enum Command {
     /// Tell the companions: a run begins.
     Begin(RunSpec),
     /// Tell the companions: that worker takes part.
-    Joined(MemberId),
+    Joined(MemberId, Assignment),
     /// Tell the companions: that worker's users are dead.
     Gone(MemberId),
     /// Tell the companions that the run is over, then say [`Core::ended`].

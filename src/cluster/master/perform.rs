@@ -102,7 +102,9 @@ impl MasterActor {
                 (state.started, state.began) = (SystemTime::now(), Instant::now());
                 self.tell(|companion| companion.begin(&spec));
             }
-            Command::Joined(worker) => self.tell(|companion| companion.joined(&worker)),
+            Command::Joined(worker, assignment) => {
+                self.tell(|companion| companion.joined(&worker, assignment));
+            }
             Command::Gone(worker) => self.tell(|companion| companion.gone(&worker)),
             Command::End => {
                 let companions = self.options.companions.clone();

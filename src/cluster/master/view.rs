@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    cluster::protocol::run::Assignment,
     controller::{
         endings::EndingCounts, machine::RunState, message::UserView, population::UserCounts,
     },
@@ -111,6 +112,8 @@ pub(crate) struct NodeStatus {
 pub(crate) struct GapView {
     /// Its name.
     pub(crate) node: String,
+    /// Which part of it.
+    pub(crate) assignment: Assignment,
     /// When, since the run began.
     pub(crate) at: Duration,
     /// Why.

@@ -1,4 +1,5 @@
-//! What this node measures, sent to the master once a second.
+//! What this node measures, sent to the master once a second. What it could not be told while it was
+//! out of reach is handed in when it is reached again.
 
 use std::{
     fmt, mem,
@@ -7,17 +8,25 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use tokio::time::{Instant, timeout};
+use tokio::{
+    runtime::Handle,
+    sync::Notify,
+    time::{Instant, timeout},
+};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::{
+    backlog::Kept,
+    owed::{Owed, Part, Settled},
+};
 use crate::{
     aside::aside,
     cluster::{
         member::MemberId,
-        mesh::{CallFault, Mesh, SendFault},
+        mesh::{CallFault, Mesh, MeshEvent, SendFault},
         parts::Follower,
         protocol::{
-            measure::{Interval, Measured},
+            measure::{Measured, Taken},
             run::Assignment,
         },
     },
@@ -25,15 +34,17 @@ use crate::{
     telemetry::{Telemetry, event::GeneratorWarning},
 };
 
-/// So many intervals may be under way. Beyond that, what is measured is added up here until the
-/// master has caught up, and sent as one.
-const MOST_UNTAKEN: u64 = 5;
-
 /// How long the master may take to say that it has taken something in.
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// How long this node may take to look at itself at the end of a run.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How long it waits with what is left of a part that is over, if nobody says that the master is back.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Why a master takes no more of a part in.
+const FORGOTTEN: &str = "has forgotten that run";
 
 /// What a node has measured and how it fares, now.
 #[derive(Debug, Clone)]
@@ -50,7 +61,7 @@ pub(crate) struct Reading {
 pub(crate) type Source = Box<dyn Fn() -> BoxFuture<'static, Option<Reading>> + Send + Sync>;
 
 /// Sends what is measured here to the master of the run that this node takes part in. Each sample
-/// is sent exactly once.
+/// is taken in there exactly once, whatever becomes of the link.
 pub(crate) struct MeasureFeed {
     line: Arc<Line>,
 }
@@ -59,29 +70,21 @@ struct Line {
     mesh: Mesh,
     telemetry: Telemetry,
     source: Source,
+    /// Nothing is asked of the mesh while it is locked.
     state: Mutex<State>,
-    /// Held while an interval is sent, so that intervals go out in order.
+    /// Held while intervals are made and sent, so that they go out in order.
     sending: Arc<tokio::sync::Mutex<()>>,
+    /// Told when somebody can be reached again.
+    reached: Notify,
 }
 
 #[derive(Default)]
 struct State {
-    following: Option<Following>,
-    /// The measurements seen last; those of a part that is over belong to no other.
-    seen: Option<Measure>,
-}
-
-struct Following {
-    master: MemberId,
-    assignment: Assignment,
-    /// The measurements of an earlier part, if there was one.
-    before: Option<Measure>,
-    /// How many intervals were sent.
-    sent: u64,
-    /// How many of them the master has taken in.
-    taken: u64,
-    /// Asks the master how far it is.
+    parts: Owed,
+    /// Asks the master how far it is with the current part.
     asking: Option<AbortOnDropHandle<()>>,
+    /// Hands in what is left of parts that are over.
+    handing_in: Option<AbortOnDropHandle<()>>,
 }
 
 impl fmt::Debug for MeasureFeed {
@@ -93,19 +96,32 @@ impl fmt::Debug for MeasureFeed {
 impl MeasureFeed {
     /// `source` is asked once at the end of each part in a run.
     pub(crate) fn new(mesh: &Mesh, telemetry: Telemetry, source: Source) -> Arc<Self> {
-        Arc::new(Self {
-            line: Arc::new(Line {
-                mesh: mesh.clone(),
-                telemetry,
-                source,
-                state: Mutex::default(),
-                sending: Arc::default(),
-            }),
-        })
+        let line = Arc::new(Line {
+            mesh: mesh.clone(),
+            telemetry,
+            source,
+            state: Mutex::default(),
+            sending: Arc::default(),
+            reached: Notify::new(),
+        });
+        let weak = Arc::downgrade(&line);
+        mesh.listen(move |event| {
+            let Some(line) = weak.upgrade() else { return false };
+            match event {
+                MeshEvent::Up(member) => {
+                    line.state().parts.link_lost(&member.id);
+                    line.reached.notify_one();
+                }
+                MeshEvent::Down(member, _) => line.state().parts.link_lost(member),
+                MeshEvent::Left(_) => {}
+            }
+            true
+        });
+        Arc::new(Self { line })
     }
 
-    /// Ends an interval at `now`, in place of [`Measure::tick`], and sends it, unless too much is
-    /// under way or nobody wants it: it is kept then. To be called once a second.
+    /// Ends an interval at `now`, in place of [`Measure::tick`], and sends it, unless nobody wants it
+    /// or so much is kept that it is added up with the next one. To be called once a second.
     pub(crate) async fn tick(&self, now: Instant, reading: Reading) {
         let turn = self.line.sending.clone().lock_owned().await;
         let line = self.line.clone();
@@ -113,13 +129,11 @@ impl MeasureFeed {
         // node is ending.
         let _ = aside(move || {
             let _turn = turn;
-            if line.may_send(&reading.measure) {
-                // Unreachable is who has ended the run for us, or will.
-                let _ = line.send(now, &reading);
-            } else {
-                reading.measure.tick(now, reading.activity);
+            match line.is_to_keep(&reading) {
+                Some(assignment) => line.keep(assignment, now, &reading),
+                None => reading.measure.tick(now, reading.activity),
             }
-            line.ask();
+            line.go_on();
         })
         .await;
     }
@@ -130,42 +144,60 @@ impl Line {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether these measurements are wanted, and now.
-    fn may_send(&self, measure: &Measure) -> bool {
-        let mut state = self.state();
-        let belongs = state.following.as_ref().is_some_and(|part| part.wants(measure));
-        let full = state.following.as_ref().is_some_and(Following::is_full);
-        state.seen = Some(measure.clone());
-        belongs && !full
+    /// The part that these measurements are of, if there is room for an interval.
+    fn is_to_keep(&self, reading: &Reading) -> Option<Assignment> {
+        let master = self.state().parts.current()?.master.clone();
+        let reached = self.mesh.reaches(&master);
+        self.state().parts.read(reading, reached)
     }
 
-    /// Sends what was not sent, in order.
-    fn send(&self, now: Instant, reading: &Reading) -> Result<(), SendFault> {
+    /// Ends an interval of a part, and keeps it.
+    fn keep(&self, assignment: Assignment, now: Instant, reading: &Reading) {
         let Reading { measure, activity, health } = reading;
-        let (master, assignment, number) = {
-            let mut state = self.state();
-            let Some(part) = &mut state.following else { return Ok(()) };
-            part.sent += 1;
-            (part.master.clone(), part.assignment, part.sent)
-        };
         let Unsent { window, until } = measure.take_unsent(now, *activity);
         let origin = self.clock(measure.started());
-        let mut parts = wire::parts(&window).into_iter().peekable();
-        while let Some(part) = parts.next() {
-            let last = parts.peek().is_none();
-            let interval = Interval {
-                assignment,
+        let pieces = wire::parts(&window).into_iter().map(Arc::new).collect();
+        if let Some(part) = self.state().parts.part(assignment) {
+            part.backlog.keep(|number| Kept {
                 number,
                 origin,
-                sent: self.mesh.now(),
+                since: until.saturating_sub(window.span),
                 until,
                 activity: *activity,
-                health: last.then(|| Box::new(health.clone())),
-                part,
-            };
-            self.mesh.cast(&master, &Measured::Interval(Box::new(interval)))?;
+                health: Box::new(health.clone()),
+                pieces,
+                empty: window.is_empty(),
+            });
         }
-        Ok(())
+    }
+
+    /// Sends what there is of the current part, and asks how far the master is.
+    fn go_on(self: &Arc<Self>) {
+        let Some(assignment) = self.state().parts.current().map(|part| part.assignment) else {
+            return;
+        };
+        // Unreachable is who has ended the run for us, or will, or comes back.
+        let _ = self.send(assignment);
+        self.ask(assignment);
+    }
+
+    /// Sends what was not sent over this link, in order, and no more than may be under way. To be
+    /// called by whoever has the turn.
+    fn send(&self, assignment: Assignment) -> Result<(), SendFault> {
+        loop {
+            let (master, (position, kept)) = {
+                let mut state = self.state();
+                let Some(part) = state.parts.part(assignment) else { return Ok(()) };
+                let Some(next) = part.backlog.next() else { return Ok(()) };
+                (part.master.clone(), next)
+            };
+            for message in kept.messages(assignment, self.mesh.now()) {
+                self.mesh.cast(&master, &message)?;
+            }
+            if let Some(part) = self.state().parts.part(assignment) {
+                part.backlog.was_sent(position);
+            }
+        }
     }
 
     /// A moment on the mesh's clock.
@@ -175,106 +207,183 @@ impl Line {
     }
 
     /// Asks the master how far it is, if something is under way and nobody asks already.
-    fn ask(self: &Arc<Self>) {
+    fn ask(self: &Arc<Self>, assignment: Assignment) {
         let mut state = self.state();
-        let Some(part) = &mut state.following else { return };
-        let asking = part.asking.as_ref().is_some_and(|asking| !asking.is_finished());
-        if asking || part.taken >= part.sent {
+        let asking = state.asking.as_ref().is_some_and(|asking| !asking.is_finished());
+        let under_way = state.parts.part(assignment).is_some_and(|p| p.backlog.is_under_way());
+        if asking || !under_way {
             return;
         }
-        let (line, master, assignment) = (self.clone(), part.master.clone(), part.assignment);
-        part.asking = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+        let line = self.clone();
+        state.asking = Some(AbortOnDropHandle::new(tokio::spawn(async move {
             // Whoever does not answer is asked again with the next interval.
-            let _ = line.sync(&master, assignment, false).await;
+            let _ = line.sync(assignment, None).await;
         })));
     }
 
-    async fn sync(
-        &self,
-        master: &MemberId,
-        assignment: Assignment,
-        last: bool,
-    ) -> Result<(), CallFault> {
+    /// Asks the master how far it is. `last`: all was sent up to that interval, and none comes after it.
+    async fn sync(&self, assignment: Assignment, last: Option<u64>) -> Result<Taken, CallFault> {
+        let asked = self.state().parts.part(assignment).map(|part| {
+            let position = part.backlog.position();
+            (part.master.clone(), position)
+        });
+        let Some((master, position)) = asked else { return Ok(Taken::Unknown) };
         let question = Measured::Sync { assignment, last };
-        let taken = self.mesh.call(master, &question, DEADLINE).await?.0;
-        if let Some(part) = &mut self.state().following
-            && part.assignment == assignment
+        let answer = self.mesh.call(&master, &question, DEADLINE).await?;
+        if let Taken::UpTo(taken) = answer
+            && let Some(part) = self.state().parts.part(assignment)
         {
-            part.taken = part.taken.max(taken.min(part.sent));
+            part.backlog.was_taken(taken, position);
         }
-        Ok(())
+        Ok(answer)
     }
 
-    async fn flush(self: Arc<Self>) {
+    /// Ends the measuring of a part, if it has not ended.
+    fn close(&self, assignment: Assignment, now: Instant, reading: Option<Reading>) {
+        let last = self.state().parts.close(assignment, reading);
+        if let Some(reading) = last {
+            self.keep(assignment, now, &reading);
+        }
+    }
+
+    /// Sends all that is left of a part that is closed, and hears of the master what it has.
+    async fn hand_over(self: &Arc<Self>, assignment: Assignment) -> Result<Settled, CallFault> {
+        loop {
+            let turn = self.sending.clone().lock_owned().await;
+            let line = self.clone();
+            let sent = aside(move || {
+                let _turn = turn;
+                // Within the turn: whoever closes it makes its last interval.
+                line.send(assignment).map(|()| line.left(assignment))
+            });
+            // Without a runtime nobody hears of it.
+            let left = sent.await.unwrap_or(Ok(None)).map_err(CallFault::from)?;
+            let Some((before, last)) = left else { return Ok(Settled::Taken) };
+            if self.sync(assignment, last).await? == Taken::Unknown {
+                return Ok(Settled::Refused);
+            }
+            match self.left(assignment) {
+                Some((left, _)) if left > 0 && left >= before => return Ok(Settled::Not),
+                Some((left, _)) if left > 0 || last.is_none() => {}
+                _ => return Ok(Settled::Taken),
+            }
+        }
+    }
+
+    /// How many intervals of a part the master has not taken in, and the last one if all were sent.
+    fn left(&self, assignment: Assignment) -> Option<(usize, Option<u64>)> {
+        let mut state = self.state();
+        let backlog = &state.parts.part(assignment)?.backlog;
+        Some((backlog.len(), backlog.all_sent()))
+    }
+
+    async fn flush(self: Arc<Self>, assignment: Assignment) {
         let reading = timeout(LOOK, (self.source)()).await.ok().flatten();
         let turn = self.sending.clone().lock_owned().await;
-        let (master, assignment, wanted) = {
-            let state = self.state();
-            let Some(part) = &state.following else { return };
-            let wanted = reading.filter(|reading| part.wants(&reading.measure));
-            (part.master.clone(), part.assignment, wanted)
-        };
-        let sent = match wanted.clone() {
-            Some(reading) => {
-                let (line, now) = (self.clone(), Instant::now());
-                let sent = aside(move || {
-                    let _turn = turn;
-                    line.send(now, &reading)
-                });
-                // Without a runtime nobody hears of it.
-                sent.await.unwrap_or(Ok(())).map_err(CallFault::from)
+        let (line, now) = (self.clone(), Instant::now());
+        let closed = aside(move || {
+            let _turn = turn;
+            line.close(assignment, now, reading);
+        });
+        // Without a runtime nobody hears of it.
+        let _ = closed.await;
+        let reason = match self.hand_over(assignment).await {
+            Ok(Settled::Taken | Settled::Refused) => {
+                return self.settle(assignment, FORGOTTEN);
             }
-            None => Ok(()),
+            Ok(Settled::Not) => "it takes no more now".to_owned(),
+            Err(fault) => fault.to_string(),
         };
-        let told = match sent {
-            Ok(()) => self.sync(&master, assignment, true).await,
-            Err(fault) => Err(fault),
-        };
-        if let Err(fault) = told {
-            let reason = format!("the last of what was measured here may be lost: {fault}");
+        let reason = format!(
+            "not all that was measured here has reached the master; it is handed in if the master \
+             is reached again: {reason}"
+        );
+        self.telemetry.emit(&GeneratorWarning { reason });
+    }
+
+    /// Nothing more becomes of a part. What is lost of it is told.
+    fn settle(&self, assignment: Assignment, why: &str) {
+        let lost = self.state().parts.settle(assignment, why);
+        if let Some(reason) = lost {
             self.telemetry.emit(&GeneratorWarning { reason });
         }
-        if let Some(reading) = wanted {
-            self.state().seen = Some(reading.measure);
+    }
+
+    /// Hands in what is left of parts that are over, whenever their masters are reached, until nothing
+    /// is.
+    async fn hand_in(self: Arc<Self>) {
+        loop {
+            let open = {
+                let mut state = self.state();
+                let open = state.parts.over();
+                if open.is_empty() {
+                    // Under the lock, so that whoever adds to it begins anew.
+                    state.handing_in = None;
+                    return;
+                }
+                open
+            };
+            for (master, assignment, over) in open {
+                let line = self.clone();
+                let turn = self.sending.clone().lock_owned().await;
+                let closed = aside(move || {
+                    let _turn = turn;
+                    line.close(assignment, over, None);
+                });
+                let _ = closed.await;
+                if self.mesh.members().iter().any(|other| other.id.replaces(&master)) {
+                    self.settle(assignment, "was started again");
+                } else if self.mesh.reaches(&master) {
+                    match self.hand_over(assignment).await {
+                        Ok(Settled::Not) | Err(_) => {}
+                        Ok(_) => self.settle(assignment, FORGOTTEN),
+                    }
+                }
+            }
+            let _ = timeout(AGAIN, self.reached.notified()).await;
         }
     }
-}
 
-impl Following {
-    fn wants(&self, measure: &Measure) -> bool {
-        !self.before.as_ref().is_some_and(|before| before.is_same(measure))
-    }
-
-    fn is_full(&self) -> bool {
-        self.sent - self.taken >= MOST_UNTAKEN
+    /// The current part is over, or there is another one. What cannot be kept of those that are over is
+    /// told, and what is kept is handed in.
+    fn turn(self: &Arc<Self>, turn: impl FnOnce(&mut Owed) -> Option<Part>) {
+        let mut state = self.state();
+        let dropped = turn(&mut state.parts);
+        let asking = mem::take(&mut state.asking);
+        let busy = state.handing_in.as_ref().is_some_and(|work| !work.is_finished());
+        // Without a runtime the node is ending.
+        if !busy
+            && !state.parts.over().is_empty()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let work = runtime.spawn(self.clone().hand_in());
+            state.handing_in = Some(AbortOnDropHandle::new(work));
+        }
+        drop(state);
+        drop(asking);
+        if let Some(reason) = dropped.and_then(|part| part.lost("was out of reach for too long")) {
+            self.telemetry.emit(&GeneratorWarning { reason });
+        }
     }
 }
 
 impl Follower for MeasureFeed {
     fn follow(&self, master: &MemberId, assignment: Assignment) {
-        let mut state = self.line.state();
-        if state.following.as_ref().is_some_and(|part| part.assignment == assignment) {
-            return;
-        }
-        let part = Following {
-            master: master.clone(),
-            assignment,
-            before: state.seen.clone(),
-            sent: 0,
-            taken: 0,
-            asking: None,
-        };
-        let over = state.following.replace(part);
-        drop(state);
-        drop(over);
+        self.line.turn(|parts| parts.follow(master, assignment, Instant::now()));
     }
 
     fn flush(&self) -> BoxFuture<'static, ()> {
-        Box::pin(self.line.clone().flush())
+        // What follows while this node looks at itself is not over.
+        let current = self.line.state().parts.current().map(|part| part.assignment);
+        let line = self.line.clone();
+        Box::pin(async move {
+            if let Some(assignment) = current {
+                line.flush(assignment).await;
+            }
+        })
     }
 
     fn unfollow(&self) {
-        let over = mem::take(&mut self.line.state().following);
-        drop(over);
+        self.line.turn(|parts| parts.unfollow(Instant::now()));
     }
 }

@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use super::quota::Quota;
+use super::{intake::Intake, quota::Quota};
 use crate::{
     aside::aside,
     cluster::{
@@ -61,15 +61,26 @@ pub(super) const MOST_WAITING: u64 = 4_096;
 /// So many messages are added up before others may ask.
 const AT_ONCE: usize = 64;
 
-/// What is known of a node's measurements.
+/// What is known of what a node measured in one part of the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Received {
-    /// The node; more than once, in this order, if it took part more than once.
+    /// The node.
     pub(crate) node: MemberId,
+    /// Which part.
+    pub(crate) assignment: Assignment,
     /// Up to when all that it measured came, since the start of the run; `None` if nothing did.
     pub(crate) until: Option<Duration>,
-    /// Whether it has said that this was all.
-    pub(crate) complete: bool,
+    /// What is missing; `None` if it has said that this was all.
+    pub(crate) missing: Option<Missing>,
+}
+
+/// When something was measured that did not come, since the start of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Missing {
+    /// From then on.
+    pub(crate) from: Duration,
+    /// Until then at the latest: nobody acted there any more. `None` while that is not certain.
+    pub(crate) to: Option<Duration>,
 }
 
 enum Letter {
@@ -87,8 +98,6 @@ enum Letter {
 #[derive(Debug, Default)]
 struct State {
     run: Option<Run>,
-    /// The last assignment ever heard of: those of earlier runs are ignored.
-    heard: Assignment,
 }
 
 #[derive(Debug)]
@@ -97,32 +106,28 @@ struct Run {
     began: i128,
     /// How long it took, once it is over.
     took: Option<Duration>,
-    /// Assignments of earlier runs end here.
-    after: Assignment,
     gathered: Gathered,
-    nodes: BTreeMap<MemberId, Node>,
+    /// The parts of each worker, in this order.
+    nodes: BTreeMap<MemberId, Vec<Part>>,
 }
 
-/// A worker, with all its parts in the run.
-#[derive(Debug, Default)]
-struct Node {
-    /// A part that it was let into and has told nothing of: it has no others but those known.
-    expected: Option<NodeIndex>,
-    parts: Vec<Part>,
-}
-
+/// A worker's part in the run.
 #[derive(Debug)]
 struct Part {
     assignment: Assignment,
     index: NodeIndex,
-    /// How much later than the run measuring began there.
-    later: Duration,
-    /// How many intervals were taken in completely.
-    taken: u64,
-    complete: bool,
+    /// When it was let in.
+    joined: Duration,
+    /// How much later than the run measuring began there; `None` before something came.
+    later: Option<Duration>,
+    intake: Intake,
+    /// The last interval of all, once it has told.
+    last: Option<u64>,
     health: Option<HealthSummary>,
     /// If some of it could not be added: up to when all had come before.
     broken: Option<Option<Duration>>,
+    /// When it was certain that nobody acts there any more.
+    gone: Option<Duration>,
 }
 
 impl MeasureMaster {
@@ -185,8 +190,8 @@ impl MeasureMaster {
     pub(crate) fn health(&self) -> Vec<(String, HealthSummary)> {
         let of_run = |run: &mut Run| {
             let mut found = BTreeMap::<String, Vec<HealthSummary>>::new();
-            for (id, node) in &run.nodes {
-                let parts = node.parts.iter().filter_map(|part| part.health.clone());
+            for (id, parts) in &run.nodes {
+                let parts = parts.iter().filter_map(|part| part.health.clone());
                 found.entry(id.to_string()).or_default().extend(parts);
             }
             found.retain(|_, parts| !parts.is_empty());
@@ -198,17 +203,9 @@ impl MeasureMaster {
     /// What came of whom. Nodes that joined and sent nothing are among them.
     pub(crate) fn received(&self) -> Vec<Received> {
         let of_run = |run: &mut Run| {
-            let mut found = Vec::new();
-            for (id, node) in &run.nodes {
-                found.extend(node.parts.iter().map(|part| Received {
-                    node: id.clone(),
-                    until: part.broken.unwrap_or_else(|| run.gathered.until(part.index)),
-                    complete: part.complete && part.broken.is_none(),
-                }));
-                let silent = Received { node: id.clone(), until: None, complete: false };
-                found.extend(node.expected.map(|_| silent));
-            }
-            found
+            let parts =
+                run.nodes.iter().flat_map(|(id, parts)| parts.iter().map(move |part| (id, part)));
+            parts.map(|(id, part)| part.received(id, &run.gathered)).collect()
         };
         self.with_run(|run, _| of_run(run)).unwrap_or_default()
     }
@@ -241,31 +238,10 @@ impl MeasureMaster {
                  {dropped} messages were dropped"
             ));
         }
-        let assignment = match &message {
-            Measured::Interval(interval) => interval.assignment,
-            Measured::Sync { assignment, .. } => *assignment,
+        let taken = match state.run.as_mut() {
+            Some(run) => run.take(&from, message, (at, clock), &mut warnings),
+            None => Taken::Unknown,
         };
-        state.heard = state.heard.max(assignment);
-        let mut taken = 0;
-        if let Some(run) = state.run.as_mut().filter(|run| run.took.is_none()) {
-            match message {
-                Measured::Interval(interval) => {
-                    if let Err(reason) = run.add(&from, *interval, at, clock) {
-                        warnings.push(reason);
-                    }
-                    warnings.extend(run.gathered.overflows());
-                }
-                Measured::Sync { last, .. } => {
-                    let node = run.nodes.get_mut(&from).map(|node| &mut node.parts);
-                    let part = node
-                        .and_then(|all| all.iter_mut().find(|part| part.assignment == assignment));
-                    if let Some(part) = part {
-                        taken = part.taken;
-                        part.complete |= last;
-                    }
-                }
-            }
-        }
         if let Some(run) = state.run.as_mut().filter(|_| dropped > 0) {
             run.lacks(&from);
         }
@@ -275,7 +251,7 @@ impl MeasureMaster {
             self.telemetry.emit(&GeneratorWarning { reason });
         }
         if let Some(responder) = responder {
-            responder.answer(&Taken(taken));
+            responder.answer(&taken);
         }
     }
 
@@ -308,50 +284,79 @@ impl Run {
 
     /// Some of what that node measured in its current part did not get here.
     fn lacks(&mut self, from: &MemberId) {
-        let part = self.nodes.get_mut(from).and_then(|node| node.parts.last_mut());
-        if let Some(part) = part {
+        if let Some(part) = self.nodes.get_mut(from).and_then(|parts| parts.last_mut()) {
             part.broken.get_or_insert(self.gathered.until(part.index));
         }
     }
 
-    /// Adds what came at `at`; `offset` is how far that node's clock is ahead of ours.
+    /// Takes a message in that came at some time, of a node whose clock is so far ahead of ours.
+    fn take(
+        &mut self,
+        from: &MemberId,
+        message: Measured,
+        came: (u64, Option<i64>),
+        warnings: &mut Vec<String>,
+    ) -> Taken {
+        let assignment = match &message {
+            Measured::Interval(interval) => interval.assignment,
+            Measured::Sync { assignment, .. } => *assignment,
+        };
+        let parts = self.nodes.get(from).map(Vec::as_slice).unwrap_or_default();
+        // Those that never joined are none of ours, nor is what is left of earlier runs.
+        let Some(at) = parts.iter().position(|part| part.assignment == assignment) else {
+            return Taken::Unknown;
+        };
+        if let Measured::Interval(interval) = message {
+            if let Err(reason) = self.add(from, at, *interval, came) {
+                warnings.push(reason);
+            }
+            warnings.extend(self.gathered.overflows());
+        } else if let Measured::Sync { last: Some(last), .. } = message
+            && let Some(part) = self.part(from, at)
+        {
+            part.last = Some(last);
+        }
+        self.part(from, at).map_or(Taken::Unknown, |part| Taken::UpTo(part.intake.complete()))
+    }
+
+    fn part(&mut self, of: &MemberId, at: usize) -> Option<&mut Part> {
+        self.nodes.get_mut(of)?.get_mut(at)
+    }
+
+    /// Adds what came of a part, if it is the next of it.
     fn add(
         &mut self,
         from: &MemberId,
+        at: usize,
         interval: Interval,
-        at: u64,
-        offset: Option<i64>,
+        (came, offset): (u64, Option<i64>),
     ) -> Result<(), String> {
-        let now = self.time(at);
-        if interval.assignment <= self.after {
+        let (now, began) = (self.took.unwrap_or_else(|| self.time(came)), self.began);
+        let Some((earlier, part)) = self.nodes.get_mut(from).and_then(|parts| {
+            let (earlier, parts) = parts.split_at_mut_checked(at)?;
+            Some((earlier, parts.first_mut()?))
+        }) else {
+            return Ok(());
+        };
+        let complete = interval.health.is_some();
+        if !part.intake.take(interval.number, interval.piece, complete) {
             return Ok(());
         }
-        // Those that never joined are none of ours.
-        let Some(node) = self.nodes.get_mut(from) else { return Ok(()) };
-        let known = node.parts.iter().position(|part| part.assignment == interval.assignment);
-        let known = match known {
-            Some(known) => known,
-            None => {
-                let Some(index) = node.expected.take() else { return Ok(()) };
-                // Without a reading of its clock the message is taken to have come at once. Either
-                // is kept for all its intervals, so that they stay apart as they were there.
-                let offset =
-                    offset.map_or_else(|| i128::from(interval.sent) - i128::from(at), i128::from);
-                node.parts.push(Part {
-                    assignment: interval.assignment,
-                    index,
-                    later: duration(i128::from(interval.origin) - offset - self.began),
-                    taken: 0,
-                    complete: false,
-                    health: None,
-                    broken: None,
-                });
-                node.parts.len() - 1
-            }
-        };
-        let part = &mut node.parts[known];
-        let complete = interval.health.is_some();
-        let checked = interval.part.check().map_err(|fault| {
+        // Without a reading of its clock the message is taken to have come at once. Either is kept for
+        // all its intervals, so that they stay apart as they were there.
+        let later = *part.later.get_or_insert_with(|| {
+            let offset =
+                offset.map_or_else(|| i128::from(interval.sent) - i128::from(came), i128::from);
+            duration(i128::from(interval.origin) - offset - began)
+        });
+        // Whatever lived there before was gone when this part began.
+        for before in earlier {
+            before.gone.get_or_insert(later);
+        }
+        if let Some(health) = interval.health {
+            part.health = Some(health.later(later));
+        }
+        let checked = Arc::unwrap_or_clone(interval.part).check().map_err(|fault| {
             part.broken.get_or_insert(self.gathered.until(part.index));
             format!("some of what node `{from}` measured is lost, as it cannot be added: {fault}")
         })?;
@@ -359,19 +364,31 @@ impl Run {
             &Arrival {
                 node: part.index,
                 number: interval.number,
-                until: interval.until.saturating_add(part.later),
-                later: part.later,
+                until: interval.until.saturating_add(later),
+                later,
                 activity: interval.activity,
                 complete,
                 part: checked,
             },
             now,
         );
-        if let Some(health) = interval.health {
-            part.health = Some(health.later(part.later));
-            part.taken = interval.number;
-        }
         Ok(())
+    }
+}
+
+impl Part {
+    fn received(&self, node: &MemberId, gathered: &Gathered) -> Received {
+        let until = self.broken.unwrap_or_else(|| gathered.until(self.index));
+        let all =
+            self.broken.is_none() && self.last.is_some_and(|last| last <= self.intake.complete());
+        let from = until.unwrap_or(self.later.unwrap_or(self.joined));
+        let missing = Missing { from, to: self.gone.map(|gone| gone.max(from)) };
+        Received {
+            node: node.clone(),
+            assignment: self.assignment,
+            until,
+            missing: (!all).then_some(missing),
+        }
     }
 }
 
@@ -388,28 +405,38 @@ impl Companion for MeasureMaster {
         if run.settings.iter().any(judged) {
             gathered.keep_closed();
         }
-        let mut state = self.state();
-        let after = state.heard;
-        state.run = Some(Run { began, took: None, after, gathered, nodes: BTreeMap::new() });
+        self.state().run = Some(Run { began, took: None, gathered, nodes: BTreeMap::new() });
     }
 
-    fn joined(&self, worker: &MemberId) {
-        if let Some(run) = &mut self.state().run {
-            let node = run.nodes.entry(worker.clone()).or_default();
-            // Whatever it had before is over.
-            node.parts.iter().for_each(|part| run.gathered.leave(part.index));
-            if node.expected.is_none() {
-                node.expected = Some(run.gathered.join());
-            }
-        }
+    fn joined(&self, worker: &MemberId, assignment: Assignment) {
+        let now = self.mesh.now();
+        let mut state = self.state();
+        let Some(run) = &mut state.run else { return };
+        let joined = run.time(now);
+        let parts = run.nodes.entry(worker.clone()).or_default();
+        // Whatever it had before is over.
+        parts.iter().for_each(|part| run.gathered.leave(part.index));
+        parts.push(Part {
+            assignment,
+            index: run.gathered.join(),
+            joined,
+            later: None,
+            intake: Intake::default(),
+            last: None,
+            health: None,
+            broken: None,
+            gone: None,
+        });
     }
 
     fn gone(&self, worker: &MemberId) {
-        if let Some(run) = &mut self.state().run
-            && let Some(node) = run.nodes.get_mut(worker)
-        {
-            let known = node.parts.iter().map(|part| part.index);
-            known.chain(node.expected).for_each(|part| run.gathered.leave(part));
+        let now = self.mesh.now();
+        let mut state = self.state();
+        let Some(run) = &mut state.run else { return };
+        let gone = run.time(now);
+        for part in run.nodes.get_mut(worker).into_iter().flatten() {
+            run.gathered.leave(part.index);
+            part.gone.get_or_insert(gone);
         }
     }
 

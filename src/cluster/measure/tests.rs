@@ -31,6 +31,9 @@ use crate::{
     telemetry::{Telemetry, event::GeneratorWarning},
 };
 
+mod handing_in;
+mod once;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 fn spec(elapsed: Duration) -> RunSpec {
@@ -106,16 +109,17 @@ fn cluster() -> (Network, Arc<MeasureMaster>, Telemetry, [Worker; 2]) {
     let workers = ["a", "b"].map(|name| Worker::new(network.node(name, 1)));
     master.begin(&spec(Duration::ZERO));
     for (worker, assignment) in workers.iter().zip(1..) {
-        master.joined(worker.mesh.me());
+        master.joined(worker.mesh.me(), Assignment(assignment));
         worker.feed.follow(&MemberId::new("master", 1), Assignment(assignment));
         worker.start();
     }
     (network, master, telemetry, workers)
 }
 
+/// By node: up to when all is known, in milliseconds, and whether that is all.
 fn received(master: &MeasureMaster) -> Vec<(String, Option<u64>, bool)> {
-    let row = |Received { node, until, complete }: Received| {
-        (node.to_string(), until.map(|until| until.as_millis() as u64), complete)
+    let row = |Received { node, until, missing, .. }: Received| {
+        (node.to_string(), until.map(|until| until.as_millis() as u64), missing.is_none())
     };
     master.received().into_iter().map(row).collect()
 }
@@ -163,7 +167,7 @@ async fn a_lone_clustered_node_sends_to_itself() {
     let master = MeasureMaster::new(&mesh, Telemetry::default());
     let worker = Worker::new(mesh.clone());
     master.begin(&spec(Duration::ZERO));
-    master.joined(mesh.me());
+    master.joined(mesh.me(), Assignment(1));
     worker.feed.follow(mesh.me(), Assignment(1));
     worker.start();
     act(&worker.measure(), "get", 3);
@@ -180,7 +184,7 @@ async fn a_late_joiners_times_are_those_of_the_run() {
     let late = Worker::new(network.node("c", 1));
     early.measure().gauge("depth", 1.0);
     sleep(SECOND * 10).await;
-    master.joined(late.mesh.me());
+    master.joined(late.mesh.me(), Assignment(3));
     late.feed.follow(&MemberId::new("master", 1), Assignment(3));
     late.start();
     sleep(SECOND).await;
@@ -201,7 +205,7 @@ async fn a_run_that_began_before_its_master_keeps_its_time() {
     let master = MeasureMaster::new(&mesh, Telemetry::default());
     let worker = Worker::new(mesh.clone());
     master.begin(&spec(SECOND * 30));
-    master.joined(mesh.me());
+    master.joined(mesh.me(), Assignment(1));
     worker.feed.follow(mesh.me(), Assignment(1));
     worker.start();
     sleep(SECOND).await;
@@ -262,35 +266,7 @@ async fn what_a_lost_worker_told_stays_and_the_rest_is_known_to_be_missing() {
     );
     // Its flush ends, though nobody is there, and tells.
     b.feed.flush().await;
-    let last = b.telemetry.count(<GeneratorWarning as crate::telemetry::Event>::KIND);
-    assert_eq!(last, 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_worker_that_comes_back_adds_a_part_and_no_old_one() {
-    let (_network, master, _, [a, _b]) = cluster();
-    let me = MemberId::new("master", 1);
-    act(&a.measure(), "get", 1);
-    sleep(SECOND).await;
-    a.tick().await;
-    eventually("it came", || master.snapshot().total.actions.contains_key("get")).await;
-    // Measured, but not sent before it was lost.
-    act(&a.measure(), "old", 1);
-    master.gone(a.mesh.me());
-    a.feed.unfollow();
-    a.tick().await;
-    master.joined(a.mesh.me());
-    a.feed.follow(&me, Assignment(8));
-    // The old measurements are none of the new part.
-    a.tick().await;
-    a.start();
-    act(&a.measure(), "get", 1);
-    a.feed.flush().await;
-    let total = master.snapshot().total;
-    assert_eq!(total.actions["get"].count(), 2);
-    assert!(!total.actions.contains_key("old"));
-    assert_eq!(received(&master).iter().filter(|row| row.0 == "a").count(), 2);
-    assert_eq!(master.health().len(), 1);
+    assert_eq!(warnings(&b.telemetry), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -303,7 +279,7 @@ async fn what_is_left_of_an_earlier_run_is_ignored() {
     master.forget();
     assert_eq!(master.snapshot(), crate::measure::Snapshot::default());
     master.begin(&spec(Duration::ZERO));
-    master.joined(a.mesh.me());
+    master.joined(a.mesh.me(), Assignment(5));
     act(&a.measure(), "old", 1);
     a.tick().await;
     a.feed.flush().await;
@@ -313,6 +289,8 @@ async fn what_is_left_of_an_earlier_run_is_ignored() {
     a.feed.flush().await;
     let total = master.snapshot().total;
     assert_eq!(total.actions.keys().map(|name| &**name).collect::<Vec<_>>(), ["new"]);
+    // Where it was measured it is told that it is lost.
+    assert_eq!(warnings(&a.telemetry), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -325,27 +303,36 @@ async fn strangers_and_other_bounds_add_nothing() {
     act(&stranger.measure(), "get", 1);
     stranger.tick().await;
     stranger.feed.flush().await;
+    act(&a.measure(), "put", 1);
+    sleep(SECOND).await;
+    a.feed.flush().await;
     let window = Window { bounds: Bounds { digits: 2, ..BOUNDS }, ..Window::default() };
-    let part = wire::parts(&window).remove(0);
-    let interval = Interval {
+    let interval = Interval { number: 2, ..interval(wire::parts(&window).remove(0)) };
+    a.mesh.cast(&me, &Measured::Interval(Box::new(interval))).unwrap();
+    eventually("it is refused", || warnings(&telemetry) == 1).await;
+    // Something of it is missing, and nobody says otherwise.
+    assert_eq!(received(&master)[0], ("a".into(), Some(1_000), false));
+    let total = master.snapshot().total;
+    assert_eq!(total.actions.keys().map(|name| &**name).collect::<Vec<_>>(), ["put"]);
+}
+
+/// The first of the first part.
+fn interval(part: wire::Part) -> Interval {
+    Interval {
         assignment: Assignment(1),
         number: 1,
+        piece: 0,
         origin: 0,
         sent: 0,
         until: SECOND,
         activity: Activity::default(),
-        health: None,
-        part,
-    };
-    a.mesh.cast(&me, &Measured::Interval(Box::new(interval))).unwrap();
-    act(&a.measure(), "put", 1);
-    a.feed.flush().await;
-    // Something of it is missing, and nobody says otherwise.
-    assert_eq!(received(&master)[0], ("a".into(), None, false));
-    let warnings = telemetry.count(<GeneratorWarning as crate::telemetry::Event>::KIND);
-    assert_eq!(warnings, 1);
-    let total = master.snapshot().total;
-    assert_eq!(total.actions.keys().map(|name| &**name).collect::<Vec<_>>(), ["put"]);
+        health: Some(Box::default()),
+        part: Arc::new(part),
+    }
+}
+
+fn warnings(telemetry: &Telemetry) -> u64 {
+    telemetry.count(<GeneratorWarning as crate::telemetry::Event>::KIND)
 }
 
 /// More than it may: not what a worker does, which waits until what it sent was taken in.
@@ -355,21 +342,12 @@ async fn a_node_that_sends_too_much_is_cut_short_and_told_of() {
     let telemetry = Telemetry::default();
     let master = MeasureMaster::new(&mesh, telemetry.clone());
     master.begin(&spec(Duration::ZERO));
-    master.joined(mesh.me());
+    master.joined(mesh.me(), Assignment(1));
     let measure = Measure::default();
     act(&measure, "get", 1);
     let part = wire::parts(&measure.snapshot().total).remove(0);
     for number in 1..=MOST_WAITING + 100 {
-        let interval = Interval {
-            assignment: Assignment(1),
-            number,
-            origin: 0,
-            sent: 0,
-            until: SECOND,
-            activity: Activity::default(),
-            health: Some(Box::default()),
-            part: part.clone(),
-        };
+        let interval = Interval { number, ..interval(part.clone()) };
         mesh.cast(mesh.me(), &Measured::Interval(Box::new(interval))).unwrap();
     }
     eventually("all that waited is added up", || {
@@ -380,8 +358,7 @@ async fn a_node_that_sends_too_much_is_cut_short_and_told_of() {
     master.end().await;
     // Something of it is missing, which is known and told, once.
     assert_eq!(received(&master), [("a".into(), Some(1_000), false)]);
-    let warnings = telemetry.count(<GeneratorWarning as crate::telemetry::Event>::KIND);
-    assert_eq!(warnings, 1);
+    assert_eq!(warnings(&telemetry), 1);
 }
 
 /// For tests that must not hang.

@@ -25,6 +25,8 @@ struct Inner {
     nodes: BTreeMap<MemberId, (Mesh, mpsc::UnboundedSender<Packet>)>,
     /// Ordered pairs between which nothing passes.
     silent: BTreeSet<(MemberId, MemberId)>,
+    /// Ordered pairs without a link.
+    parted: BTreeSet<(MemberId, MemberId)>,
 }
 
 type Packet = (MemberId, Vec<u8>);
@@ -40,6 +42,9 @@ impl Transport for Wire {
         if inner.silent.contains(&(self.me.clone(), to.clone())) {
             // As with a cut cable: nobody knows.
             return Ok(());
+        }
+        if inner.parted.contains(&(self.me.clone(), to.clone())) {
+            return Err(Unreachable(to.clone()));
         }
         let Some((_, inbox)) = inner.nodes.get(to) else { return Err(Unreachable(to.clone())) };
         inbox.send((self.me.clone(), frame)).map_err(|_| Unreachable(to.clone()))
@@ -101,6 +106,31 @@ impl Network {
         let mut inner = self.lock();
         inner.silent.remove(&(one.clone(), other.clone()));
         inner.silent.remove(&(other.clone(), one.clone()));
+    }
+
+    /// Takes the link between these two away: both see it go, and what is sent meanwhile is refused.
+    pub(crate) fn part(&self, one: &MemberId, other: &MemberId) {
+        let meshes = self.between(one, other);
+        self.lock().parted.extend([(one.clone(), other.clone()), (other.clone(), one.clone())]);
+        for (mesh, away) in meshes {
+            mesh.down(&away, "the connection was closed");
+        }
+    }
+
+    /// Links these two again.
+    pub(crate) fn meet(&self, one: &MemberId, other: &MemberId) {
+        self.lock()
+            .parted
+            .retain(|pair| ![one, other].contains(&&pair.0) || ![one, other].contains(&&pair.1));
+        let [(first, _), (second, _)] = self.between(one, other);
+        first.up(second.this_member().clone());
+        second.up(first.this_member().clone());
+    }
+
+    /// Each of two nodes, with the name of the other.
+    fn between(&self, one: &MemberId, other: &MemberId) -> [(Mesh, MemberId); 2] {
+        let inner = self.lock();
+        [(one, other), (other, one)].map(|(near, far)| (inner.nodes[near].0.clone(), far.clone()))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

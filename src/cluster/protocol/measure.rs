@@ -1,6 +1,6 @@
 //! What workers tell the master of what they measure.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,14 +16,19 @@ pub(crate) enum Measured {
     Sync {
         /// Which part in the run.
         assignment: Assignment,
-        /// Whether this was all: nothing comes after it.
-        last: bool,
+        /// The number of the last interval of all, once it is known and was sent.
+        last: Option<u64>,
     },
 }
 
-/// How many intervals of that assignment were taken in completely.
+/// What the master has of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Taken(pub(crate) u64);
+pub(crate) enum Taken {
+    /// All intervals up to that number, and no complete one beyond.
+    UpTo(u64),
+    /// Nothing, and it wants nothing: it knows no such part of the current or last run.
+    Unknown,
+}
 
 impl Protocol for Measured {
     const SERVICE: Service = Service::Measure;
@@ -38,6 +43,8 @@ pub(crate) struct Interval {
     pub(crate) assignment: Assignment,
     /// The number of the interval: from 1, without gaps.
     pub(crate) number: u64,
+    /// Which piece of it: from 0. Each is taken once, in this order, however often it is sent.
+    pub(crate) piece: u32,
     /// When measuring began there, on the worker's clock, in nanoseconds.
     pub(crate) origin: u64,
     /// When this was sent, on the same clock.
@@ -49,5 +56,5 @@ pub(crate) struct Interval {
     /// How the node fares; with the last part only, which ends the interval.
     pub(crate) health: Option<Box<HealthSummary>>,
     /// What was measured. The times of gauges count from `origin`.
-    pub(crate) part: Part,
+    pub(crate) part: Arc<Part>,
 }

@@ -152,7 +152,7 @@ impl WorkerActor {
             state.flush = Flush::UnderWay;
             let (worker, followers) = (state.myself.clone(), state.followers.clone());
             state.tasks.spawn(async move {
-                followers.flush().await;
+                followers.flush(&key).await;
                 let _ = worker.cast(Message::Flushed { key });
             });
         }

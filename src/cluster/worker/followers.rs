@@ -40,9 +40,12 @@ impl Followers {
     }
 
     /// They send what is left to be sent, one after the other: what an earlier one still does may
-    /// give a later one something to send.
-    pub(super) async fn flush(&self) {
+    /// give a later one something to send. They stop where they follow another run: that goes on.
+    pub(super) async fn flush(&self, key: &Key) {
         for part in &self.parts {
+            if !self.follow_still(key) {
+                return;
+            }
             if tokio::time::timeout(FLUSH, part.flush()).await.is_err() {
                 tracing::warn!(target: "crowd", "not all that was measured or agreed has reached the master");
             }
@@ -52,6 +55,11 @@ impl Followers {
     /// Whether all of them go on after the link to the master was gone for a while.
     pub(super) fn outlive_a_break(&self) -> bool {
         self.parts.iter().all(|part| part.outlives_a_break())
+    }
+
+    fn follow_still(&self, key: &Key) -> bool {
+        let following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        following.as_ref() == Some(key)
     }
 
     // The parts are told outside of the lock: they may call the mesh.

@@ -62,6 +62,14 @@ pub(super) fn overview(f: &mut fmt::Formatter<'_>, view: &StatusView) -> fmt::Re
         if !gap.went.is_empty() {
             write!(f, ": they went to {}", listed(&gap.went))?;
         }
+        if let Some(missing) = gap.missing {
+            let seconds = |millis: u64| format!("{:.1} s", millis as f64 / 1e3);
+            let from = seconds(missing.from_ms);
+            match missing.to_ms.map(seconds) {
+                Some(to) => write!(f, "; what it measured from {from} to {to} is missing")?,
+                None => write!(f, "; what it measured from {from} on is missing so far")?,
+            }
+        }
     }
     view.notes.iter().try_for_each(|note| write!(f, "\n{note}"))
 }

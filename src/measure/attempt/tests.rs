@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use proptest::prelude::*;
 
@@ -56,6 +56,9 @@ enum Step {
     /// What was measured is looked at, or sent to the master.
     Look,
     Send,
+    /// The node is cut off from the master, or is back and hands in what it could not send.
+    Cut,
+    Return,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -64,7 +67,9 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (any::<usize>(), any::<bool>(), 1..4u64).prop_map(|(which, failed, times)| Step::End { which, failed, times }),
         1 => any::<usize>().prop_map(Step::Drop),
         1 => Just(Step::Look),
-        1 => Just(Step::Send),
+        2 => Just(Step::Send),
+        1 => Just(Step::Cut),
+        1 => Just(Step::Return),
     ]
 }
 
@@ -74,17 +79,41 @@ struct Node<'m> {
     open: Vec<(usize, Attempt<'m>)>,
     model: BTreeMap<&'static str, Account>,
     sent: u64,
-    /// The model when it was last sent.
+    cut: bool,
+    /// What was not sent because of that.
+    kept: VecDeque<Interval>,
+    /// The model when what the master knows was measured.
     known: BTreeMap<&'static str, Account>,
+    /// Up to when that was.
+    until: Option<Duration>,
+}
+
+struct Interval {
+    number: u64,
+    window: Window,
+    model: BTreeMap<&'static str, Account>,
 }
 
 impl<'m> Node<'m> {
     fn of(measure: &'m Measure) -> Self {
-        let (model, known) = Default::default();
-        Self { measure, open: Vec::new(), model, sent: 0, known }
+        Self {
+            measure,
+            open: Vec::new(),
+            model: BTreeMap::new(),
+            sent: 0,
+            cut: false,
+            kept: VecDeque::new(),
+            known: BTreeMap::new(),
+            until: None,
+        }
     }
 
-    fn perform(&mut self, step: &Step, number: usize, gathered: &mut Gathered) {
+    fn perform(
+        &mut self,
+        step: &Step,
+        number: usize,
+        (gathered, now): (&mut Gathered, &mut Duration),
+    ) {
         match step {
             Step::Begin(name) => {
                 let attempt = self.measure.begin(NAMES[*name], Instant::now(), None);
@@ -109,75 +138,114 @@ impl<'m> Node<'m> {
                 account.unfinished += 1;
             }
             Step::Look => self.measure.tick(Instant::now(), Activity::default()),
-            Step::Send => self.send(number, gathered),
+            Step::Send => {
+                self.sent += 1;
+                *now = (*now).max(Duration::from_secs(self.sent));
+                let window = self.measure.take_unsent(Instant::now(), Activity::default()).window;
+                let model = self.model.clone();
+                self.kept.push_back(Interval { number: self.sent, window, model });
+                self.hand_in(number, gathered, *now);
+            }
+            Step::Cut => self.cut = true,
+            Step::Return => {
+                self.cut = false;
+                self.hand_in(number, gathered, *now);
+            }
         }
     }
 
-    fn send(&mut self, number: usize, gathered: &mut Gathered) {
-        let unsent = self.measure.take_unsent(Instant::now(), Activity::default());
-        self.sent += 1;
-        let until = Duration::from_secs(self.sent);
-        let parts = wire::parts(&unsent.window);
-        let last = parts.len() - 1;
-        for (at, part) in parts.into_iter().enumerate() {
-            let arrival = Arrival {
-                node: NodeIndex::of(number),
-                number: self.sent,
-                until,
-                later: Duration::ZERO,
-                activity: Activity::default(),
-                complete: at == last,
-                part: part.check().unwrap(),
-            };
-            gathered.add(&arrival, until);
+    fn hand_in(&mut self, number: usize, gathered: &mut Gathered, now: Duration) {
+        while let Some(interval) = self.kept.pop_front_if(|_| !self.cut) {
+            let until = Duration::from_secs(interval.number);
+            let parts = wire::parts(&interval.window);
+            let last = parts.len() - 1;
+            for (at, part) in parts.into_iter().enumerate() {
+                let arrival = Arrival {
+                    node: NodeIndex::of(number),
+                    number: interval.number,
+                    until,
+                    later: Duration::ZERO,
+                    activity: Activity::default(),
+                    complete: at == last,
+                    part: part.check().unwrap(),
+                };
+                gathered.add(&arrival, now);
+            }
+            (self.known, self.until) = (interval.model, Some(until));
         }
-        self.known = self.model.clone();
     }
 }
 
+/// What the master is to tell: what was under way on a node when it was heard of last never came to an
+/// end, as far as is known.
+fn expected<'a>(nodes: &[Node<'_>]) -> BTreeMap<&'a str, Account> {
+    let mut expected = BTreeMap::<_, Account>::new();
+    for (name, account) in nodes.iter().flat_map(|node| &node.known) {
+        let sum = expected.entry(*name).or_default();
+        sum.ended += account.ended;
+        sum.failed += account.failed;
+        sum.unfinished += account.unfinished + account.waiting;
+    }
+    expected.retain(|_, account| *account != Account::default());
+    expected
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
     /// The invariant of the accounts: whatever users do, and whatever becomes of them and of their
-    /// node, begun = done + failed + unfinished, and while the run goes on + under way.
+    /// node, begun = done + failed + unfinished, and while the run goes on + under way. What a node that
+    /// was cut off hands in, before the end of the run or after it, counts once; and of one that does
+    /// not come back it is known up to when it is known.
     #[test]
     fn nothing_that_was_begun_vanishes(
-        steps in prop::collection::vec((0..2_usize, step()), 0..150),
+        steps in prop::collection::vec((0..2_usize, step()), 0..100),
         lost: bool,
     ) {
         let measures = [Measure::default(), Measure::default()];
-        let mut gathered = Gathered::default();
+        let (mut gathered, mut now) = (Gathered::default(), Duration::ZERO);
+        gathered.keep_closed();
         let mut nodes: Vec<_> = measures.iter().map(Node::of).collect();
         nodes.iter().for_each(|_| {
             gathered.join();
         });
         for (at, step) in &steps {
-            nodes[*at].perform(step, *at, &mut gathered);
+            nodes[*at].perform(step, *at, (&mut gathered, &mut now));
             let node = &nodes[*at];
             let snapshot = node.measure.snapshot();
             let model: BTreeMap<_, _> =
                 node.model.iter().map(|(name, account)| (*name, *account)).collect();
             prop_assert_eq!(accounts(&snapshot.total), model);
         }
-        // The second node is lost with all that it has not sent; the users of the first one are killed.
-        for (at, node) in nodes.iter_mut().enumerate() {
-            if at == 0 || !lost {
-                while !node.open.is_empty() {
-                    node.perform(&Step::Drop(0), at, &mut gathered);
-                }
-                node.send(at, &mut gathered);
+        // All users are killed; the second node may be lost with all that it has not sent.
+        for (at, node) in nodes.iter_mut().enumerate().filter(|(at, _)| *at == 0 || !lost) {
+            while !node.open.is_empty() {
+                node.perform(&Step::Drop(0), at, (&mut gathered, &mut now));
             }
+            node.perform(&Step::Send, at, (&mut gathered, &mut now));
         }
         gathered.finish();
-        let mut expected = BTreeMap::<_, Account>::new();
-        for (name, account) in nodes.iter().flat_map(|node| &node.known) {
-            let sum = expected.entry(*name).or_default();
-            sum.ended += account.ended;
-            sum.failed += account.failed;
-            // What was under way on a node that was lost never came to an end.
-            sum.unfinished += account.unfinished + account.waiting;
+        let took = now;
+        let total = gathered.snapshot(took).total;
+        prop_assert_eq!(accounts(&total), expected(&nodes));
+        // Whoever is cut off comes back after the run.
+        for (at, node) in nodes.iter_mut().enumerate().filter(|(at, _)| *at == 0 || !lost) {
+            node.perform(&Step::Return, at, (&mut gathered, &mut now));
+            prop_assert_eq!(&node.known, &node.model);
         }
-        expected.retain(|_, account| *account != Account::default());
-        let total = gathered.snapshot(Duration::from_secs(99)).total;
-        prop_assert_eq!(accounts(&total), expected);
+        let total = gathered.snapshot(took).total;
+        prop_assert_eq!(accounts(&total), expected(&nodes));
+        for (at, node) in nodes.iter().enumerate() {
+            prop_assert_eq!(gathered.until(NodeIndex::of(at)), node.until);
+        }
+        // The rows and the seconds that thresholds are judged by hold all of it too.
+        let ended = |of: u64| total.actions.values().map(|action| action.count()).sum::<u64>() == of;
+        let series = gathered.series();
+        let rows = series.rows().flat_map(|row| &row.actions).map(|cell| cell.count).sum();
+        let judged = gathered.take_closed();
+        let judged = judged.iter().flat_map(|closed| closed.window.actions.values());
+        let judged = judged.map(|action| action.count()).sum();
+        prop_assert!(ended(rows) && ended(judged), "{} in rows, {} judged", rows, judged);
     }
 }
 

@@ -51,7 +51,7 @@ fn build(node: &ClusterNode, known: Known, interrupted: bool) -> RunReport {
     };
     let health: BTreeMap<_, _> = node.measured().health().into_iter().collect();
     let nodes = rows(&status, &account, &health);
-    let gaps = gaps(&account.gaps, &node.measured().received());
+    let gaps = gaps(&account, &node.measured().received());
     RunReport::build(ReportInput {
         run: facts(&account),
         outcome,
@@ -137,22 +137,19 @@ fn rows(
     status.nodes.iter().filter(took_part).map(row).collect()
 }
 
-/// The gaps, each with what is known of the part that was lost: the first loss of a node was in its
-/// first part, and so on.
-fn gaps(gaps: &[GapView], received: &[Received]) -> Vec<GapRow> {
-    let mut losses = BTreeMap::<String, usize>::new();
+/// The gaps, each with what is known of what was measured in the part that was lost.
+fn gaps(account: &ClusterAccount, received: &[Received]) -> Vec<GapRow> {
     let row = |gap: &GapView| {
-        let loss = losses.entry(gap.node.clone()).or_default();
-        let mut parts = received.iter().filter(|part| *part.node.name == *gap.node);
-        let measured_until = parts.nth(*loss).and_then(|part| part.until);
-        *loss += 1;
+        let part = received.iter().find(|part| part.assignment == gap.assignment);
+        let missing = part.and_then(|part| part.missing);
         GapRow {
             node: gap.node.clone(),
             at: gap.at,
             users: gap.users,
             went: gap.placed.clone(),
-            measured_until,
+            measured_until: part.and_then(|part| part.until),
+            missing: missing.map(|gap| (gap.from, gap.to.unwrap_or(account.elapsed).max(gap.from))),
         }
     };
-    gaps.iter().map(row).collect()
+    account.gaps.iter().map(row).collect()
 }

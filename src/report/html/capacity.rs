@@ -76,7 +76,7 @@ fn chart(
     let axis = Scale::counts(most, result.unit == Unit::Users);
     let supported = result.supported.map(|load| {
         let at = axis.share(load).clamp(0.0, 1.0);
-        Mark { at, missing_from: at, label: format!("supports {}", result.unit.of(load)) }
+        Mark { at, missing: None, label: format!("supports {}", result.unit.of(load)) }
     });
     let marks: Vec<_> = supported.into_iter().collect();
     let counted = match result.unit {

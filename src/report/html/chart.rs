@@ -195,9 +195,9 @@ pub(super) fn stripes(bands: &[Band]) -> Markup {
 fn missing(marks: &[Mark]) -> Markup {
     let path: String = marks
         .iter()
-        .filter(|mark| mark.at > mark.missing_from)
-        .map(|mark| {
-            let (from, to) = (mark.missing_from * WIDTH, mark.at * WIDTH);
+        .filter_map(|mark| mark.missing)
+        .map(|(from, to)| {
+            let (from, to) = (from * WIDTH, to * WIDTH);
             format!("M{from:.1} 0H{to:.1}V{HEIGHT}H{from:.1}Z")
         })
         .collect();

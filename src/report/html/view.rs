@@ -41,8 +41,8 @@ pub(super) struct Band {
 pub(super) struct Mark {
     /// When, as a share of the axis.
     pub(super) at: f64,
-    /// Since when nothing of that node is known, as a share of the axis.
-    pub(super) missing_from: f64,
+    /// When what that node measured is not known, as shares of the axis.
+    pub(super) missing: Option<(f64, f64)>,
     pub(super) label: String,
 }
 
@@ -127,13 +127,13 @@ impl<'a> View<'a> {
         };
         let gaps = self.report.gaps.iter().map(|gap| Mark {
             at: self.share(gap.at_ms),
-            missing_from: self.share(gap.measured_until_ms.unwrap_or(0.0).min(gap.at_ms)),
+            missing: gap.missing().map(|(from, to)| (self.share(from), self.share(to))),
             label: format!("{} {}", gap.node, if is_lost(&gap.node) { "lost" } else { "left" }),
         });
         let told = |name: &str| self.report.gaps.iter().any(|gap| gap.node == name);
         let lost = self.report.nodes.iter().filter(|node| !told(&node.name)).filter_map(|node| {
             let at = self.share(node.lost.as_ref()?.at_ms);
-            Some(Mark { at, missing_from: at, label: format!("{} lost", node.name) })
+            Some(Mark { at, missing: None, label: format!("{} lost", node.name) })
         });
         let mut marks: Vec<_> = gaps.chain(lost).take(MAX_MARKS).collect();
         marks.sort_by(|a, b| a.at.total_cmp(&b.at));

@@ -49,7 +49,7 @@ impl Cluster {
     }
 
     fn join(&self, at: usize) {
-        self.master.joined(&self.workers[at].id);
+        self.master.joined(&self.workers[at].id, Assignment(1));
         self.workers[at].seat.follow(&self.boss, Assignment(1));
     }
 
@@ -484,7 +484,7 @@ async fn a_master_that_follows_itself_is_a_lone_node() {
     let master = ThrottleMaster::new(mesh.clone(), options, Telemetry::default()).unwrap();
     let throttles = Throttles::spawn(Telemetry::default()).await.unwrap();
     let seat = throttles.follower(mesh);
-    master.joined(&me);
+    master.joined(&me, Assignment(1));
     seat.follow(&me, Assignment(1));
     throttles.start("calls", Rate::per_second(100)).await.unwrap();
     let throttle = throttles.get("calls").unwrap();

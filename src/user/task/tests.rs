@@ -79,6 +79,41 @@ async fn no_user_acts_after_its_deadline() {
     assert!(fence.is_over());
 }
 
+/// The answer may have come while the process was frozen: nobody was there to see it.
+#[tokio::test(start_paused = true)]
+async fn what_was_under_way_in_a_frozen_process_waited_until_its_deadline() {
+    let (fence, measure) = (Fence::default(), Measure::default());
+    let exits = Arc::new(ExitBox::new(|| {}));
+    let of_task = measure.clone();
+    let watch = Arc::new(Watch { exits, measure: of_task, scenario: "acts", fence: fence.clone() });
+    let of_life = measure.clone();
+    let life = async move {
+        let _attempt = of_life.begin("get", Instant::now(), None);
+        std::future::pending().await
+    };
+    let core = Arc::new(UserCore::new(UserId(7), Instant::now()));
+    let mut task = Box::pin(UserTask::new(core, watch, life));
+    assert_eq!(
+        task.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())),
+        Poll::Pending
+    );
+    fence.set(Instant::now() + Duration::from_secs(4));
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    // When the process thaws it is cut off.
+    fence.close();
+    drop(task);
+    let waited = |action: &str| {
+        let found = measure.snapshot().total.actions[action].unfinished.clone();
+        (found.count(), found.service().max().as_millis() / 100)
+    };
+    assert_eq!(waited("get"), (1, 40));
+    // That is of this user alone.
+    let put = measure.begin("put", Instant::now(), None);
+    tokio::time::advance(Duration::from_secs(7)).await;
+    drop(put);
+    assert_eq!(waited("put"), (1, 70));
+}
+
 #[test]
 fn a_box_calls_once_for_all_it_holds() {
     let calls = Arc::new(Mutex::new(0));

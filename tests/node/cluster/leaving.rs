@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::{
     binary::crowd,
-    harness::{Cluster, PATIENCE, assert_adds_up, eventually, throughout},
+    harness::{Cluster, PATIENCE, Plan, assert_adds_up, eventually, throughout},
     process::{as_process_1, node_of, under},
 };
 

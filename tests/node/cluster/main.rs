@@ -25,6 +25,7 @@ mod capacity;
 mod churn;
 mod cutting;
 mod feeding;
+mod handing_in;
 mod health;
 mod hostile;
 mod joining;

@@ -62,6 +62,8 @@ pub(crate) struct Gap {
     pub(crate) users: u64,
     /// How many of them went to which node.
     pub(crate) went: BTreeMap<String, u64>,
+    /// From when to when what it measured is missing, in milliseconds of the run.
+    pub(crate) missing: Option<(u64, Option<u64>)>,
 }
 
 /// How far a load profile is, and what became of its arrivals.
@@ -132,6 +134,9 @@ impl Status {
                     node: text(&gap["node"]),
                     users: gap["users"].as_u64().unwrap_or_default(),
                     went: shares(&gap["went"]),
+                    missing: gap["missing"]["from_ms"]
+                        .as_u64()
+                        .map(|from| (from, gap["missing"]["to_ms"].as_u64())),
                 })
                 .collect(),
             profile: Profile::of(&data["profile"]),
@@ -223,6 +228,11 @@ pub(crate) fn action(data: &Value, name: &str) -> (u64, u64) {
     let action = &data["actions"][name];
     let number = |name: &str| action[name].as_u64().unwrap_or_default();
     (number("count"), number("failed"))
+}
+
+/// How often an action was given up, or has not ended, in the answer to `metrics`.
+pub(crate) fn unfinished(data: &Value, name: &str) -> u64 {
+    data["actions"][name]["unfinished"].as_u64().unwrap_or_default()
 }
 
 /// The longest response and service time of an action in milliseconds, in the answer to `metrics`.

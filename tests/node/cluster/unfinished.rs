@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::{
     binary::crowd,
-    harness::{Cluster, MASTER, PATIENCE, eventually, worker},
+    harness::{Cluster, MASTER, PATIENCE, Plan, eventually, worker},
     web::Web,
 };
 
@@ -55,6 +55,31 @@ fn requests_of_a_lost_node_and_those_of_the_end_are_unfinished() {
     let request = &document["actions"]["request"];
     assert_eq!((&request["count"], &request["unfinished"]), (&0.into(), &16.into()), "{request:#}");
     assert_eq!(web.requests(), 16);
+}
+
+/// The master has counted them as unfinished because of the loss, and the node that comes back as well.
+#[test]
+fn requests_of_a_node_that_comes_back_are_unfinished_once() {
+    let cluster = Plan::workers(3).cabled().start();
+    let (folder, web) = (TempDir::new().unwrap(), Web::silent());
+    let more = ["--users", "12", "--duration", "20s", "graceful_stop=1s", "timeout=5min"];
+    let mut run = begin(&cluster, &folder, &web, &more);
+    asked(&web, 12);
+    eventually("all are known", PATIENCE, || {
+        let metrics = cluster.done("metrics request").to_string();
+        if metrics.contains("\"unfinished\":12") { Ok(()) } else { Err(metrics) }
+    });
+    cluster.cables().cut(&worker(1));
+    asked(&web, 16);
+    cluster.cables().mend(&worker(1));
+    cluster.until("nothing is missing", |status| {
+        status.gaps.len() == 1 && status.gaps[0].missing.is_none()
+    });
+    run.wait().unwrap();
+    let document = document(&folder);
+    let request = &document["actions"]["request"];
+    assert_eq!((&request["count"], &request["unfinished"]), (&0.into(), &16.into()), "{request:#}");
+    assert_eq!(document["gaps"][0]["missing"], Value::Null, "{:#}", document["gaps"]);
 }
 
 #[test]

@@ -53,8 +53,8 @@ impl Core {
         if let Some(part) = self.part(assignment) {
             ids::take(&mut strangers, &part.ids());
         }
-        let begins_anew = !self.workers(|part| part.stands() && part.worker == *from).is_empty();
-        if beat.state != RunState::Running || !goes_on || !strangers.is_empty() || begins_anew {
+        let goes_on = goes_on && beat.state == RunState::Running && !self.takes_part_now(from);
+        if !goes_on || !strangers.is_empty() {
             return false;
         }
         // Whoever was given back before is said to live elsewhere, or not at all.
@@ -73,7 +73,14 @@ impl Core {
         self.lose(now, assignment, "it was cut off");
         self.settle(now, assignment);
         self.expected.remove(&assignment);
-        self.tried.remove(from);
+        if !self.takes_part_now(from) {
+            self.tried.remove(from);
+        }
+    }
+
+    /// Whether a member has a part, or is asked to.
+    fn takes_part_now(&self, member: &MemberId) -> bool {
+        !self.workers(|part| part.stands() && part.worker == *member).is_empty()
     }
 
     /// It hears what it has missed.

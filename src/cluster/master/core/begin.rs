@@ -93,7 +93,7 @@ impl Core {
         self.apply(Change::Assigned { assignment, worker: worker.clone() });
         self.tried.insert(worker.clone());
         self.renew(now, assignment);
-        self.command(Command::Joined(worker.clone()));
+        self.command(Command::Joined(worker.clone(), assignment));
         let message = ToWorker::Begin { assignment, run: self.spec(now) };
         let within = self.policy.init_timeout + INIT_MARGIN;
         self.call(worker, message, within, Purpose::Begin(assignment));

@@ -145,6 +145,7 @@ fn setting(run: &Run, name: &str) -> Option<String> {
 pub(crate) fn gaps(run: &Run) -> Vec<GapView> {
     let view = |gap: &Gap| GapView {
         node: gap.node.clone(),
+        assignment: gap.assignment,
         at: gap.at,
         reason: gap.reason.clone(),
         users: gap.users,

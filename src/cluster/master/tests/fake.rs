@@ -94,7 +94,7 @@ impl Companion for Recorder {
         self.note(format!("begin {}", run.scenario));
     }
 
-    fn joined(&self, worker: &MemberId) {
+    fn joined(&self, worker: &MemberId, _: Assignment) {
         self.note(format!("joined {worker}"));
     }
 

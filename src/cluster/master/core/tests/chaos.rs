@@ -56,7 +56,7 @@ fn history(seed: u64) {
     world.run_for(Duration::from_secs(4));
     (0..NODES).for_each(|node| world.come_back(node));
     // Beyond the master timeout and the clean end.
-    for _ in 0..30 {
+    for _ in 0..28 {
         world.run_for(Duration::from_millis(500));
         hold_all(&world);
     }
@@ -78,20 +78,40 @@ fn histories(seeds: std::ops::Range<u64>) {
 // In parts, which run beside each other.
 #[test]
 fn histories_0() {
-    histories(0..2_500);
+    histories(0..1250);
 }
 
 #[test]
 fn histories_1() {
-    histories(2_500..5_000);
+    histories(1250..2500);
 }
 
 #[test]
 fn histories_2() {
-    histories(5_000..7_500);
+    histories(2500..3750);
 }
 
 #[test]
 fn histories_3() {
-    histories(7_500..10_000);
+    histories(3750..5000);
+}
+
+#[test]
+fn histories_4() {
+    histories(5000..6250);
+}
+
+#[test]
+fn histories_5() {
+    histories(6250..7500);
+}
+
+#[test]
+fn histories_6() {
+    histories(7500..8750);
+}
+
+#[test]
+fn histories_7() {
+    histories(8750..10000);
 }

@@ -26,7 +26,7 @@ fn living(world: &World) -> Vec<usize> {
 }
 
 fn joined(world: &World) -> usize {
-    let joined = |told: &&Command| matches!(told, Command::Joined(id) if *id.name != *"master");
+    let joined = |told: &&Command| matches!(told, Command::Joined(id, _) if *id.name != *"master");
     world.told.iter().filter(joined).count()
 }
 

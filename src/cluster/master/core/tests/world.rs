@@ -314,6 +314,7 @@ impl World {
 
     pub(super) fn step(&mut self) {
         self.now += STEP;
+        self.look();
         for index in 0..self.nodes.len() {
             if self.frozen.is_none() {
                 self.links(index);
@@ -435,7 +436,8 @@ impl World {
         }
     }
 
-    fn hold(&mut self, index: usize) {
+    /// How nodes fare, as others will come to know.
+    fn look(&mut self) {
         let now = self.now;
         let frozen = self.frozen_for() >= SILENCE;
         for node in &mut self.nodes {
@@ -452,6 +454,10 @@ impl World {
                 node.views.pop_front();
             }
         }
+    }
+
+    fn hold(&mut self, index: usize) {
+        let now = self.now;
         let node = &self.nodes[index];
         let Some((_, own)) = node.views.back() else { return };
         // The others as they were when this one heard of them last.
@@ -582,7 +588,9 @@ impl World {
         }
         for node in &self.nodes {
             let believed = believed.remove(&node.id).unwrap_or_default();
-            assert_eq!(believed, node.living, "{}", node.id.name);
+            let parts = run.parts.iter().filter(|(_, part)| part.worker == node.id);
+            let parts: Vec<_> = parts.map(|(number, part)| (number, &part.standing)).collect();
+            assert_eq!(believed, node.living, "{parts:?} {node:?}");
         }
         let users = run.totals().users;
         let living: usize = self.nodes.iter().map(|node| node.living.len()).sum();
