@@ -85,9 +85,8 @@ impl Operations for ClusterNode {
                 return Some(Ok(Reply::Done(orphans_are_stopped(&ended))));
             }
         }
-        if master.is_none() {
-            return None;
-        }
+        // Without one the node knows of itself.
+        master?;
         match (self.carried_out_by_master(command).await, command) {
             // A node whose master is gone still knows of itself.
             (Err(refusal), Command::Status) if refusal.code == Code::Unavailable => None,

@@ -236,6 +236,8 @@ fn a_firewall_that_refuses_does_not_make_two_lives() {
     assert_adds_up(&status);
     assert_gap(&status, "worker-2");
     thread::sleep(Duration::from_secs(5));
+    // Also of those that only wait, since the throttle of the dead has run dry.
+    assert_eq!(cluster.target.ledger.connected(), (1..=30).collect::<Vec<_>>());
     cluster.target.assert_one_life();
 }
 

@@ -42,7 +42,7 @@ fn history(seed: u64) {
     let loss = losses[(seed % 4) as usize];
     // Numbers that follow each other are to make histories that do not.
     let scattered = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let mut world = World::new(NODES, policy(loss, seed % 3 == 0), scattered);
+    let mut world = World::new(NODES, policy(loss, seed.is_multiple_of(3)), scattered);
     world.start(12);
     world.run_for(Duration::from_millis(500));
     for _ in 0..14 {
@@ -55,8 +55,8 @@ fn history(seed: u64) {
     // Whoever is cut off is known to be.
     world.run_for(Duration::from_secs(4));
     (0..NODES).for_each(|node| world.come_back(node));
-    // Beyond the master timeout and the clean end.
-    for _ in 0..28 {
+    // Beyond the master timeout, the clean end, and doubts.
+    for _ in 0..40 {
         world.run_for(Duration::from_millis(500));
         hold_all(&world);
     }

@@ -100,7 +100,7 @@ enum Link {
 #[derive(Debug)]
 enum Sent {
     Answer(u64, WorkerAnswer),
-    Beat(Beat),
+    Beat(Box<Beat>),
     Leaving(Assignment),
 }
 
@@ -386,7 +386,7 @@ impl World {
             let from = self.nodes[index].id.clone();
             match self.nodes[index].outbox.pop_front() {
                 Some((_, Sent::Answer(call, answer))) => self.answered(call, Ok(answer)),
-                Some((_, Sent::Beat(beat))) => self.core.beat(now, &from, beat),
+                Some((_, Sent::Beat(beat))) => self.core.beat(now, &from, *beat),
                 Some((_, Sent::Leaving(assignment))) => self.core.leaving(now, &from, assignment),
                 None => {}
             }
@@ -432,7 +432,7 @@ impl World {
             };
             node.told.push_back((now, beat.ended.clone(), beat.released.clone()));
             let at = node.after(delay + node.delay + now);
-            node.outbox.push_back((at, Sent::Beat(beat)));
+            node.outbox.push_back((at, Sent::Beat(Box::new(beat))));
         }
     }
 
