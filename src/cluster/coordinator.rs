@@ -43,6 +43,11 @@ impl Follower for Following {
         self.clerk.finish()
     }
 
+    /// The others are not waited for: they go on.
+    fn flush_and_leave(&self) -> BoxFuture<'static, ()> {
+        Box::pin(async {})
+    }
+
     fn unfollow(&self) {
         self.coordinators.set_bureau(None);
         self.clerk.leave();

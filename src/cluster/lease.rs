@@ -77,7 +77,8 @@ pub(crate) struct Sight {
     pub(crate) since_renewed: Duration,
     /// How many members there were when the master last said so.
     pub(crate) members: u64,
-    /// How many it reaches, itself among them, the master not.
+    /// How many it reaches of those that have known the master, itself among them, the master not:
+    /// who never met it is no member that it knows of.
     pub(crate) reached: u64,
     /// Whether one of those reaches the master.
     pub(crate) master_is_seen: bool,

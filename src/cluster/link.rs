@@ -241,6 +241,11 @@ impl Links {
         self.hub().membership().reached_by_others(whom, self.hub().now())
     }
 
+    /// How many members are reached, this one not among them, that have known that master.
+    pub(crate) fn fellows(&self, master: &MemberId) -> u64 {
+        self.hub().membership().fellows(master, self.hub().now())
+    }
+
     /// The master that this node tells others it knows. Nodes that know two different ones do not
     /// link: take it back when this node gives its master up.
     pub(crate) fn set_master(&self, master: Option<MemberId>) {

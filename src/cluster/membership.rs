@@ -86,6 +86,8 @@ struct Peer {
     reaches: BTreeSet<MemberId>,
     told: Duration,
     master: Option<MemberId>,
+    /// The last master that it said it knew: it was linked to that one once.
+    followed: Option<MemberId>,
 }
 
 /// Who is there, and who is looked for.
@@ -199,6 +201,9 @@ impl Membership {
         let Some(peer) = self.peers.values_mut().find(|peer| peer.link == by) else { return };
         peer.reaches = reaches.iter().map(|(id, _)| id.clone()).collect();
         (peer.told, peer.master) = (now, master);
+        if peer.master.is_some() {
+            peer.followed = peer.master.clone();
+        }
         for (id, address) in reaches {
             if let Ok(address) = address.parse() {
                 self.told_of(id, &address, now);
@@ -324,6 +329,15 @@ impl Membership {
     /// Whether a member that we reach said lately that it reaches `whom`.
     pub(crate) fn reached_by_others(&self, whom: &MemberId, now: Duration) -> bool {
         self.up().any(|(id, peer)| id != whom && peer.claims(now) && peer.reaches.contains(whom))
+    }
+
+    /// How many members are reached that have known that master, so that it counts them as members
+    /// as well, and that say lately whom they reach.
+    pub(crate) fn fellows(&self, master: &MemberId, now: Duration) -> u64 {
+        let knows = |(id, peer): &(&MemberId, &Peer)| {
+            *id != master && peer.claims(now) && peer.followed.as_ref() == Some(master)
+        };
+        self.up().filter(knows).count() as u64
     }
 
     fn up(&self) -> impl Iterator<Item = (&MemberId, &Peer)> {

@@ -36,6 +36,11 @@ pub(crate) trait Follower: Send + Sync + 'static {
     /// master hears that this node has finished.
     fn flush(&self) -> BoxFuture<'static, ()>;
 
+    /// This node leaves, and nobody is left here, but the run goes on: send what is left to be sent.
+    fn flush_and_leave(&self) -> BoxFuture<'static, ()> {
+        self.flush()
+    }
+
     /// This node takes part no longer.
     fn unfollow(&self);
 

@@ -40,6 +40,8 @@ pub(crate) struct Run {
     pub(crate) settings: Vec<(String, String)>,
     /// Counts the changes of settings.
     pub(crate) revision: u64,
+    /// The names of those that were changed while it went on.
+    pub(crate) changed: BTreeSet<String>,
     /// How far it is.
     pub(crate) stage: Stage,
     /// Why it failed, or is about to.
@@ -182,6 +184,7 @@ impl Run {
             scenario,
             settings,
             revision: 0,
+            changed: BTreeSet::new(),
             stage: Stage::Starting,
             reason: None,
             took: None,

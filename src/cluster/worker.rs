@@ -42,7 +42,8 @@ pub(crate) type Whereabouts = Arc<dyn Fn(&[(IdSet, Option<MemberId>)]) + Send + 
 /// What a worker sees of the cluster beside what its master tells it. Asked every 100 ms: to be
 /// answered from memory.
 pub(crate) trait Eyes: Send + Sync + 'static {
-    /// How many members this node reaches, itself among them, the master not.
+    /// How many members this node reaches that have known that master, itself among them, the master
+    /// not.
     fn reached(&self, master: &MemberId) -> u64;
 
     /// Whether one of those reaches the master.

@@ -86,7 +86,7 @@ impl Operations for ClusterNode {
             }
         }
         // Without one the node knows of itself.
-        master?;
+        self.master().master()?;
         match (self.carried_out_by_master(command).await, command) {
             // A node whose master is gone still knows of itself.
             (Err(refusal), Command::Status) if refusal.code == Code::Unavailable => None,

@@ -120,7 +120,7 @@ impl ClusterNode {
                 fence,
                 master_timeout: settings.master_timeout.min(LONGEST),
                 telemetry: telemetry.clone(),
-                eyes: Arc::new(Sight { mesh: mesh.clone(), links: links.clone() }),
+                eyes: Arc::new(Sight { links: links.clone() }),
                 followers: followers(&node, &mesh, &mail),
                 whereabouts: Arc::new(move |changes| mail.learn(changes)),
             },
@@ -278,14 +278,12 @@ fn followers(node: &Node, mesh: &Mesh, mail: &Mail) -> Vec<Arc<dyn Follower>> {
 
 /// What this node sees of the others.
 struct Sight {
-    mesh: Mesh,
     links: Arc<OnceLock<Links>>,
 }
 
 impl Eyes for Sight {
     fn reached(&self, master: &MemberId) -> u64 {
-        let others = self.mesh.members().into_iter().filter(|member| member.id != *master);
-        others.count() as u64 + 1
+        self.links.get().map_or(0, |links| links.fellows(master)) + 1
     }
 
     fn master_is_seen(&self, master: &MemberId) -> bool {

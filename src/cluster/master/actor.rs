@@ -220,9 +220,12 @@ impl MasterActor {
             Operate::Known { master } => state.leadership.told(from, master),
             Operate::Orphan { end } => {
                 let (work, actor) = ((self.options.orphans)(end), state.myself.clone());
+                let followed = state.leadership.master().cloned();
                 state.tasks.spawn(async move {
                     let orphan = work.await;
-                    if let Some(Orphan { master, .. }) = orphan.clone().filter(|_| end) {
+                    // Whoever has nothing to end does not wait for the one that is gone either.
+                    let gone = orphan.as_ref().map(|orphan: &Orphan| orphan.master.clone());
+                    if let Some(master) = gone.or(followed).filter(|_| end) {
                         let _ = actor.cast(MasterMessage::Abandoned { master });
                     }
                     if let Some(responder) = responder {

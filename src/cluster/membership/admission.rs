@@ -56,6 +56,7 @@ impl Membership {
             reaches: BTreeSet::new(),
             told: Duration::ZERO,
             master: None,
+            followed: None,
         };
         self.peers.insert(id.clone(), peer);
         // Whoever had the name before does not come back, and one way to the member is enough.

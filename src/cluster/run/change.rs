@@ -148,6 +148,7 @@ pub(super) fn apply(run: &mut Run, change: Change) {
         }
         Change::Settings { settings } => {
             for (name, value) in settings {
+                run.changed.insert(name.clone());
                 match run.settings.iter_mut().find(|(known, _)| *known == name) {
                     Some((_, old)) => *old = value,
                     None => run.settings.push((name, value)),

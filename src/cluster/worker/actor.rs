@@ -215,6 +215,9 @@ impl Actor for WorkerActor {
                     // If it cannot be told it sees this node go.
                     let _ = self.mesh.cast(&master, &ToMaster::Leaving { assignment });
                     self.beat_now(state);
+                } else if matches!(state.core.stage(), Some(Stage::GivingUp | Stage::Stopped)) {
+                    let commands = state.core.quit();
+                    self.perform(state, commands);
                 }
                 self.flush_when_over(state);
             }
@@ -371,7 +374,7 @@ impl WorkerActor {
         };
         // Without users there is nothing to hold; but a node that was cut off may give up later.
         let over = matches!(self.run_state(), RunState::Finished | RunState::Failed);
-        if !over || state.core.stage() == Some(Stage::CutOff) {
+        if !over || state.core.stage() == Some(Stage::CutOff) || state.core.is_leaving() {
             let commands = state.core.tick(now, &seen);
             self.perform(state, commands);
             self.say_if_given_up(state);

@@ -51,13 +51,6 @@ impl WorkerActor {
     /// The master is linked again.
     pub(super) fn relinked(&self, state: &mut State) {
         state.relinked = true;
-        state.outbox.tell_again();
-        if let Some(Key { master, assignment }) = state.core.key().cloned()
-            && state.core.is_leaving()
-        {
-            // It may not have heard it. If it cannot be told it sees this node go.
-            let _ = self.mesh.cast(&master, &ToMaster::Leaving { assignment });
-        }
         self.beat_now(state);
     }
 
@@ -67,9 +60,19 @@ impl WorkerActor {
             return;
         }
         state.asking = false;
+        let returns = standing.living.is_some();
+        if returns {
+            // What was told over this link without saying who lives here was not heeded.
+            state.outbox.tell_again();
+        }
         state.outbox.put(std::mem::take(&mut standing.gone));
         state.standing = (standing, placed);
         self.beat(state);
+        if returns && state.core.is_leaving() {
+            // The master has heard it of the part that it had lost. If it cannot be told it sees this
+            // node go.
+            let _ = self.mesh.cast(&key.master, &ToMaster::Leaving { assignment: key.assignment });
+        }
         // It may have changed since it was asked for, or the link may have.
         if state.standing.0.state != self.run_state() || state.relinked {
             self.beat_now(state);
@@ -151,8 +154,9 @@ impl WorkerActor {
         if over && ours && state.flush == Flush::Early {
             state.flush = Flush::UnderWay;
             let (worker, followers) = (state.myself.clone(), state.followers.clone());
+            let leaves = state.core.has_left();
             state.tasks.spawn(async move {
-                followers.flush(&key).await;
+                followers.flush(&key, leaves).await;
                 let _ = worker.cast(Message::Flushed { key });
             });
         }
@@ -165,7 +169,7 @@ impl WorkerActor {
         state.flush = Flush::Done;
         self.beat_now(state);
         let stage = state.core.stage();
-        if matches!(stage, Some(Stage::CutOff | Stage::GivingUp)) {
+        if matches!(stage, Some(Stage::CutOff | Stage::GivingUp | Stage::Stopped)) {
             state.followers.unfollow(key);
         }
         self.say_if_given_up(state);

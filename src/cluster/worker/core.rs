@@ -307,7 +307,8 @@ impl Core {
         let since_renewed = now.saturating_sub(part.renewed);
         // The others have given up just before this node would have, so that it is none of a
         // majority any more: what they believed together is as true as before.
-        let gives_up = part.stage == Stage::CutOff && part.orphaned && !seen.reborn;
+        let alone = !seen.reborn && !seen.linked;
+        let gives_up = part.stage == Stage::CutOff && part.orphaned && alone;
         if gives_up && since_renewed >= master_timeout {
             part.stage = Stage::GivingUp;
             let gone = humantime::format_duration(master_timeout);
@@ -381,7 +382,8 @@ impl Core {
         commands
     }
 
-    /// This node leaves. Answers with the part whose master is to be told.
+    /// This node leaves. Answers with the part whose master is to be told. Users that end because the
+    /// master is away are not waited for: see [`Core::quit`].
     pub(super) fn leave(&mut self) -> Option<Key> {
         self.leaving = true;
         let me = &self.me;
@@ -406,7 +408,8 @@ impl Core {
     pub(super) fn quit(&mut self) -> Vec<Command> {
         self.left = true;
         let me = &self.me;
-        let part = self.part.as_mut().filter(|part| part.key.master != *me && part.in_charge());
+        let acts = |part: &&mut Part| part.key.master != *me && part.stage != Stage::CutOff;
+        let part = self.part.as_mut().filter(acts);
         part.map(|part| part.cut_off("its node ended").into()).unwrap_or_default()
     }
 

@@ -41,12 +41,14 @@ impl Followers {
 
     /// They send what is left to be sent, one after the other: what an earlier one still does may
     /// give a later one something to send. They stop where they follow another run: that goes on.
-    pub(super) async fn flush(&self, key: &Key) {
+    /// `leaves`: the run goes on elsewhere.
+    pub(super) async fn flush(&self, key: &Key, leaves: bool) {
         for part in &self.parts {
             if !self.follow_still(key) {
                 return;
             }
-            if tokio::time::timeout(FLUSH, part.flush()).await.is_err() {
+            let flush = if leaves { part.flush_and_leave() } else { part.flush() };
+            if tokio::time::timeout(FLUSH, flush).await.is_err() {
                 tracing::warn!(target: "crowd", "not all that was measured or agreed has reached the master");
             }
         }

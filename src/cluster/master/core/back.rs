@@ -48,13 +48,17 @@ impl Core {
         // Without it the beat was sent before its worker learnt of the new link.
         let Some(living) = beat.living.take() else { return false };
         self.expected.remove(&assignment);
-        let goes_on = matches!(self.stage(), Some(Stage::Running | Stage::Stopping));
+        let goes_on = match self.stage() {
+            Some(Stage::Running) => beat.state == RunState::Running,
+            // It may have ended already.
+            Some(Stage::Stopping) => true,
+            _ => false,
+        };
         let mut strangers = living.clone();
         if let Some(part) = self.part(assignment) {
             ids::take(&mut strangers, &part.ids());
         }
-        let goes_on = goes_on && beat.state == RunState::Running && !self.takes_part_now(from);
-        if !goes_on || !strangers.is_empty() {
+        if !goes_on || self.takes_part_now(from) || !strangers.is_empty() {
             return false;
         }
         // Whoever was given back before is said to live elsewhere, or not at all.
@@ -87,7 +91,9 @@ impl Core {
     fn goes_on(&mut self, now: Duration, assignment: Assignment, worker: &MemberId) {
         self.tell_whereabouts();
         let Some(run) = &self.run else { return };
-        let settings = run.settings.clone();
+        // Others cannot be changed any more, and were not.
+        let changed = |(name, _): &&(String, String)| run.changed.contains(name);
+        let settings: Vec<_> = run.settings.iter().filter(changed).cloned().collect();
         let outdated = run.parts.get(&assignment).is_some_and(|part| part.revision != run.revision);
         let parts = run.parts.values().filter(|part| part.stands());
         let everybody: Vec<_> = parts
@@ -97,6 +103,9 @@ impl Core {
         self.cast_whereabouts(assignment, worker, &everybody);
         if let Some(part) = self.part(assignment) {
             self.whereabouts.push((part.ids(), Some(worker.clone())));
+        }
+        if self.run.as_ref().is_some_and(|run| run.drained.contains(worker)) {
+            self.release(now, assignment, u64::MAX);
         }
         if outdated {
             let message = ToWorker::ApplySettings { assignment, settings };

@@ -28,8 +28,10 @@ enum Step {
     Depart(usize),
     /// The master stands still for so many ticks.
     Freeze(u64),
-    /// A clock of so many percent, and a way that takes so many milliseconds longer.
-    Slow(usize, u8, u64),
+    /// A clock of so many percent, and ways forth and back that take so many milliseconds longer.
+    Slow(usize, u8, u64, u64),
+    /// The master is started again, and after so many ticks there is another run.
+    Restart(u64),
 }
 
 fn policy(on_node_loss: OnNodeLoss, rebalance: bool) -> Policy {
@@ -58,8 +60,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(node, silent, cut)| Step::Cut(node, silent, cut)),
         1 => node.clone().prop_map(Step::Depart),
         1 => (1..200_u64).prop_map(Step::Freeze),
-        1 => (node.clone(), 89..112_u8, 0..1_000_u64)
-            .prop_map(|(node, speed, delay)| Step::Slow(node, speed, delay)),
+        1 => (node.clone(), 89..112_u8, 0..1_000_u64, 0..1_000_u64)
+            .prop_map(|(node, speed, forth, back)| Step::Slow(node, speed, forth, back)),
         1 => node.clone().prop_map(Step::Kill),
         4 => node.clone().prop_map(Step::Back),
         1 => node.clone().prop_map(Step::Drain),
@@ -94,8 +96,18 @@ fn take(world: &mut World, step: Step) {
         }
         Step::Leave(node) => world.leave(node),
         Step::Depart(node) => world.depart(node),
-        Step::Slow(node, speed, delay) => {
-            world.nodes[node].make_slow(f64::from(speed) / 100.0, Duration::from_millis(delay));
+        Step::Slow(node, speed, forth, back) => {
+            let delay = (Duration::from_millis(forth), Duration::from_millis(back));
+            world.nodes[node].make_slow(f64::from(speed) / 100.0, delay);
+        }
+        Step::Restart(ticks) => {
+            world.restart();
+            for _ in 0..ticks {
+                world.step();
+                world.no_id_lives_twice();
+            }
+            world.start(12);
+            world.run_for(Duration::from_secs(2));
         }
         Step::Freeze(ticks) => {
             world.freeze();

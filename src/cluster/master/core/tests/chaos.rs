@@ -33,7 +33,11 @@ fn step(world: &mut World) -> Step {
         27 => Step::Leave(node),
         28 => Step::Depart(node),
         29 => Step::Freeze(1 + world.random(160)),
-        _ => Step::Slow(node, 89 + world.random(23) as u8, world.random(800)),
+        30 => Step::Restart(world.random(200)),
+        _ => {
+            let (forth, back) = (world.random(800), world.random(800));
+            Step::Slow(node, 89 + world.random(23) as u8, forth, back)
+        }
     }
 }
 

@@ -29,8 +29,12 @@ pub(super) struct Node {
     cut: Cut,
     /// How fast its clock runs.
     speed: f64,
-    /// What the way to it and from it takes beside the usual.
-    delay: Duration,
+    /// What the way to it, and that from it, takes beside the usual.
+    delay: (Duration, Duration),
+    /// In which of the master's lives it was asked to take part.
+    master: u64,
+    /// Which of them it was linked to last.
+    knows: u64,
     assignment: Option<Assignment>,
     state: RunState,
     living: BTreeSet<u64>,
@@ -52,6 +56,8 @@ pub(super) struct Node {
     cut_off: bool,
     /// The next beat says who lives there.
     relinked: bool,
+    /// A beat goes out over the new link before the one that says it.
+    early: bool,
     renewed: Duration,
     members: u64,
     next_beat: Duration,
@@ -86,6 +92,8 @@ struct View {
     linked: bool,
     /// Whether it hears the master.
     sees: bool,
+    /// Which of the master's lives it was linked to last.
+    knows: u64,
     cut: Cut,
 }
 
@@ -113,6 +121,9 @@ pub(super) struct World {
     calls: BTreeMap<u64, (MemberId, Duration)>,
     /// How long it takes until one node knows how another fares.
     pub(super) gossip: Duration,
+    policy: Policy,
+    /// How many times the master was started again.
+    master: u64,
     /// Since when the master stands still.
     frozen: Option<Duration>,
     random: u64,
@@ -126,7 +137,9 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(count: usize, policy: Policy, seed: u64) -> Self {
         let mut world = Self {
-            core: Core::new(policy, 0),
+            core: Core::new(policy.clone(), 0),
+            policy,
+            master: 0,
             now: Duration::ZERO,
             nodes: Vec::new(),
             outcomes: BTreeMap::new(),
@@ -194,7 +207,7 @@ impl World {
     pub(super) fn start(&mut self, users: u64) -> u64 {
         let verb = self.verb();
         let plan = Plan {
-            id: "run".into(),
+            id: format!("run {}", self.master),
             scenario: "idle".into(),
             users,
             settings: Vec::new(),
@@ -209,6 +222,7 @@ impl World {
         let id = self.nodes[index].id.clone();
         self.nodes[index].link = Link::Up;
         self.nodes[index].relink(self.now);
+        self.nodes[index].knows = self.master;
         self.nodes[index].profiled = self.profiled.clone();
         self.core.up(self.now, &id);
         self.core.free(self.now, &id, true);
@@ -257,6 +271,25 @@ impl World {
         self.core.left(self.now, &id);
         self.perform();
         self.go_down(&id, "it left");
+    }
+
+    /// The master dies and is started again: it knows nothing, and its workers make new links.
+    pub(super) fn restart(&mut self) {
+        self.frozen = None;
+        self.master += 1;
+        let since = u64::try_from(self.now.as_micros()).unwrap();
+        self.core = Core::new(self.policy.clone(), since);
+        self.calls.clear();
+        for index in 0..self.nodes.len() {
+            let node = &mut self.nodes[index];
+            let up = node.link == Link::Up;
+            node.inbox.clear();
+            node.outbox.clear();
+            node.link = Link::Down;
+            if up {
+                self.connect(index);
+            }
+        }
     }
 
     /// The master stands still until [`Self::thaw`].
@@ -414,8 +447,13 @@ impl World {
             node.state = RunState::Finished;
         }
         if node.link == Link::Up {
-            let says = node.relinked && node.state == RunState::Running;
-            node.relinked = false;
+            // One that was made before may go out first, and is not heeded.
+            let early = std::mem::take(&mut node.early);
+            if node.relinked && !early {
+                node.tell_again();
+            }
+            let says = node.relinked && !early;
+            node.relinked &= early;
             let living = says.then(|| node.living.iter().map(|id| UserId(*id)).collect());
             let beat = Beat {
                 assignment,
@@ -431,7 +469,7 @@ impl World {
                 cut_off: node.cut_off,
             };
             node.told.push_back((now, beat.ended.clone(), beat.released.clone()));
-            let at = node.after(delay + node.delay + now);
+            let at = node.after(delay + node.delay.1 + now);
             node.outbox.push_back((at, Sent::Beat(Box::new(beat))));
         }
     }
@@ -440,11 +478,16 @@ impl World {
     fn look(&mut self) {
         let now = self.now;
         let frozen = self.frozen_for() >= SILENCE;
+        let master = self.master;
         for node in &mut self.nodes {
             let view = View {
                 process: node.process,
                 linked: matches!(node.link, Link::Up | Link::Cut(_)),
-                sees: matches!(node.link, Link::Up | Link::Cut(_)) && !frozen,
+                // Its own one, in that life.
+                sees: matches!(node.link, Link::Up | Link::Cut(_))
+                    && !frozen
+                    && node.master == master,
+                knows: node.knows,
                 cut: node.cut,
             };
             if node.views.back().is_none_or(|(_, last)| *last != view) {
@@ -469,7 +512,9 @@ impl World {
             .filter(|other| {
                 let island = !other.linked && other.cut == Cut::Island;
                 let main = other.linked || other.cut == Cut::Masterless;
+                // Who has not met its master is none of those that agree.
                 other.process
+                    && other.knows == node.master
                     && match (own.linked, own.cut) {
                         (true, _) | (false, Cut::Masterless) => main,
                         (false, Cut::Island) => island,
@@ -534,7 +579,7 @@ impl World {
         let Some(node) = self.nodes.iter_mut().find(|node| node.id == *to) else { return };
         if node.link == Link::Up {
             let last = node.inbox.back().map_or(Duration::ZERO, |(at, ..)| *at);
-            node.inbox.push_back(((now + delay + node.delay).max(last), call, message));
+            node.inbox.push_back(((now + delay + node.delay.0).max(last), call, message));
         }
     }
 
@@ -543,7 +588,8 @@ impl World {
         let mut living = BTreeMap::new();
         for node in &self.nodes {
             for id in &node.living {
-                let other = living.insert(*id, &node.id.name);
+                // Ids of a run that was another's are others.
+                let other = living.insert((node.master, *id), &node.id.name);
                 assert_eq!(other, None, "{id} lives on {} too at {:?}", node.id.name, self.now);
             }
         }
@@ -607,7 +653,9 @@ impl Node {
             link: Link::Down,
             cut: Cut::Alone,
             speed: 1.0,
-            delay: Duration::ZERO,
+            delay: (Duration::ZERO, Duration::ZERO),
+            master: 0,
+            knows: 0,
             assignment: None,
             state: RunState::Idle,
             living: BTreeSet::new(),
@@ -621,6 +669,7 @@ impl Node {
             orphaned: false,
             cut_off: false,
             relinked: false,
+            early: false,
             renewed: Duration::ZERO,
             // Nobody has told it yet.
             members: u64::MAX,
@@ -644,6 +693,11 @@ impl Node {
     fn relink(&mut self, now: Duration) {
         self.linked = now;
         self.relinked = true;
+        self.early = now.as_millis().is_multiple_of(3);
+    }
+
+    /// What was told and not answered.
+    fn tell_again(&mut self) {
         for (_, ended, released) in std::mem::take(&mut self.told) {
             ids::put(&mut self.ended, &ended);
             ids::put(&mut self.released, &released);
@@ -662,7 +716,7 @@ impl Node {
         }
     }
 
-    pub(super) fn make_slow(&mut self, speed: f64, delay: Duration) {
+    pub(super) fn make_slow(&mut self, speed: f64, delay: (Duration, Duration)) {
         (self.speed, self.delay) = (speed, delay);
     }
 
@@ -685,7 +739,17 @@ impl Node {
     fn carry_out(&mut self, now: Duration, message: ToWorker) -> Option<WorkerAnswer> {
         let mine = |assignment: &Assignment| self.assignment == Some(*assignment);
         match message {
-            ToWorker::Begin { assignment, .. } => {
+            ToWorker::Begin { assignment, run } => {
+                let master = run.id.trim_start_matches("run ").parse().unwrap();
+                let holds_on = self.assignment.is_some()
+                    && self.state == RunState::Running
+                    && !self.orphaned
+                    && !self.cut_off;
+                if self.master != master && holds_on {
+                    let refusal = Refusal::new(Code::MasterIsAlreadySet, "another is followed");
+                    return Some(WorkerAnswer::Refused(refusal));
+                }
+                self.master = master;
                 self.living.clear();
                 (self.users, self.endings) = Default::default();
                 (self.ended, self.released) = Default::default();
