@@ -152,6 +152,8 @@ pub(crate) struct Gap {
     pub(crate) open: bool,
     /// Of which part.
     pub(crate) assignment: Assignment,
+    /// When the part was heard again and went on, since the run began.
+    pub(crate) back: Option<Duration>,
 }
 
 impl Part {

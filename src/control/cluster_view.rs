@@ -126,7 +126,7 @@ impl StatusView {
             missing: received
                 .iter()
                 .find(|part| part.assignment == gap.assignment)
-                .and_then(|part| part.missing)
+                .and_then(|part| part.missing_in(gap.back))
                 .map(|gap| MissingView { from_ms: millis(gap.from), to_ms: gap.to.map(millis) }),
         });
         Self {

@@ -126,6 +126,8 @@ pub(crate) struct GapView {
     pub(crate) failed: u64,
     /// How many were removed, because the run was ending or somebody asked for it.
     pub(crate) removed: u64,
+    /// When the part went on, since the run began: its node was out of reach, and kept its users.
+    pub(crate) back: Option<Duration>,
     /// How many still wait to be placed, because they may live, or because there is no worker.
     pub(crate) waiting: u64,
 }

@@ -74,6 +74,19 @@ pub(crate) struct Received {
     pub(crate) missing: Option<Missing>,
 }
 
+impl Received {
+    /// What is missing of a gap; `back` is when the part went on after it, if it did: what it measures
+    /// from then on is under way, and not missing.
+    pub(crate) fn missing_in(&self, back: Option<Duration>) -> Option<Missing> {
+        let missing = self.missing?;
+        match back {
+            Some(back) if missing.from >= back => None,
+            Some(back) => Some(Missing { to: Some(back), ..missing }),
+            None => Some(missing),
+        }
+    }
+}
+
 /// When something was measured that did not come, since the start of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Missing {

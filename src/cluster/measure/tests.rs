@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     feed::{MeasureFeed, Reading},
-    master::{MOST_WAITING, MeasureMaster, Received},
+    master::{MOST_WAITING, MeasureMaster, Missing, Received},
 };
 use crate::{
     cluster::{
@@ -371,4 +371,22 @@ async fn the_end_has_a_deadline() {
     network.cut(a.mesh.me(), &MemberId::new("master", 1));
     within(SECOND * 6, a.feed.flush()).await;
     within(SECOND * 6, master.end()).await;
+}
+
+/// Of a part that goes on something is always under way; of the gap before nothing is missing as soon
+/// as all up to its end came.
+#[test]
+fn what_a_part_that_goes_on_measures_now_is_not_missing() {
+    let seconds = Duration::from_secs;
+    let received = |from| Received {
+        node: MemberId::new("w", 1),
+        assignment: Assignment(1),
+        until: Some(from),
+        missing: Some(Missing { from, to: None }),
+    };
+    let missing = |from, to| Some(Missing { from, to });
+    let early = received(seconds(3));
+    assert_eq!(early.missing_in(None), missing(seconds(3), None));
+    assert_eq!(early.missing_in(Some(seconds(10))), missing(seconds(3), Some(seconds(10))));
+    assert_eq!(received(seconds(10)).missing_in(Some(seconds(10))), None);
 }

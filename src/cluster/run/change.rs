@@ -62,10 +62,10 @@ pub(crate) enum Change {
     Failed { assignment: Assignment, reason: String },
     /// A worker is not heard of any more; `at` is the time since the run began.
     Lost { assignment: Assignment, at: Duration, reason: String },
-    /// It is heard again, and goes on with those that live there. Of the others these have ended; the
+    /// It is heard again, `at` after the run began, and goes on with those that live there. Of the others these have ended; the
     /// rest never came there, or was given back. Of the load profile it has heard the messages up to
     /// `heard`.
-    Returned { assignment: Assignment, living: IdSet, ended: IdSet, heard: u64 },
+    Returned { assignment: Assignment, at: Duration, living: IdSet, ended: IdSet, heard: u64 },
     /// It has the settings as they are.
     UpToDate { assignment: Assignment },
     /// Its users are dead for certain, and this becomes of them.
@@ -175,8 +175,12 @@ pub(super) fn apply(run: &mut Run, change: Change) {
             }
         }
         Change::Lost { assignment, at, reason } => lost(run, assignment, at, reason),
-        Change::Returned { assignment, living, ended, heard } => {
+        Change::Returned { assignment, at, living, ended, heard } => {
             returned(run, assignment, &living, &ended, heard);
+            let mut gaps = run.gaps.iter_mut().rev();
+            if let Some(gap) = gaps.find(|gap| gap.assignment == assignment) {
+                gap.back = Some(at);
+            }
         }
         Change::UpToDate { assignment } => {
             if let Some(part) = run.parts.get_mut(&assignment) {
@@ -251,6 +255,7 @@ fn lost(run: &mut Run, assignment: Assignment, at: Duration, reason: String) {
         waiting: IdSet::default(),
         open: true,
         assignment,
+        back: None,
     });
 }
 

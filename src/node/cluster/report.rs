@@ -141,7 +141,7 @@ fn rows(
 fn gaps(account: &ClusterAccount, received: &[Received]) -> Vec<GapRow> {
     let row = |gap: &GapView| {
         let part = received.iter().find(|part| part.assignment == gap.assignment);
-        let missing = part.and_then(|part| part.missing);
+        let missing = part.and_then(|part| part.missing_in(gap.back));
         GapRow {
             node: gap.node.clone(),
             at: gap.at,

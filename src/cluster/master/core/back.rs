@@ -65,7 +65,8 @@ impl Core {
         beat.released = Default::default();
         let ended = beat.ended.clone();
         let heard = beat.plan.heard;
-        self.apply(Change::Returned { assignment, living, ended, heard });
+        let at = now.saturating_sub(self.began);
+        self.apply(Change::Returned { assignment, at, living, ended, heard });
         self.tried.insert(from.clone());
         self.goes_on(now, assignment, from);
         true

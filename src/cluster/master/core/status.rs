@@ -152,6 +152,7 @@ pub(crate) fn gaps(run: &Run) -> Vec<GapView> {
         placed: gap.placed.clone().into_iter().collect(),
         failed: gap.failed,
         removed: gap.removed,
+        back: gap.back,
         waiting: gap.waiting.len() + if gap.open { gap.users } else { 0 },
     };
     run.gaps.iter().map(view).collect()

@@ -104,7 +104,29 @@ fn what_happened_meanwhile_is_told() {
     assert_eq!((users.running, users.finished), (20, 10));
 }
 
-/// A worker that is away while settings are changed, or the run is stopped, hears of it.
+/// A worker that is away while settings are changed hears of those, and of no others, which may not
+/// be changed any more.
+#[test]
+fn who_is_back_hears_of_settings_that_were_changed() {
+    let mut world = running(2, 20);
+    world.cut(1, false, Cut::Alone);
+    world.run_for(Duration::from_millis(200));
+    let changed = vec![("pace".to_owned(), "2s".to_owned())];
+    let verb = world.verb();
+    let (settings, nodes) = (changed.clone(), Vec::new());
+    let set = settings::Set { verb, settings, changed: vec!["pace".into()], hooks: 0, nodes };
+    world.core.set(world.now, set);
+    world.perform();
+    world.run_for(Duration::from_millis(500));
+    assert!(matches!(world.outcomes.get(&verb), Some(Ok(Outcome::Set(_)))));
+    assert!(world.nodes[1].applied.is_empty());
+    world.come_back(1);
+    world.run_for(Duration::from_secs(2));
+    assert_eq!(living(&world), [10, 10]);
+    assert_eq!(world.nodes[1].applied, changed);
+}
+
+/// A worker that is away while the run is stopped hears of it.
 #[test]
 fn who_is_back_hears_what_it_has_missed() {
     let mut world = running(2, 20);

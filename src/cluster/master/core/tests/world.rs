@@ -68,6 +68,8 @@ pub(super) struct Node {
     pub(super) fails_init: bool,
     /// Reads nothing.
     pub(super) silent: bool,
+    /// Settings that it applied.
+    pub(super) applied: Vec<(String, String)>,
     /// Its users do not go when they are told to.
     pub(super) stubborn: bool,
     profiled: Option<Profiled>,
@@ -678,6 +680,7 @@ impl Node {
             outbox: VecDeque::new(),
             fails_init: false,
             silent: false,
+            applied: Vec::new(),
             stubborn: false,
             chosen: BTreeSet::new(),
             profiled: None,
@@ -834,7 +837,10 @@ impl Node {
                 None
             }
             ToWorker::CheckSettings { .. } => Some(WorkerAnswer::Done),
-            ToWorker::ApplySettings { .. } => Some(WorkerAnswer::Applied(Default::default())),
+            ToWorker::ApplySettings { settings, .. } => {
+                self.applied.extend(settings);
+                Some(WorkerAnswer::Applied(Default::default()))
+            }
             ToWorker::Stop { .. } | ToWorker::Remove { .. } => {
                 let refusal = Refusal::new(Code::InvalidStatus, "not mine");
                 Some(WorkerAnswer::Refused(refusal))
