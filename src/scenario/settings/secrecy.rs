@@ -1,0 +1,61 @@
+//! How much of a setting's values is secret.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use crate::settings::masking::{masked, secrets_of_urls, unquoted};
+
+/// Answers which parts of a text are secret.
+pub type SecretParts = Arc<dyn Fn(&str) -> Vec<Range<usize>> + Send + Sync>;
+
+/// How much of a setting's values is secret.
+#[derive(Clone, Default)]
+pub enum Secrecy {
+    /// What is secret in any URL: users, passwords, the values of queries.
+    #[default]
+    Urls,
+    /// All of it.
+    Whole,
+    /// What the function answers. If it panics: all of it.
+    Parts(SecretParts),
+}
+
+impl Secrecy {
+    /// A text with what is secret replaced by `***`.
+    pub fn masked<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        masked(text, &self.parts(text))
+    }
+
+    /// A sentence about a text without what it quotes of its secrets.
+    pub fn unquoted(&self, sentence: &str, text: &str) -> String {
+        let parts = self.parts(text);
+        // A part that does not fit hides all of the text, as it does when it is masked.
+        let secrets: Vec<_> =
+            parts.into_iter().map(|part| text.get(part).unwrap_or(text)).collect();
+        unquoted(sentence, &secrets)
+    }
+
+    fn parts(&self, text: &str) -> Vec<Range<usize>> {
+        match self {
+            Self::Urls => secrets_of_urls(text),
+            Self::Whole => vec![0..text.len()],
+            Self::Parts(parts) => catch_unwind(AssertUnwindSafe(|| parts(text)))
+                .unwrap_or_else(|_| vec![0..text.len()]),
+        }
+    }
+}
+
+impl fmt::Debug for Secrecy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Urls => "Urls",
+            Self::Whole => "Whole",
+            Self::Parts(_) => "Parts",
+        })
+    }
+}
