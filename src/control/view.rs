@@ -320,7 +320,7 @@ impl From<Declaration> for DeclarationView {
             name: declaration.name,
             r#type: declaration.type_name,
             allowed: declaration.allowed,
-            secret: !matches!(declaration.secrecy, Secrecy::Urls),
+            secret: matches!(declaration.secrecy, Secrecy::Whole | Secrecy::Parts(_)),
             changes: match declaration.update {
                 Update::ReadOnly => "no",
                 Update::Free => "yes",

@@ -154,6 +154,14 @@ pub fn unquoted(sentence: &str, secrets: &[&str]) -> String {
             secret[start..start + QUOTED].fill(true);
         }
     }
+    // Spaces at the ends tell nothing.
+    let blank = |at: &usize| bytes[*at].is_ascii_whitespace();
+    for run in runs(&secret).collect::<Vec<_>>() {
+        let inner = run.clone().skip_while(blank).count();
+        let outer = run.clone().rev().skip_while(blank).count();
+        secret[run.start..run.end - inner].fill(false);
+        secret[run.start + outer..run.end].fill(false);
+    }
     let mut parts: Vec<_> = runs(&secret)
         .filter(|run| run.len() >= QUOTED_WITHIN_WORDS || is_word(bytes, run))
         .map(|run| looked_at.floor_char_boundary(run.start)..looked_at.ceil_char_boundary(run.end))

@@ -85,6 +85,12 @@ impl<T: SettingValue> DeclarationBuilder<T> {
         self
     }
 
+    /// Its values hold no URL, whatever they look like, and are shown as they are.
+    pub fn public(mut self) -> Self {
+        self.secrecy = Secrecy::Nothing;
+        self
+    }
+
     /// Its values are secrets: wherever they would be shown, `***` stands instead. They are hidden
     /// from whatever shows settings; a struct that derives `Debug` hides them only in fields of the
     /// type [`Secret`](crate::settings::Secret), which are secret without being declared so.

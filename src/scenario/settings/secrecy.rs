@@ -16,6 +16,8 @@ pub type SecretParts = Arc<dyn Fn(&str) -> Vec<Range<usize>> + Send + Sync>;
 /// How much of a setting's values is secret.
 #[derive(Clone, Default)]
 pub enum Secrecy {
+    /// Nothing.
+    Nothing,
     /// What is secret in any URL: users, passwords, the values of queries.
     #[default]
     Urls,
@@ -42,6 +44,7 @@ impl Secrecy {
 
     fn parts(&self, text: &str) -> Vec<Range<usize>> {
         match self {
+            Self::Nothing => Vec::new(),
             Self::Urls => secrets_of_urls(text),
             Self::Whole => vec![0..text.len()],
             Self::Parts(parts) => catch_unwind(AssertUnwindSafe(|| parts(text)))
@@ -53,6 +56,7 @@ impl Secrecy {
 impl fmt::Debug for Secrecy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Nothing => "Nothing",
             Self::Urls => "Urls",
             Self::Whole => "Whole",
             Self::Parts(_) => "Parts",
