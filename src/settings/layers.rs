@@ -8,7 +8,7 @@ use config::{Config, ConfigError, File, FileFormat, Map, Source, Value, ValueKin
 use super::{
     Sources, env,
     faults::SettingsFaults,
-    masking::{masked, secrets_of_urls, unquoted},
+    masking::{masked, secrets_of_urls, unquoted, whole},
     value::{SettingValue, Shape, join_list},
 };
 use crate::{
@@ -132,7 +132,7 @@ impl Layers {
             _ => Ok(value),
         });
         checked.unwrap_or_else(|reason| {
-            let parts = if T::SECRET { vec![0..text.len()] } else { secrets_of_urls(&text) };
+            let parts = if T::SECRET { whole(&text) } else { secrets_of_urls(&text) };
             let shown = masked(&text, &parts);
             // The node's own checks quote no secret; what parses URLs may.
             let quoted = if T::SECRET { &[][..] } else { &parts };

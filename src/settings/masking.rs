@@ -1,6 +1,6 @@
 //! Pure: which parts of a text are secret, and the text without them.
 
-use std::{borrow::Cow, collections::HashSet, ops::Range};
+use std::{borrow::Cow, collections::HashSet, iter, ops::Range};
 
 use super::secret::MASK;
 
@@ -37,6 +37,11 @@ pub fn masked<'a>(text: &'a str, parts: &[Range<usize>]) -> Cow<'a, str> {
     Cow::Owned(shown)
 }
 
+/// All of a text as one part.
+pub fn whole(text: &str) -> Vec<Range<usize>> {
+    iter::once(0..text.len()).collect()
+}
+
 /// What is secret in a text with URLs, such as a setting that cannot be read: the users and
 /// passwords, the values of queries, and fragments. A password may hold anything, so all from the
 /// first scheme to the last `@` is one part: rather too much than too little. So is the part of a
@@ -47,7 +52,7 @@ pub fn secrets_of_urls(text: &str) -> Vec<Range<usize>> {
 
 /// A text that is one URL or was meant as one, without what is secret in it.
 pub fn without_secrets_of_url(text: &str) -> Cow<'_, str> {
-    masked(text, &secrets(text, |text, from| vec![from..text.len()]))
+    masked(text, &secrets(text, |text, from| iter::once(from..text.len()).collect()))
 }
 
 fn secrets(text: &str, divided: impl Fn(&str, usize) -> Vec<Range<usize>>) -> Vec<Range<usize>> {
@@ -181,7 +186,7 @@ pub fn unquoted(sentence: &str, secrets: &[&str]) -> String {
 /// Where the flags are set, one after the other.
 fn runs(flags: &[bool]) -> impl Iterator<Item = Range<usize>> + '_ {
     let mut at = 0;
-    std::iter::from_fn(move || {
+    iter::from_fn(move || {
         let start = at + flags[at..].iter().position(|flag| *flag)?;
         let end = flags[start..].iter().position(|flag| !flag).map_or(flags.len(), |n| start + n);
         at = end;

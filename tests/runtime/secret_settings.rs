@@ -36,8 +36,8 @@ fn no_blank(key: String) -> Result<String, String> {
     }
 }
 
-fn behind_colon(text: &str) -> Vec<Range<usize>> {
-    text.find(':').map_or(vec![0..text.len()], |at| vec![at + 1..text.len()])
+fn behind_colon(text: &str) -> Option<Range<usize>> {
+    Some(text.find(':').map_or(0, |at| at + 1)..text.len())
 }
 
 fn named(account: String) -> Result<String, String> {

@@ -101,11 +101,11 @@ impl<T: SettingValue> DeclarationBuilder<T> {
 
     /// Parts of its values are secrets. The function answers which of a text; it is called with
     /// texts that are no values too, and should then rather hide too much.
-    pub fn secret_parts(
+    pub fn secret_parts<P: IntoIterator<Item = Range<usize>>>(
         mut self,
-        parts: impl Fn(&str) -> Vec<Range<usize>> + Send + Sync + 'static,
+        parts: impl Fn(&str) -> P + Send + Sync + 'static,
     ) -> Self {
-        self.secrecy = Secrecy::Parts(Arc::new(parts));
+        self.secrecy = Secrecy::Parts(Arc::new(move |text| parts(text).into_iter().collect()));
         self
     }
 

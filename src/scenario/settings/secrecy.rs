@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::settings::masking::{masked, secrets_of_urls, unquoted};
+use crate::settings::masking::{masked, secrets_of_urls, unquoted, whole};
 
 /// Answers which parts of a text are secret.
 pub type SecretParts = Arc<dyn Fn(&str) -> Vec<Range<usize>> + Send + Sync>;
@@ -46,9 +46,10 @@ impl Secrecy {
         match self {
             Self::Nothing => Vec::new(),
             Self::Urls => secrets_of_urls(text),
-            Self::Whole => vec![0..text.len()],
-            Self::Parts(parts) => catch_unwind(AssertUnwindSafe(|| parts(text)))
-                .unwrap_or_else(|_| vec![0..text.len()]),
+            Self::Whole => whole(text),
+            Self::Parts(parts) => {
+                catch_unwind(AssertUnwindSafe(|| parts(text))).unwrap_or_else(|_| whole(text))
+            }
         }
     }
 }
