@@ -47,6 +47,8 @@ pub(crate) mod shared;
 mod supervisor;
 mod worker;
 
+pub use crowd_core::errors::AddError;
+
 use instance::{AnyInstance, Instance};
 
 pub use self::{
@@ -131,22 +133,4 @@ impl<D: CoordinatorData> Coordinator<D> {
     fn any(&self) -> &dyn AnyInstance {
         &*self.instance
     }
-}
-
-/// A user could not be added to the coordinator of that name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AddError {
-    /// It takes no more users: it was stopped, or it died.
-    #[error("coordinator `{0}` takes no more users: it has ended")]
-    Stopped(String),
-    /// It is one of the whole cluster, and 16 MiB of adds wait for the master on this node.
-    #[error("coordinator `{0}` cannot take more users now: the master is too far behind")]
-    Behind(String),
-    /// It is one of the whole cluster, and the data is longer than 1020 KiB.
-    #[error("the data for coordinator `{0}` is too long for another node; 1020 KiB are the most")]
-    TooLong(String),
-    /// It is one of the whole cluster, and the data cannot be written as bytes.
-    #[error("the data for coordinator `{0}` cannot be written as bytes for another node")]
-    Unsendable(String),
 }

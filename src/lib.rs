@@ -61,35 +61,31 @@
 // So that `#[derive(Settings)]`, which names `::crowd`, works inside this crate too.
 extern crate self as crowd;
 
-mod aside;
 pub mod capacity;
 mod cluster;
 pub mod compare;
 pub mod control;
 pub mod controller;
 pub mod coordinator;
-pub mod failure;
 pub mod feed;
 pub mod iterate;
-mod json_fault;
 pub mod load;
-mod mark;
 pub mod measure;
-pub mod moment;
 pub mod node;
 pub mod prelude;
 pub mod profile;
-pub mod random;
-pub mod refusal;
 pub mod report;
 pub mod scenario;
 pub mod settings;
-mod suggestion;
 pub mod targets;
-pub mod telemetry;
 pub mod threshold;
 pub mod throttle;
 pub mod user;
+
+#[doc(hidden)]
+pub use crowd_core::derive;
+use crowd_core::{aside, json_fault, mark, suggestion};
+pub use crowd_core::{failure, moment, random, refusal, telemetry};
 
 /// The example of the page for scenario authors compiles.
 #[cfg(doctest)]

@@ -19,3 +19,20 @@ pub use phase::Phase;
 pub use plan::{Position, Profile, ProfileFaults};
 pub use shape::{Metric, Shape};
 pub use stage::{Load, Span, Stage};
+
+use crate::settings::value::SettingValue;
+
+/// The one-line form.
+impl SettingValue for Profile {
+    fn type_name() -> String {
+        "load profile".into()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|faults: ProfileFaults| faults.0.join("; "))
+    }
+
+    fn render(&self) -> String {
+        self.to_string()
+    }
+}

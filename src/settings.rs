@@ -13,19 +13,13 @@ use std::{
     time::Duration,
 };
 
-pub mod env;
 mod faults;
 mod layers;
-pub mod masking;
-mod node_address;
 pub(crate) mod rules;
-pub mod secret;
-pub mod value;
 
+pub use crowd_core::settings::{NodeAddress, Secret, env, masking, secret, value};
 pub use faults::SettingsFaults;
 use layers::Layers;
-pub use node_address::NodeAddress;
-pub use secret::Secret;
 use value::{SettingValue, Shape};
 
 /// One setting of a node as people read about it.

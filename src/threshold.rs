@@ -165,6 +165,24 @@ impl FromStr for Thresholds {
     }
 }
 
+/// Separated by semicolons. A refusal has a line for each fault, with a caret under it.
+impl SettingValue for Thresholds {
+    fn type_name() -> String {
+        "thresholds".into()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|faults: ThresholdFaults| {
+            let what = if faults.0.len() == 1 { "not a threshold" } else { "not thresholds" };
+            format!("{what}:\n{faults}")
+        })
+    }
+
+    fn render(&self) -> String {
+        self.to_string()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -26,7 +26,6 @@ mod block;
 mod bucket;
 mod courier;
 mod dealer;
-mod exact;
 mod follower;
 mod gate;
 mod handle;
@@ -37,13 +36,16 @@ mod outbox;
 mod permit;
 mod queue;
 mod ramp;
-pub(crate) mod rate;
 mod registry;
 mod running;
 mod schedule;
 mod supply;
 mod tally;
 mod waiting;
+
+pub use crowd_core::errors::ThrottleStopped;
+use crowd_core::exact;
+pub(crate) use crowd_core::rate;
 
 pub(crate) use self::block::Block;
 pub(crate) use self::master::ThrottleMaster;
@@ -52,7 +54,7 @@ use self::{
     registry::{Registration, Registry, Table},
 };
 pub use self::{
-    handle::{Throttle, ThrottleStopped},
+    handle::Throttle,
     info::{Lateness, ThrottleInfo, ThrottleState},
     permit::Permit,
     ramp::{Ramp, RampError},

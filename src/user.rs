@@ -10,7 +10,8 @@ pub mod core;
 pub mod directory;
 pub(crate) mod elsewhere;
 pub(crate) mod fence;
-pub mod id;
+pub use crowd_core::errors::SendError;
+pub use crowd_core::user_id as id;
 pub mod iteration;
 pub mod mailbox;
 pub mod supervisor;
@@ -29,7 +30,7 @@ use crate::{
 
 pub use self::{
     core::UserCore,
-    directory::{Address, Post, SendError},
+    directory::{Address, Post},
     id::UserId,
     iteration::{Iteration, Iterations},
     mailbox::{Mail, Received},

@@ -8,7 +8,7 @@ use std::{net::SocketAddr, time::Duration};
 use crowd::{
     prelude::Settings,
     refusal::{Code, Refusal},
-    scenario::settings::{Declaration, Declarations, FaultKind, SettingValue, Update},
+    scenario::settings::{Declaration, Declarations, FaultKind, SettingValue, Update, check},
 };
 
 #[derive(SettingValue, Debug, Clone, Copy, PartialEq)]
@@ -57,7 +57,7 @@ fn names(declarations: &Declarations) -> Vec<&str> {
 }
 
 fn faults(declarations: &Declarations) -> Vec<String> {
-    let faults = declarations.check().unwrap_err();
+    let faults = check(&declarations).unwrap_err();
     assert!(faults.0.iter().all(|fault| fault.kind == FaultKind::Declaration));
     assert_eq!(Refusal::from(faults.clone()).code, Code::ParameterOverriding);
     faults.0.iter().map(ToString::to_string).collect()
@@ -74,7 +74,7 @@ fn settings_are_read_in_order_those_of_a_group_where_it_stands() {
         names(&declarations),
         ["name", "host", "port", "pause", "mode", "type", "peer_list", "factor"]
     );
-    declarations.check().unwrap();
+    check(&declarations).unwrap();
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn names_of_the_nodes_settings_are_taken() {
 #[test]
 fn the_runtimes_own_setting_clashes_with_nobody_else() {
     let own = Declaration::of::<String>("user_rate").description("Rate.").owner("crowd");
-    Declarations::new("Chat").with(text("a")).with(own).check().unwrap();
+    check(&Declarations::new("Chat").with(text("a")).with(own)).unwrap();
     let own = Declaration::of::<String>("user_rate").description("Rate.").owner("crowd");
     let both = Declarations::new("Chat").with(text("user_rate")).with(own);
     assert_eq!(faults(&both).len(), 1);
@@ -215,7 +215,7 @@ fn a_scenario_replaces_a_declaration_whole_and_owns_it_then() {
             .update(Update::Free)
             .owner("somebody"),
     );
-    replaced.check().unwrap();
+    check(&replaced).unwrap();
     assert_eq!(names(&replaced), names(&Chat::declarations()), "its place stays");
     let host = replaced.get("host").unwrap();
     assert_eq!(host.description, "The chat server.");
@@ -270,7 +270,7 @@ fn an_override_in_the_struct_changes_a_part_of_a_groups_declaration() {
         target: Target,
     }
     let declarations = Other::declarations();
-    declarations.check().unwrap();
+    check(&declarations).unwrap();
     let host = declarations.get("host").unwrap();
     assert_eq!(host.default.as_deref(), Some("example.org"));
     assert_eq!(host.description, "Another host.");
@@ -284,6 +284,6 @@ fn an_override_in_the_struct_changes_a_part_of_a_groups_declaration() {
 
 #[test]
 fn nothing_declared_is_nothing_wrong() {
-    <()>::declarations().check().unwrap();
+    check(&<()>::declarations()).unwrap();
     assert!(<()>::declarations().all.is_empty());
 }

@@ -2,8 +2,8 @@
 
 use quote::format_ident;
 use syn::{
-    Attribute, Error, Expr, ExprArray, Ident, Lit, LitStr, Meta, Result, Token, ext::IdentExt,
-    meta::ParseNestedMeta,
+    Attribute, Error, Expr, ExprArray, Ident, Lit, LitStr, Meta, Path, Result, Token,
+    ext::IdentExt, meta::ParseNestedMeta, parse_quote,
 };
 
 /// What is said in `#[setting(…)]` on a field.
@@ -33,6 +33,24 @@ pub(crate) struct Override {
     pub(crate) default: Option<Expr>,
     pub(crate) description: Option<LitStr>,
     pub(crate) update: Option<Ident>,
+}
+
+/// The crate that generated code names: `::crowd`, or what `#[setting(crate = …)]` says on the type.
+///
+/// # Errors
+/// `stray`, if anything else is said on the type.
+pub(crate) fn krate(attributes: &[Attribute], stray: &str) -> Result<Path> {
+    let mut krate = None;
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("setting")) {
+        attribute.parse_nested_meta(|meta| match meta.path.is_ident("crate") {
+            true => {
+                krate = Some(meta.value()?.parse()?);
+                Ok(())
+            }
+            false => Err(Error::new_spanned(attribute, stray)),
+        })?;
+    }
+    Ok(krate.unwrap_or_else(|| parse_quote!(::crowd)))
 }
 
 /// Reads the attributes of a field.

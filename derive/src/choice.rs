@@ -1,5 +1,6 @@
 //! `#[derive(SettingValue)]`.
 
+use crate::attribute;
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Data, DeriveInput, Error, Fields, Ident, LitStr, Result, Variant, ext::IdentExt};
@@ -27,7 +28,9 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     }
     let variants: Vec<&Ident> = data.variants.iter().map(|variant| &variant.ident).collect();
     let ident = &input.ident;
-    let setting_value = quote! { ::crowd::scenario::settings::SettingValue };
+    let stray = "a variant may have a `name`; the enum says nothing";
+    let krate = attribute::krate(&input.attrs, stray)?;
+    let setting_value = quote! { #krate::derive::SettingValue };
     Ok(quote! {
         #[automatically_derived]
         impl #setting_value for #ident {
@@ -39,7 +42,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
                 match text.trim() {
                     #(#names => ::core::result::Result::Ok(Self::#variants),)*
                     _ => ::core::result::Result::Err(
-                        ::crowd::scenario::settings::not_one_of(&[#(#names),*]),
+                        #krate::derive::not_one_of(&[#(#names),*]),
                     ),
                 }
             }

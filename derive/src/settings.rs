@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::{
-    Data, DeriveInput, Error, Expr, Field, Fields, Ident, Lit, LitStr, Result, ext::IdentExt,
+    Data, DeriveInput, Error, Expr, Field, Fields, Ident, Lit, LitStr, Path, Result, ext::IdentExt,
     spanned::Spanned,
 };
 
@@ -30,13 +30,11 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     if !input.generics.params.is_empty() {
         return Err(Error::new_spanned(&input.generics, "settings cannot be generic"));
     }
-    if let Some(stray) = input.attrs.iter().find(|one| one.path().is_ident("setting")) {
-        return Err(Error::new_spanned(stray, "`#[setting(…)]` belongs on a field"));
-    }
+    let krate = attribute::krate(&input.attrs, "`#[setting(…)]` belongs on a field")?;
     let mut faults: Option<Error> = None;
     let mut parts = Vec::new();
     for field in &fields.named {
-        match parts_of(field) {
+        match parts_of(field, &krate) {
             Ok(part) => parts.push(part),
             // All fields are looked at, so that every fault is told at once.
             Err(fault) => match &mut faults {
@@ -53,15 +51,15 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         parts.into_iter().map(|part| (part.declare, part.read)).unzip();
     Ok(quote! {
         #[automatically_derived]
-        impl ::crowd::scenario::settings::Settings for #name {
-            fn declarations() -> ::crowd::scenario::settings::Declarations {
-                ::crowd::scenario::settings::Declarations::new(#owner)
+        impl #krate::derive::Settings for #name {
+            fn declarations() -> #krate::derive::Declarations {
+                #krate::derive::Declarations::new(#owner)
                     #(#declare)*
             }
 
             fn from_values(
-                values: &::crowd::scenario::settings::Values,
-            ) -> ::core::result::Result<Self, ::crowd::refusal::Refusal> {
+                values: &#krate::derive::Values,
+            ) -> ::core::result::Result<Self, #krate::derive::Refusal> {
                 let _ = values;
                 ::core::result::Result::Ok(Self { #(#read),* })
             }
@@ -69,16 +67,16 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     })
 }
 
-fn parts_of(field: &Field) -> Result<Parts> {
+fn parts_of(field: &Field, krate: &Path) -> Result<Parts> {
     let ident = field.ident.as_ref().ok_or_else(|| Error::new_spanned(field, "no name"))?;
     let said = attribute::read(&field.attrs)?;
     match &said.group {
-        Some(group) => group_parts(field, ident, &said, group),
-        None => setting_parts(field, ident, &said),
+        Some(group) => group_parts(field, ident, &said, group, krate),
+        None => setting_parts(field, ident, &said, krate),
     }
 }
 
-fn setting_parts(field: &Field, ident: &Ident, said: &Said) -> Result<Parts> {
+fn setting_parts(field: &Field, ident: &Ident, said: &Said, krate: &Path) -> Result<Parts> {
     if let Some(stray) = said.overrides.first() {
         return Err(Error::new(stray.name.span(), "`override` goes with `group`"));
     }
@@ -100,7 +98,7 @@ fn setting_parts(field: &Field, ident: &Ident, said: &Said) -> Result<Parts> {
     let ty = &field.ty;
     // Spans point at what the compiler should complain about: the type, the default, the check.
     let mut declare = quote_spanned! { ty.span() =>
-        ::crowd::scenario::settings::Declaration::of::<#ty>(#name)
+        #krate::derive::Declaration::of::<#ty>(#name)
     };
     declare.extend(quote! { .description(#description) });
     if let Some(default) = &said.default {
@@ -110,14 +108,14 @@ fn setting_parts(field: &Field, ident: &Ident, said: &Said) -> Result<Parts> {
         });
     }
     if let Some(values) = &said.one_of {
-        let values = values.elems.iter().map(text_of);
+        let values = values.elems.iter().map(|value| text_of(value, krate));
         declare.extend(quote! { .one_of([#(#values),*]) });
     }
     if let Some(check) = &said.check {
         declare.extend(quote_spanned! { check.span() => .check(#check) });
     }
     if let Some(update) = &said.update {
-        declare.extend(quote! { .update(::crowd::scenario::settings::Update::#update) });
+        declare.extend(quote! { .update(#krate::derive::Update::#update) });
     }
     match &said.secret {
         Some(Secret::Whole) => declare.extend(quote! { .secret() }),
@@ -130,7 +128,13 @@ fn setting_parts(field: &Field, ident: &Ident, said: &Said) -> Result<Parts> {
     Ok(Parts { declare: quote! { .with(#declare) }, read: quote! { #ident: #read } })
 }
 
-fn group_parts(field: &Field, ident: &Ident, said: &Said, group: &Ident) -> Result<Parts> {
+fn group_parts(
+    field: &Field,
+    ident: &Ident,
+    said: &Said,
+    group: &Ident,
+    krate: &Path,
+) -> Result<Parts> {
     if said.name.is_some()
         || said.default.is_some()
         || said.one_of.is_some()
@@ -146,26 +150,26 @@ fn group_parts(field: &Field, ident: &Ident, said: &Said, group: &Ident) -> Resu
     }
     let ty = &field.ty;
     let mut declare = quote_spanned! { ty.span() =>
-        .include(<#ty as ::crowd::scenario::settings::Settings>::declarations())
+        .include(<#ty as #krate::derive::Settings>::declarations())
     };
-    declare.extend(said.overrides.iter().map(amendment));
+    declare.extend(said.overrides.iter().map(|said| amendment(said, krate)));
     let read = quote_spanned! { ty.span() =>
-        #ident: <#ty as ::crowd::scenario::settings::Settings>::from_values(values)?
+        #ident: <#ty as #krate::derive::Settings>::from_values(values)?
     };
     Ok(Parts { declare, read })
 }
 
-fn amendment(said: &Override) -> TokenStream {
+fn amendment(said: &Override, krate: &Path) -> TokenStream {
     let name = &said.name;
     let default = said.default.iter().map(|default| {
-        let text = text_of(default);
+        let text = text_of(default, krate);
         quote! { declaration.set_default(#text); }
     });
     let description = said.description.iter().map(|description| {
         quote! { declaration.description = ::std::string::String::from(#description); }
     });
     let update = said.update.iter().map(|update| {
-        quote! { declaration.update = ::crowd::scenario::settings::Update::#update; }
+        quote! { declaration.update = #krate::derive::Update::#update; }
     });
     quote! { .amend(#name, |declaration| { #(#default)* #(#description)* #(#update)* }) }
 }
@@ -182,7 +186,7 @@ fn literal_text(value: &Expr) -> Option<&LitStr> {
 }
 
 /// An expression of type `String` for a value whose type the macro does not know.
-fn text_of(value: &Expr) -> TokenStream {
+fn text_of(value: &Expr, krate: &Path) -> TokenStream {
     if let Some(text) = literal_text(value) {
         return quote_spanned! { text.span() => ::std::string::String::from(#text) };
     }
@@ -197,7 +201,7 @@ fn text_of(value: &Expr) -> TokenStream {
     match number {
         Some(digits) => quote_spanned! { value.span() => ::std::string::String::from(#digits) },
         None => quote_spanned! { value.span() =>
-            ::crowd::scenario::settings::SettingValue::render(&(#value))
+            #krate::derive::SettingValue::render(&(#value))
         },
     }
 }

@@ -99,8 +99,8 @@ impl ActiveRun {
     ) -> Result<Self, Refusal> {
         let declarations = full_declarations(&*registered, &options.user_rate);
         let values = settings::resolve(&declarations, given, &*options.environment)
-            .map_err(|faults| refuse(faults, options))?
-            .with_rate_of_profile();
+            .map_err(|faults| refuse(faults, options))?;
+        let values = settings::with_rate_of_profile(values);
         threshold::check_settings(&values)?;
         check_iteration_rate(&values)?;
         let load = ActiveLoad::of(&values)?;

@@ -20,11 +20,13 @@ use super::{
     instance::{Instance, Job},
     plan::{Group, Item, Timeout},
 };
+use crowd_core::panic::panic_text;
+
 use crate::{
     cluster::codec::{self, CodecError},
     refusal::Refusal,
     telemetry::event::CoordinatorAdd,
-    user::{UserId, task::panic_text},
+    user::UserId,
 };
 
 /// What of a plan the master knows; nodes whose plans agree in it gather users together.

@@ -21,7 +21,9 @@ use super::{
     instance::{AnyInstance, Instance, Job, drop_quietly},
     plan::{Item, Timeout},
 };
-use crate::{telemetry::event::CoordinatorExecute, user::task::panic_text};
+use crowd_core::panic::panic_text;
+
+use crate::telemetry::event::CoordinatorExecute;
 
 /// A list of jobs that is longer than this is given back once it is done.
 const KEPT_CAPACITY: usize = 4096;

@@ -9,12 +9,14 @@ use super::{
     run::Services,
     settings::{Declarations, Settings, Values},
 };
+use crowd_core::panic::panic_text;
+
 use crate::{
     failure::Failure,
     refusal::Refusal,
     user::{
         User, UserCore,
-        task::{UserTask, Watch, panic_text},
+        task::{UserTask, Watch},
     },
 };
 

@@ -50,59 +50,42 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use crate::refusal::Refusal;
-
-mod builder;
-mod declaration;
-mod declarations;
-mod fault;
-mod resolve;
-mod runtime;
-mod secrecy;
-mod update;
-mod values;
-
-pub use crowd_derive::{SettingValue, Settings};
-
-pub use crate::settings::{
-    env::{Environment, ProcessEnvironment},
-    value::{SettingValue, Shape, not_one_of},
+pub use crowd_core::settings::{
+    Change, Check, Declaration, DeclarationBuilder, Declarations, Environment, Fault, FaultKind,
+    Faults, Origin, ProcessEnvironment, RUNTIME, Secrecy, SecretParts, SettingValue, Settings,
+    Shape, Update, Value, Values, not_one_of, update,
 };
-pub use builder::DeclarationBuilder;
-pub use declaration::{Check, Declaration, Update};
-pub use declarations::{Declarations, RUNTIME};
-pub use fault::{Fault, FaultKind, Faults};
-pub use resolve::resolve;
-pub(crate) use runtime::DEFAULT_GRACEFUL_STOP;
+
+mod runtime;
+
 pub use runtime::{
     ALLOW_ERRORS, ARRIVALS, Arrive, GRACEFUL_STOP, ITERATION_RATE, LoadSettings, PROFILE, RATES,
     SATURATION, SEED, SPACING, Saturation, Spacing, THRESHOLDS, USER_RATE,
     check_change_of_iteration_rate, check_iteration_rate, runtime_declarations,
 };
-pub use secrecy::{Secrecy, SecretParts};
-pub use update::{Change, update};
-pub use values::{Origin, Value, Values};
+pub(crate) use runtime::{DEFAULT_GRACEFUL_STOP, with_rate_of_profile};
 
-/// Settings of a scenario, declared once by a struct with `#[derive(Settings)]`.
-pub trait Settings: Clone + Send + Sync + 'static {
-    /// What is declared.
-    fn declarations() -> Declarations;
-
-    /// The typed settings from checked values.
-    ///
-    /// # Errors
-    /// If a value is missing or is not of its type: the values were not resolved from these
-    /// declarations.
-    fn from_values(values: &Values) -> Result<Self, Refusal>;
+/// Whether declarations go together, and declare no name of the node or the runtime.
+///
+/// # Errors
+/// Every fault (`parameter-overriding`), with the owners of what clashes.
+pub fn check(declarations: &Declarations) -> Result<(), Faults> {
+    declarations.check(&reserved())
 }
 
-/// No settings.
-impl Settings for () {
-    fn declarations() -> Declarations {
-        Declarations::default()
-    }
+/// Resolves all values: default < environment < given; see [`crowd_core::settings::resolve`].
+///
+/// # Errors
+/// With every fault at once.
+pub fn resolve(
+    declarations: &Declarations,
+    given: &[(String, String)],
+    environment: &dyn Environment,
+) -> Result<Values, Faults> {
+    crowd_core::settings::resolve(declarations, given, environment, &reserved())
+}
 
-    fn from_values(_: &Values) -> Result<Self, Refusal> {
-        Ok(())
-    }
+/// The names of the settings of a node and of those that the runtime declares.
+fn reserved() -> Vec<&'static str> {
+    crate::settings::NAMES.iter().copied().chain(runtime::NAMES).collect()
 }

@@ -7,7 +7,9 @@ use futures_util::FutureExt;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::task::JoinSet;
 
-use super::{Ramp, Rate, bucket::Bucket, gate::Gate, outbox::panic_text, supply::Supply};
+use crowd_core::panic::panic_text;
+
+use super::{Ramp, Rate, bucket::Bucket, gate::Gate, supply::Supply};
 use crate::{
     refusal::{Code, Refusal},
     telemetry::event::ThrottleRate,

@@ -5,6 +5,7 @@ use std::{fmt, future::Future, sync::Arc};
 use ractor::{ActorRef, RpcReplyPort, rpc::CallResult};
 use tokio::task::coop;
 
+use super::ThrottleStopped;
 use super::{
     Permit, Ramp, Rate, Running, ThrottleInfo,
     actor::Control,
@@ -18,12 +19,6 @@ use crate::{
     scenario::Message,
     user::{Post, UserId},
 };
-
-/// A throttle was stopped, so nothing is let through by it any more: neither what waited nor what
-/// comes later. Never to be taken as leave to go on.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("throttle `{0}` was stopped")]
-pub struct ThrottleStopped(pub String);
 
 /// One throttle. Cheap to clone; all clones are one. Once stopped it stays stopped: a throttle
 /// started later by the same name is another one.

@@ -1,6 +1,7 @@
 //! What follows from letting through, done after the lock of the gate is released: it runs code
 //! of users, and that may come back to the gate.
 
+use crowd_core::panic::panic_text;
 use std::{panic::AssertUnwindSafe, sync::Arc, task::Waker};
 
 use super::{gate::Gate, queue::Entry, rate::Rate};
@@ -65,13 +66,4 @@ impl Gate {
     pub(super) fn fault(&self, reason: String) {
         self.telemetry.emit(&ThrottleFault { name: self.name.clone(), reason });
     }
-}
-
-/// What a panic said.
-pub(super) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "panicked without a message".to_owned())
 }

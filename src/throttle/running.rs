@@ -1,5 +1,6 @@
 //! Work that a throttle runs when its turn comes.
 
+use crowd_core::panic::panic_text;
 use std::{
     fmt,
     future::Future,
@@ -15,7 +16,6 @@ use tokio::{sync::oneshot, task::AbortHandle};
 use super::{
     Permit,
     gate::{Asked, Gate},
-    outbox::panic_text,
 };
 
 /// Work that waits for its turn or runs: a future of its outcome. Dropping it drops the work;

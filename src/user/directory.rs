@@ -7,10 +7,11 @@ use rustc_hash::FxBuildHasher;
 use tokio::time::Instant;
 
 use super::{
+    SendError,
     core::UserCore,
     elsewhere::{Bounce, Carrier, Intake},
     id::UserId,
-    mailbox::{CAPACITY, Mail, Undelivered},
+    mailbox::{Mail, Undelivered},
 };
 use crate::{
     cluster::codec::{self, CodecError},
@@ -84,57 +85,6 @@ impl Directory {
     }
 }
 
-/// A message could not be delivered, or nobody knows whether it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SendError {
-    /// No user of that id is running, on any node; or it is just being moved from a node that was
-    /// lost to another, and runs on neither.
-    #[error("no user {0} is running")]
-    NoSuchUser(UserId),
-    /// The node of the user was lost before it confirmed the message.
-    #[error("the node of user {0} was lost before it confirmed a message")]
-    Lost(UserId),
-    /// The node of the user did not confirm the message within 5 s.
-    #[error("the node of user {0} did not confirm a message in time")]
-    TimedOut(UserId),
-    /// The mailbox of the user is full: it takes its messages more slowly than they come. The message
-    /// is not in it.
-    #[error("the mailbox of user {0} is full: {CAPACITY} messages wait in it")]
-    Full(UserId),
-    /// Too many messages that nobody awaits wait for the node of the user. The message was not
-    /// sent.
-    #[error("too many messages wait for the node of user {0}")]
-    Busy(UserId),
-    /// The message is longer than 1020 KiB, which is the most between nodes. It was not sent.
-    #[error("a message is too long for user {0} on another node; 1020 KiB are the most")]
-    TooLong(UserId),
-    /// The message cannot be written as bytes or read back, so it cannot go to another node. Types
-    /// that serde can only read with a look ahead (`untagged`, `flatten`) are such.
-    #[error("a message cannot be written as bytes, or read back, for user {0} on another node")]
-    Unsendable(UserId),
-}
-
-impl SendError {
-    /// What went wrong, without the id, so that equal reasons are counted together.
-    pub(crate) fn reason(self) -> &'static str {
-        match self {
-            Self::NoSuchUser(_) => "its receiver is not running",
-            Self::Lost(_) => "the node of its receiver was lost",
-            Self::TimedOut(_) => "the node of its receiver did not confirm it in time",
-            Self::Full(_) => "the mailbox of its receiver is full",
-            Self::Busy(_) => "too many messages wait for the node of its receiver",
-            Self::TooLong(_) => "it is too long",
-            Self::Unsendable(_) => "it cannot be written as bytes or read back",
-        }
-    }
-
-    /// Whether the nodes are at fault, and not the scenario.
-    pub(crate) fn is_of_the_nodes(self) -> bool {
-        matches!(self, Self::Lost(_) | Self::TimedOut(_) | Self::Busy(_))
-    }
-}
-
 /// How many messages full mailboxes have refused on a node: a counter of each run.
 pub const REFUSED: &str = "messages refused by full mailboxes";
 
@@ -173,7 +123,7 @@ impl<M: Message> Post<M> {
     /// comes to nothing later is noted as a failure of the run and told as `crowd.user.undelivered`.
     ///
     /// # Errors
-    /// If no user of that id is known to run, or if [`CAPACITY`] messages wait in its mailbox. For a user on another node also if too many messages
+    /// If no user of that id is known to run, or if [`CAPACITY`](super::mailbox::CAPACITY) messages wait in its mailbox. For a user on another node also if too many messages
     /// are on their way there, or if the message cannot be sent between nodes.
     pub fn send(&self, to: UserId, message: M) -> Result<(), SendError> {
         self.send_from(None, to, message)

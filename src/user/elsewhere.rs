@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use super::{directory::SendError, id::UserId};
+use super::{SendError, id::UserId};
 
 /// Takes messages to users on other nodes.
 pub(crate) trait Carrier: Send + Sync + 'static {

@@ -13,7 +13,7 @@ use crate::scenario::Message;
 
 /// How many messages a mailbox holds, those for later included. A user that takes its messages more
 /// slowly than others send them would take all memory in the end.
-pub const CAPACITY: usize = 10_000;
+pub use crowd_core::errors::MAILBOX as CAPACITY;
 
 /// A message with its sender.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The task a user runs as, and how its end becomes known.
 
+use crowd_core::panic::panic_text;
 use std::{
-    any::Any,
     cell::Cell,
     fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -202,15 +202,6 @@ impl Drop for LastWord {
         give_up_at(None);
         self.tell(Ending::Killed);
     }
-}
-
-/// The text of a panic.
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a text".to_owned())
 }
 
 #[cfg(test)]

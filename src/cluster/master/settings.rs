@@ -34,7 +34,7 @@ impl Resolved {
         let registered = options.catalog.get(scenario)?;
         let declarations = full_declarations(&*registered, &options.user_rate);
         let values = settings::resolve(&declarations, given, &*options.environment)?;
-        let values = values.with_rate_of_profile();
+        let values = settings::with_rate_of_profile(values);
         threshold::check_settings(&values)?;
         check_iteration_rate(&values)?;
         Ok(Self { declarations, values })

@@ -110,18 +110,16 @@ impl LoadSettings {
     }
 }
 
-impl Values {
-    /// Users of a profile are admitted when the profile says so, unless somebody says how fast.
-    #[must_use]
-    pub(crate) fn with_rate_of_profile(mut self) -> Self {
-        if self.get(PROFILE).is_some()
-            && let Some(rate) = self.all.get_mut(USER_RATE)
-            && rate.origin == Origin::Default
-        {
-            rate.text = Some(Rate::UNLIMITED.to_string());
-        }
-        self
+/// Users of a profile are admitted when the profile says so, unless somebody says how fast.
+#[must_use]
+pub(crate) fn with_rate_of_profile(mut values: Values) -> Values {
+    if values.get(PROFILE).is_some()
+        && let Some(rate) = values.all.get_mut(USER_RATE)
+        && rate.origin == Origin::Default
+    {
+        rate.text = Some(Rate::UNLIMITED.to_string());
     }
+    values
 }
 
 /// Checks the rate of iterations among the settings of a run.
@@ -243,9 +241,16 @@ pub fn runtime_declarations(user_rate: &str) -> Vec<Declaration> {
     declared.into()
 }
 
-/// Whether it is the name of one of the settings that the runtime adds.
-pub(super) fn is_runtime(name: &str) -> bool {
-    let others =
-        [PROFILE, ARRIVALS, SPACING, SATURATION, SEED, GRACEFUL_STOP, ALLOW_ERRORS, THRESHOLDS];
-    RATES.contains(&name) || others.contains(&name)
-}
+/// The names of the settings that the runtime adds.
+pub(super) const NAMES: [&str; 10] = [
+    USER_RATE,
+    ITERATION_RATE,
+    PROFILE,
+    ARRIVALS,
+    SPACING,
+    SATURATION,
+    SEED,
+    GRACEFUL_STOP,
+    ALLOW_ERRORS,
+    THRESHOLDS,
+];

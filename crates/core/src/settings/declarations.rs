@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Declaration, Fault, FaultKind, Faults, runtime::is_runtime};
-use crate::{settings, suggestion::did_you_mean};
+use super::{Declaration, Fault, FaultKind, Faults};
+use crate::suggestion::did_you_mean;
 
 /// The owner of settings that the runtime declares.
 pub const RUNTIME: &str = "crowd";
@@ -100,18 +100,18 @@ impl Declarations {
     }
 
     /// Whether they go together: every name is declared once, can be the tail of an environment
-    /// variable, and is no setting of the node; every setting is described.
+    /// variable, and is none of those that are `reserved`; every setting is described.
     ///
     /// # Errors
     /// Every fault (`parameter-overriding`), with the owners of what clashes.
-    pub fn check(&self) -> Result<(), Faults> {
+    pub fn check(&self, reserved: &[&str]) -> Result<(), Faults> {
         let mut faults = self.problems.clone();
         let mut owners = BTreeMap::<&str, &str>::new();
         for declaration in &self.all {
             let Declaration { name, owner, .. } = declaration;
             let other = owners.insert(name, owner);
             let runtime = |owner: &str| owner == RUNTIME;
-            if !runtime(owner) && is_reserved(name) {
+            if !runtime(owner) && (name == CONFIG || reserved.contains(&name.as_str())) {
                 let reason =
                     format!("is declared by `{owner}`, but is a setting of the node (`{RUNTIME}`)");
                 faults.push(Fault::of_declaration(name, reason));
@@ -135,10 +135,6 @@ impl Declarations {
         }
         Faults(faults).none_or(())
     }
-}
-
-fn is_reserved(name: &str) -> bool {
-    is_runtime(name) || name == CONFIG || settings::NAMES.contains(&name)
 }
 
 fn is_identifier(name: &str) -> bool {

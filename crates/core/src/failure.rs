@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 
 mod class;
 
-use crate::{coordinator::AddError, refusal::Refusal, throttle::ThrottleStopped, user::SendError};
+use crate::{
+    errors::{AddError, SendError, ThrottleStopped},
+    refusal::Refusal,
+};
 
 /// Whose failure it is. A load test that cannot tell these apart measures nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -185,9 +188,9 @@ mod tests {
 
     #[test]
     fn what_the_runtime_refuses_is_the_scenarios_failure() {
-        let gone = SendError::NoSuchUser(crate::user::UserId(7));
+        let gone = SendError::NoSuchUser(crate::user_id::UserId(7));
         assert_eq!(Failure::from(gone).owner(), Owner::Scenario);
-        let lost = SendError::Lost(crate::user::UserId(7));
+        let lost = SendError::Lost(crate::user_id::UserId(7));
         assert_eq!(Failure::from(lost).owner(), Owner::Generator);
     }
 

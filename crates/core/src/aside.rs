@@ -6,9 +6,7 @@ use tokio::task::spawn_blocking;
 
 /// Does `work` on a thread of its own, and waits for it. `None` if the runtime ends. To be called on a
 /// runtime. Given up, the work is done all the same.
-pub(crate) async fn aside<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
+pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     match spawn_blocking(work).await {
         Ok(done) => Some(done),
         Err(fault) => match fault.try_into_panic() {

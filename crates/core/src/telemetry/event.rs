@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use tracing::Level;
 
 use super::Event;
-use crate::user::id::UserId;
+use crate::user_id::UserId;
 
 /// The target under which events are logged that are the outcome of a command: whoever gave it at a
 /// console has an answer, so a console leaves them out.

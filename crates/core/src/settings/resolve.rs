@@ -5,15 +5,18 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
+use super::env;
 use super::{
     Check, Declaration, Declarations, Environment, Fault, FaultKind, Faults, Origin, RUNTIME,
     Value, Values,
 };
-use crate::{settings::env, suggestion::did_you_mean, user::task::panic_text};
+use crate::{panic::panic_text, suggestion::did_you_mean};
 
 /// Resolves all values: default < environment < given. An empty variable is taken for unset; an
 /// empty text that is given means "none" where a value may be absent. Whatever value is used is
 /// checked, once, and so are defaults.
+///
+/// Names in `reserved` cannot be declared by a scenario.
 ///
 /// Of settings the runtime declares (`user_rate`) the environment is not asked: their default is
 /// the node's setting, in which the environment had its say already.
@@ -27,8 +30,9 @@ pub fn resolve(
     declarations: &Declarations,
     given: &[(String, String)],
     environment: &dyn Environment,
+    reserved: &[&str],
 ) -> Result<Values, Faults> {
-    declarations.check()?;
+    declarations.check(reserved)?;
     let mut faults = faults_of_keys(declarations, given);
     let mut values = Values::default();
     for declaration in &declarations.all {

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 /// What is wrong, and where.
-pub(crate) fn in_words(error: &serde_json::Error) -> String {
+pub fn in_words(error: &serde_json::Error) -> String {
     let what = without_place(error);
     match error.line() {
         0 => what,
@@ -13,7 +13,7 @@ pub(crate) fn in_words(error: &serde_json::Error) -> String {
 }
 
 /// What is wrong, without the line and the column.
-pub(crate) fn without_place(error: &serde_json::Error) -> String {
+pub fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     let text = text.strip_suffix(&place).unwrap_or(&text);

@@ -1,6 +1,6 @@
 //! Pure: the byte-order mark that some editors and shells put before a text. It is no part of it.
 
 /// The text behind its byte-order mark, if it has one.
-pub(crate) fn skipped(text: &str) -> &str {
+pub fn skipped(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }

@@ -10,7 +10,7 @@ use std::convert::Infallible;
 
 use rand::{SeedableRng, TryRng, rngs::ChaCha8Rng};
 
-use crate::user::id::UserId;
+use crate::user_id::UserId;
 
 /// Says what keys are for, so that another use of the same seed gives other numbers.
 const PURPOSE: &[u8; 8] = b"user    ";

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::exact::gcd;
+use crate::exact::gcd;
 
 const SECOND: u64 = 1_000_000_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -33,13 +33,16 @@ pub struct Rate(Pace);
 
 /// What a rate is, with fractions reduced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Pace {
+pub enum Pace {
+    /// Everything, at once.
     Unlimited,
     /// At most so many in flight; never 0.
     AtOnce(u64),
     /// `count` per `interval` nanoseconds; nothing at all is 0 per 1.
     Timed {
+        /// How many.
         count: u64,
+        /// In how many nanoseconds.
         interval: u64,
     },
 }
@@ -86,7 +89,8 @@ impl Rate {
         if count == 0 { Self::ZERO } else { Self(Pace::AtOnce(count)) }
     }
 
-    pub(crate) const fn timed(count: u64, interval: u64) -> Self {
+    /// So many in so many nanoseconds.
+    pub const fn timed(count: u64, interval: u64) -> Self {
         if count == 0 || interval == 0 {
             return Self::ZERO;
         }
@@ -96,22 +100,23 @@ impl Rate {
 
     /// How many in how many nanoseconds, with fractions reduced, if it is that: nothing at all is 0
     /// in 1.
-    pub(crate) const fn over_time(self) -> Option<(u64, u64)> {
+    pub const fn over_time(self) -> Option<(u64, u64)> {
         match self.0 {
             Pace::Timed { count, interval } => Some((count, interval)),
             Pace::Unlimited | Pace::AtOnce(_) => None,
         }
     }
 
-    pub(crate) const fn pace(self) -> Pace {
+    /// What it is.
+    pub const fn pace(self) -> Pace {
         self.0
     }
 
     /// The rate that is `a ÷ b` per nanosecond, rounded to a whole number per second, minute or
     /// hour, whichever is the first to leave at least ten. For people, while a rate slides.
-    pub(crate) fn rounded(a: u128, b: u128) -> Self {
+    pub fn rounded(a: u128, b: u128) -> Self {
         let per = |unit: u64| {
-            let (whole, rest) = super::exact::mul_div_rem(a, u128::from(unit), b);
+            let (whole, rest) = crate::exact::mul_div_rem(a, u128::from(unit), b);
             u64::try_from(whole.saturating_add(u128::from(rest >= b - rest))).unwrap_or(u64::MAX)
         };
         let unit = [SECOND, MINUTE].into_iter().find(|&unit| per(unit) >= 10).unwrap_or(HOUR);
@@ -119,12 +124,13 @@ impl Rate {
     }
 
     /// How many per minute, if that is a whole number.
-    pub(crate) fn whole_per_minute(count: u64, interval: u64) -> Option<u128> {
+    pub fn whole_per_minute(count: u64, interval: u64) -> Option<u128> {
         let product = u128::from(count) * u128::from(MINUTE);
         (product % u128::from(interval) == 0).then(|| product / u128::from(interval))
     }
 
-    pub(crate) const MINUTE: u64 = MINUTE;
+    /// A minute in nanoseconds.
+    pub const MINUTE: u64 = MINUTE;
 }
 
 impl fmt::Display for Rate {

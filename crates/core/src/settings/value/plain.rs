@@ -8,12 +8,7 @@ use std::{
 };
 
 use super::SettingValue;
-use crate::{
-    profile::{Profile, ProfileFaults},
-    settings::secret::Secret,
-    threshold::{ThresholdFaults, Thresholds},
-    throttle::Rate,
-};
+use crate::{rate::Rate, settings::secret::Secret};
 
 /// Whole numbers: every type says its own bounds.
 macro_rules! whole_numbers {
@@ -189,39 +184,6 @@ impl SettingValue for Rate {
 
     fn parse(text: &str) -> Result<Self, String> {
         text.trim().parse::<Self>().map_err(|error| error.to_string())
-    }
-
-    fn render(&self) -> String {
-        self.to_string()
-    }
-}
-
-/// The one-line form.
-impl SettingValue for Profile {
-    fn type_name() -> String {
-        "load profile".into()
-    }
-
-    fn parse(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|faults: ProfileFaults| faults.0.join("; "))
-    }
-
-    fn render(&self) -> String {
-        self.to_string()
-    }
-}
-
-/// Separated by semicolons. A refusal has a line for each fault, with a caret under it.
-impl SettingValue for Thresholds {
-    fn type_name() -> String {
-        "thresholds".into()
-    }
-
-    fn parse(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|faults: ThresholdFaults| {
-            let what = if faults.0.len() == 1 { "not a threshold" } else { "not thresholds" };
-            format!("{what}:\n{faults}")
-        })
     }
 
     fn render(&self) -> String {

@@ -3,65 +3,71 @@
 /// A number of slots in fixed point: 64 bits before the point and 64 after it. Arithmetic
 /// saturates; what has more slots than 2⁶⁴ has passed anything a machine can release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Slots(u128);
+pub struct Slots(u128);
 
 impl Slots {
-    pub(crate) const ZERO: Self = Self(0);
-    pub(crate) const ONE: Self = Self(1 << 64);
-    pub(crate) const MAX: Self = Self(u128::MAX);
+    /// None.
+    pub const ZERO: Self = Self(0);
+    /// One.
+    pub const ONE: Self = Self(1 << 64);
+    /// As many as there can be.
+    pub const MAX: Self = Self(u128::MAX);
 
-    #[cfg(test)]
-    pub(crate) fn new(whole: u64) -> Self {
+    /// So many whole ones.
+    pub fn new(whole: u64) -> Self {
         Self(u128::from(whole) << 64)
     }
 
     /// `a × b ÷ divisor`, rounded down.
-    pub(crate) fn ratio(a: u128, b: u128, divisor: u128) -> Self {
+    pub fn ratio(a: u128, b: u128, divisor: u128) -> Self {
         let (whole, rest) = mul_div_rem(a, b, divisor);
         Self::from_parts(whole, rest, divisor)
     }
 
     /// `whole + rest ÷ divisor`, rounded down; `rest` is less than `divisor`.
-    pub(crate) fn from_parts(whole: u128, rest: u128, divisor: u128) -> Self {
+    pub fn from_parts(whole: u128, rest: u128, divisor: u128) -> Self {
         match u64::try_from(whole) {
             Ok(whole) => Self(u128::from(whole) << 64 | fraction(rest, divisor)),
             Err(_) => Self::MAX,
         }
     }
 
-    pub(crate) fn whole(self) -> u64 {
+    /// The whole ones.
+    pub fn whole(self) -> u64 {
         (self.0 >> 64) as u64
     }
 
     #[must_use]
-    pub(crate) fn plus(self, other: Self) -> Self {
+    /// The sum.
+    pub fn plus(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }
 
     #[must_use]
-    pub(crate) fn plus_whole(self, slots: u64) -> Self {
+    /// With so many whole ones more.
+    pub fn plus_whole(self, slots: u64) -> Self {
         Self(self.0.saturating_add(u128::from(slots) << 64))
     }
 
     /// The difference, or zero if there are more.
     #[must_use]
-    pub(crate) fn minus_whole(self, slots: u64) -> Self {
+    pub fn minus_whole(self, slots: u64) -> Self {
         Self(self.0.saturating_sub(u128::from(slots) << 64))
     }
 
     /// The difference, or zero if `other` is more.
     #[must_use]
-    pub(crate) fn minus(self, other: Self) -> Self {
+    pub fn minus(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }
 
     /// For estimates and for printing only.
-    pub(crate) fn to_f64(self) -> f64 {
+    pub fn to_f64(self) -> f64 {
         self.0 as f64 / 18_446_744_073_709_551_616.0
     }
 
     /// The least whole `n` with `n × count ÷ interval ≥ self`; `None` if no `u64` is enough.
-    pub(crate) fn least_factor(self, count: u64, interval: u64) -> Option<u64> {
+    pub fn least_factor(self, count: u64, interval: u64) -> Option<u64> {
         if self.0 == 0 {
             return Some(0);
         }
@@ -85,7 +91,7 @@ fn fraction(rest: u128, divisor: u128) -> u128 {
 
 /// Quotient and remainder of `a × b ÷ divisor` without overflow in between; a quotient beyond
 /// `u128` saturates.
-pub(crate) fn mul_div_rem(a: u128, b: u128, divisor: u128) -> (u128, u128) {
+pub fn mul_div_rem(a: u128, b: u128, divisor: u128) -> (u128, u128) {
     if let Some(product) = a.checked_mul(b) {
         return (product / divisor, product % divisor);
     }
@@ -115,7 +121,7 @@ fn wide_mul(a: u128, b: u128) -> (u128, u128) {
 }
 
 /// The sum of `⌊(a × i + b) ÷ m⌋` over `i < n`, in as many steps as Euclid's algorithm takes.
-pub(crate) fn floor_sum(n: u128, m: u128, a: u128, b: u128) -> u128 {
+pub fn floor_sum(n: u128, m: u128, a: u128, b: u128) -> u128 {
     let (mut n, mut m, mut a, mut b) = (n, m, a, b);
     let mut sum = 0_u128;
     while n > 0 {
@@ -136,7 +142,7 @@ pub(crate) fn floor_sum(n: u128, m: u128, a: u128, b: u128) -> u128 {
 }
 
 /// The greatest common divisor.
-pub(crate) const fn gcd(mut a: u128, mut b: u128) -> u128 {
+pub const fn gcd(mut a: u128, mut b: u128) -> u128 {
     while b != 0 {
         (a, b) = (b, a % b);
     }
