@@ -6,7 +6,6 @@
 //! out what the master says, under a lease. Pure: `membership`, `clock`, `lease`, `run`.
 
 pub(crate) mod clock;
-pub(crate) mod codec;
 pub(crate) mod coordinator;
 pub(crate) mod ids;
 pub(crate) mod leadership;
@@ -20,7 +19,8 @@ pub(crate) mod membership;
 pub(crate) mod mesh;
 mod packed;
 pub(crate) mod parts;
-pub(crate) mod placement;
 pub(crate) mod protocol;
 pub(crate) mod run;
 pub(crate) mod worker;
+
+pub(crate) use crowd_core::{codec, placement};

@@ -70,7 +70,6 @@ pub mod coordinator;
 pub mod feed;
 pub mod iterate;
 pub mod load;
-pub mod measure;
 pub mod node;
 pub mod prelude;
 pub mod profile;
@@ -86,6 +85,7 @@ pub mod user;
 pub use crowd_core::derive;
 use crowd_core::{aside, json_fault, mark, suggestion};
 pub use crowd_core::{failure, moment, random, refusal, telemetry};
+pub use crowd_measure as measure;
 
 /// The example of the page for scenario authors compiles.
 #[cfg(doctest)]

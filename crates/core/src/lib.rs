@@ -6,13 +6,16 @@
 extern crate self as crowd_core;
 
 pub mod aside;
+pub mod codec;
 pub mod errors;
 pub mod exact;
 pub mod failure;
+pub mod fence;
 pub mod json_fault;
 pub mod mark;
 pub mod moment;
 pub mod panic;
+pub mod placement;
 pub mod random;
 pub mod rate;
 pub mod refusal;
