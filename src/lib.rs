@@ -68,16 +68,12 @@ pub mod control;
 pub mod controller;
 pub mod coordinator;
 pub mod feed;
-pub mod iterate;
-pub mod load;
 pub mod node;
 pub mod prelude;
-pub mod profile;
 pub mod report;
 pub mod scenario;
 pub mod settings;
 pub mod targets;
-pub mod threshold;
 pub mod throttle;
 pub mod user;
 
@@ -86,6 +82,7 @@ pub use crowd_core::derive;
 use crowd_core::{aside, json_fault, mark, suggestion};
 pub use crowd_core::{failure, moment, random, refusal, telemetry};
 pub use crowd_measure as measure;
+pub use crowd_plan::{iterate, load, profile, threshold};
 
 /// The example of the page for scenario authors compiles.
 #[cfg(doctest)]

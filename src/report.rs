@@ -22,7 +22,7 @@ pub(crate) mod table;
 mod tables;
 pub mod targets;
 pub mod text;
-pub mod units;
+pub use crowd_core::units;
 pub mod verdict;
 
 pub use self::{document::RunReport, input::ReportInput, table::Colour, verdict::Verdict};

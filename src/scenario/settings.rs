@@ -56,14 +56,12 @@ pub use crowd_core::settings::{
     Shape, Update, Value, Values, not_one_of, update,
 };
 
-mod runtime;
-
-pub use runtime::{
+pub use crowd_plan::run_settings::{
     ALLOW_ERRORS, ARRIVALS, Arrive, GRACEFUL_STOP, ITERATION_RATE, LoadSettings, PROFILE, RATES,
     SATURATION, SEED, SPACING, Saturation, Spacing, THRESHOLDS, USER_RATE,
     check_change_of_iteration_rate, check_iteration_rate, runtime_declarations,
 };
-pub(crate) use runtime::{DEFAULT_GRACEFUL_STOP, with_rate_of_profile};
+pub(crate) use crowd_plan::run_settings::{DEFAULT_GRACEFUL_STOP, with_rate_of_profile};
 
 /// Whether declarations go together, and declare no name of the node or the runtime.
 ///
@@ -87,5 +85,5 @@ pub fn resolve(
 
 /// The names of the settings of a node and of those that the runtime declares.
 fn reserved() -> Vec<&'static str> {
-    crate::settings::NAMES.iter().copied().chain(runtime::NAMES).collect()
+    crate::settings::NAMES.iter().copied().chain(crowd_plan::run_settings::NAMES).collect()
 }

@@ -22,6 +22,7 @@ pub mod refusal;
 pub mod settings;
 pub mod suggestion;
 pub mod telemetry;
+pub mod units;
 pub mod user_id;
 
 /// What the derive macros name.
