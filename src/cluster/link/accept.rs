@@ -13,6 +13,7 @@ use super::{
     handshake::{self, Fault, Party},
     hello::{Because, Hello, No},
     hub::Hub,
+    proof::Channel,
     socket, tls,
 };
 use crate::cluster::{
@@ -65,17 +66,17 @@ async fn meet(hub: Arc<Hub>, stream: TcpStream, from: SocketAddr) {
     let mut caller = Caller { hub: hub.clone(), link: hub.next_link(), from, place: Place::None };
     let met = tokio::time::timeout(HANDSHAKE, async {
         socket::prepare(&stream)?;
-        let stream: Box<dyn Stream> = match &hub.constants.tls {
+        let (stream, channel): (Box<dyn Stream>, Channel) = match &hub.constants.tls {
             Some(tls) => match tls.accept(stream).await {
-                Ok(stream) => Box::new(stream),
+                Ok((stream, channel)) => (Box::new(stream), channel),
                 Err(error) if tls::at_fault(&error) => {
                     return Err(Fault::Stranger(tls::explain(&error)));
                 }
                 Err(error) => return Err(Fault::Broken(error)),
             },
-            None => Box::new(stream),
+            None => (Box::new(stream), Channel::Plain),
         };
-        handshake::accept(stream, &hub.constants.cookie, &mut caller).await
+        handshake::accept(stream, &channel, &hub.constants.cookie, &mut caller).await
     });
     let fault = match met.await {
         Ok(Ok(met)) => {
