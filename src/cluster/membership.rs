@@ -169,7 +169,8 @@ impl Membership {
         let Some(target) = self.targets.get_mut(address) else { return Vec::new() };
         match target.failed(fault, now, dice) {
             Some(why) => {
-                let refused = !matches!(fault, DialFault::Unreachable(_));
+                let unreachable = matches!(fault, DialFault::Unreachable(_) | DialFault::Mute(_));
+                let refused = !unreachable || target.given_up;
                 vec![Command::Say { address: address.clone(), why, refused }]
             }
             None => Vec::new(),

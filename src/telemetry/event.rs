@@ -1,7 +1,7 @@
 //! Every event the runtime emits. Names follow `crowd.<part>.<what>[.<phase>]`; amoc's names with
 //! another first word, plus those amoc lacks (marked *ours*).
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tracing::Level;
 
@@ -338,6 +338,18 @@ events! {
         variable: String,
         /// Why.
         reason: String };
+    /// A secret of this node can be found by trying, from other machines (*ours*).
+    WeakSecret = "crowd.config.weak_secret" at WARN {
+        /// `cookie` or `API token`.
+        what: &'static str,
+        /// Where this node listens.
+        listens: SocketAddr }, says |event| {
+        format!(
+            "the {} is shorter than 16 bytes, and this node listens at {}, for other machines: make a \
+             longer one, say with `head -c 24 /dev/urandom | base64`",
+            event.what, event.listens
+        )
+    };
     /// Settings of the running scenario were changed (*ours*).
     ConfigUpdate = "crowd.config.update" at INFO under ANSWERED {
         /// The settings that changed, with their new values.

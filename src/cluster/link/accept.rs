@@ -100,7 +100,7 @@ async fn meet(hub: Arc<Hub>, stream: TcpStream, from: SocketAddr) {
         }
         Fault::Stranger(why) => hub.say_refused(ip, why),
         // Somebody looks whether the port is open.
-        Fault::Broken(error) => {
+        Fault::Broken(error) | Fault::Mute(error) => {
             tracing::debug!(target: "crowd", %from, "a connection came to nothing: {error}");
         }
     }

@@ -128,8 +128,11 @@ fn meaning(fault: Fault) -> DialFault {
             }
         }),
         // With TLS 1.3 the other side's verdict on our certificate comes after the handshake.
-        Fault::Broken(error) if tls::at_fault(&error) => DialFault::Unproven(tls::explain(&error)),
+        Fault::Broken(error) | Fault::Mute(error) if tls::at_fault(&error) => {
+            DialFault::Unproven(tls::explain(&error))
+        }
         Fault::Broken(error) => DialFault::Unreachable(error.to_string()),
+        Fault::Mute(error) => DialFault::Mute(format!("it takes a proof and gives none ({error})")),
         Fault::Stranger(why) => DialFault::Unproven(why),
     }
 }

@@ -32,6 +32,10 @@ use crate::settings::secret::Secret;
 const MAGIC: &str = "crowd-link/";
 const VERSION: &str = "2";
 
+/// How long a dialler that has proven itself waits for the other's proof: less than a handshake may
+/// take.
+const ANSWER: Duration = Duration::from_secs(4);
+
 /// How long the proof of a refusal is waited for.
 const AFTERWORD: Duration = Duration::from_secs(1);
 
@@ -71,6 +75,8 @@ pub(super) enum Fault {
     Refused { no: No, by_us: bool, proven: bool, hello: Option<Box<Hello>> },
     /// The connection broke.
     Broken(io::Error),
+    /// The connection broke, or nothing came, when this node had proven itself to whoever is there.
+    Mute(io::Error),
     /// Whatever is there does not speak these words.
     Stranger(String),
 }
@@ -148,10 +154,13 @@ pub(super) async fn dial<S: AsyncRead + AsyncWrite + Unpin>(
     let me = party.hello();
     let words = signed(&me, &mut transcript, Role::Dialler)?;
     lines.send(&words).await?;
-    let hello = match proven(&mut lines, &mut transcript, Role::Acceptor).await {
-        Err(Proving::Wrong) => return refuse(lines, wrong_proof(channel), None, None).await,
-        Err(Proving::Fault(fault)) => return Err(fault),
-        Ok(hello) => hello,
+    let answer = proven(&mut lines, &mut transcript, Role::Acceptor);
+    let hello = match tokio::time::timeout(ANSWER, answer).await {
+        Err(_) => return Err(Fault::Mute(io::ErrorKind::TimedOut.into())),
+        Ok(Err(Proving::Fault(Fault::Broken(error)))) => return Err(Fault::Mute(error)),
+        Ok(Err(Proving::Wrong)) => return refuse(lines, wrong_proof(channel), None, None).await,
+        Ok(Err(Proving::Fault(fault))) => return Err(fault),
+        Ok(Ok(hello)) => hello,
     };
     let verdict = match hello::difference(&me, &hello) {
         Some(why) => Err(No::new(Because::Unlike, why)),

@@ -18,6 +18,9 @@ const ITSELF_PAUSE: Duration = Duration::from_secs(30);
 /// So often a node may be busy before it is asked less often.
 const PATIENCE: u32 = 20;
 
+/// So often whoever takes a proof may say nothing: a node may be stopped at that moment.
+const MOST_MUTE: u32 = 5;
+
 /// The same is said again after so long.
 const REPEAT: Duration = Duration::from_secs(60);
 
@@ -28,6 +31,8 @@ pub(crate) enum DialFault {
     Unreachable(String),
     /// One of the two did not want it.
     Refused(Refused),
+    /// Whoever is there has heard that this node knows the cookie, and said nothing.
+    Mute(String),
     /// Whoever is there is no node, or does not prove that it knows the cookie.
     Unproven(String),
 }
@@ -85,6 +90,7 @@ pub(super) struct Target {
     pub(super) told: Duration,
     tries: u32,
     busy: u32,
+    mute: u32,
     said: Option<(String, Duration)>,
 }
 
@@ -104,6 +110,7 @@ impl Target {
             told: now,
             tries: 0,
             busy: 0,
+            mute: 0,
             said: None,
         }
     }
@@ -139,12 +146,25 @@ impl Target {
     /// A dial came to nothing. What to tell the operator, if it is news.
     pub(super) fn failed(&mut self, fault: &DialFault, now: Duration, dice: u64) -> Option<String> {
         self.dialling = false;
+        self.mute = match fault {
+            DialFault::Mute(_) => self.mute.saturating_add(1),
+            _ => 0,
+        };
+        let unproven = match fault {
+            DialFault::Unproven(_) => true,
+            DialFault::Mute(_) => self.mute >= MOST_MUTE,
+            DialFault::Unreachable(_) | DialFault::Refused(_) => false,
+        };
         let (outcome, why) = match fault {
-            DialFault::Unreachable(why) => (Outcome::Unreachable, why.clone()),
-            DialFault::Unproven(why) if self.seed && !self.lasting => {
+            DialFault::Unproven(why) | DialFault::Mute(why)
+                if unproven && self.seed && !self.lasting =>
+            {
                 (self.seed, self.given_up, self.told) = (false, true, now);
                 let why = format!("{why}; it is not dialled any more");
                 (Outcome::Refused(why.clone()), why)
+            }
+            DialFault::Unreachable(why) | DialFault::Mute(why) => {
+                (Outcome::Unreachable, why.clone())
             }
             DialFault::Unproven(why) | DialFault::Refused(Refused::Because(why)) => {
                 (Outcome::Refused(why.clone()), why.clone())

@@ -62,6 +62,17 @@ fn a_stranger_that_was_joined_is_dialled_once() {
 }
 
 #[test]
+fn whoever_takes_proofs_and_gives_none_is_dialled_a_few_times() {
+    let mut a = Config::new("a").start();
+    let (address, calls) = stranger("");
+    let joined = a.ask(&json!({"join": address}), "joined");
+    assert!(joined["Err"].as_str().unwrap().contains("it takes a proof and gives none"));
+    a.refuses(0, "it is not dialled any more");
+    std::thread::sleep(Duration::from_secs(5));
+    assert_eq!(calls.load(Ordering::SeqCst), 5);
+}
+
+#[test]
 fn a_stranger_that_the_settings_name_is_dialled_for_ever() {
     for words in WORDS {
         let (address, calls) = stranger(words);

@@ -126,6 +126,17 @@ fn whoever_does_not_prove_itself_is_dialled_only_if_the_settings_name_it() {
     m.dial_failed(&address("seed:1"), &stranger, seconds(41));
     m.tick(seconds(41) + HEARSAY);
     assert_eq!(m.views().len(), 1);
+    m.dial_failed(&address("seed:1"), &stranger, seconds(41) + HEARSAY);
+    // Whoever only takes a proof may do so a few times.
+    m.join(&address("z:1"), seconds(100));
+    for dial in 1..=5 {
+        assert_eq!(dials(&m.tick(seconds(100 + 10 * dial))), 2, "{dial}");
+        let mute = DialFault::Mute("nothing".into());
+        m.dial_failed(&address("z:1"), &mute, seconds(100 + 10 * dial));
+        m.dial_failed(&address("seed:1"), &stranger, seconds(100 + 10 * dial));
+    }
+    assert_eq!(dials(&m.tick(seconds(190))), 1);
+    m.dial_failed(&address("seed:1"), &stranger, seconds(190));
     // A refusal by a node of this cluster is no such thing.
     m.join(&address("y:1"), seconds(200));
     m.tick(seconds(200));
