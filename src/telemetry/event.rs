@@ -307,6 +307,14 @@ events! {
         reason: String }, says |event| {
         format!("the node at {} is not joined: {}", event.address, event.reason)
     };
+    /// To handle what a node sent panicked, and the link to it is ended; a bug in crowd (*ours*).
+    ClusterStumbled = "crowd.cluster.stumbled" at ERROR {
+        /// The node.
+        node: String,
+        /// Why.
+        reason: String }, says |event| {
+        format!("the link to node `{}` is closed, {}: a bug in crowd", event.node, event.reason)
+    };
     /// Users were moved to other nodes, because theirs is lost, drained, or has too many (*ours*).
     ClusterMoved = "crowd.cluster.moved" at INFO {
         /// The node they were on.

@@ -45,6 +45,8 @@ pub(super) struct Link {
     /// Its gateway, once it is known.
     pub(super) gateway: OnceLock<ActorRef<GatewayMessage>>,
     pub(super) greeted: AtomicBool,
+    /// What came on it could not be handled: nothing more of it is.
+    pub(super) stumbled: AtomicBool,
     /// It is over: it may not come up any more. Changed under the gate.
     pub(super) over: AtomicBool,
     pub(super) gate: Arc<Mutex<Gate>>,

@@ -6,6 +6,7 @@
 
 use std::{
     collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -40,8 +41,9 @@ use crate::{
     settings::secret::Secret,
     telemetry::{
         Telemetry,
-        event::{ClusterConnect, ClusterNodeDown, ClusterRefused},
+        event::{ClusterConnect, ClusterNodeDown, ClusterRefused, ClusterStumbled},
     },
+    user::task::panic_text,
 };
 
 mod packets;
@@ -107,6 +109,14 @@ impl Transport for Wire {
         match link {
             Some(link) if link.send(frame, Tag::Frame) => Ok(()),
             _ => Err(Unreachable(to.clone())),
+        }
+    }
+
+    fn give_up(&self, member: &MemberId, why: &str) {
+        if let Some(hub) = self.0.upgrade()
+            && let Some(link) = hub.link_to(member)
+        {
+            hub.stumble(&link, why);
         }
     }
 
@@ -263,6 +273,7 @@ impl Hub {
             session: OnceLock::new(),
             gateway: OnceLock::new(),
             greeted: AtomicBool::new(false),
+            stumbled: AtomicBool::new(false),
             over: AtomicBool::new(false),
             gate,
             heard: AtomicU64::new(self.mesh.now()),
@@ -310,6 +321,16 @@ impl Hub {
         self.tables().by_session.remove(&session.node_id);
         if let Some(id) = linked_as(&session.peer_addr) {
             self.notice(Notice::Gone(id));
+        }
+    }
+
+    /// Handles the word of a session that its gateway is there.
+    pub(super) fn gateway_came(self: &Arc<Self>, session: u64, gateway: ActorRef<GatewayMessage>) {
+        let met = catch_unwind(AssertUnwindSafe(|| self.met_gateway(session, gateway)));
+        if let Err(panic) = met
+            && let Some(link) = self.read_tables(|tables| tables.by_session.get(&session).cloned())
+        {
+            self.stumble(&link, &panic_text(&*panic));
         }
     }
 
@@ -369,6 +390,19 @@ impl Hub {
         let node = link.member.id.to_string();
         self.constants.telemetry.emit(&ClusterNodeDown { node, reason: why.to_owned() });
         self.changed();
+    }
+
+    /// To handle what came on that link panicked. What it was part of may be half done, so nothing more
+    /// of it is handled, and the link ends as if it had broken.
+    pub(super) fn stumble(&self, link: &Link, panic: &str) {
+        if link.stumbled.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let reason = format!("what it sent could not be handled: {panic}");
+        let node = link.member.id.to_string();
+        self.constants.telemetry.emit(&ClusterStumbled { node, reason: reason.clone() });
+        self.notice(Notice::Closed(link.id, reason));
+        link.end();
     }
 
     /// Tells the membership who was heard, and that time has passed.

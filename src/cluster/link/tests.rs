@@ -10,3 +10,4 @@ mod peer;
 mod refusals;
 mod secure;
 mod strangers;
+mod stumbling;
