@@ -13,6 +13,7 @@ use super::{
     handshake::{self, Fault, Party},
     hello::{Because, Hello, No},
     hub::Hub,
+    news::Kind,
     proof::Channel,
     socket, tls,
 };
@@ -52,10 +53,8 @@ pub(super) async fn run(hub: Arc<Hub>, listener: TcpListener) {
             }
             Err(error) => {
                 // Out of file descriptors, most likely: nobody is helped by trying at once.
-                hub.say_refused(
-                    "everybody".into(),
-                    format!("connections cannot be accepted: {error}"),
-                );
+                let reason = format!("connections cannot be accepted: {error}");
+                hub.say_refused(Kind::Door, "", "everybody".into(), reason);
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -95,10 +94,10 @@ async fn meet(hub: Arc<Hub>, stream: TcpStream, from: SocketAddr) {
             ..
         } => {}
         Fault::Refused { no, hello, .. } => {
-            let address = hello.map_or(ip, |hello| address_of(&hello, from.ip()));
-            hub.say_refused(address, no.printable());
+            let address = hello.map_or(ip.clone(), |hello| address_of(&hello, from.ip()));
+            hub.say_refused(Kind::of(no.because), &ip, address, no.why);
         }
-        Fault::Stranger(why) => hub.say_refused(ip, why),
+        Fault::Stranger(why) => hub.say_refused(Kind::Stranger, &ip, ip.clone(), why),
         // Somebody looks whether the port is open.
         Fault::Broken(error) | Fault::Mute(error) => {
             tracing::debug!(target: "crowd", %from, "a connection came to nothing: {error}");

@@ -112,7 +112,7 @@ fn unreachable(error: &io::Error) -> DialFault {
 fn meaning(fault: Fault) -> DialFault {
     match fault {
         Fault::Refused { no, proven: false, .. } => {
-            let why = no.printable();
+            let why = no.why;
             DialFault::Unproven(match no.because {
                 Because::Cookie => why,
                 _ => format!("it refuses, and does not prove that it may: {why}"),
@@ -124,7 +124,7 @@ fn meaning(fault: Fault) -> DialFault {
             Because::Linked => Refused::Linked(no.by),
             Because::Busy => Refused::Busy,
             Because::Cookie | Because::Unlike | Because::Name | Because::Other => {
-                Refused::Because(no.printable())
+                Refused::Because(no.why)
             }
         }),
         // With TLS 1.3 the other side's verdict on our certificate comes after the handshake.

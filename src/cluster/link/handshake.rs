@@ -26,7 +26,7 @@ use super::{
     lines::{LONGEST, Lines},
     proof::{Channel, Nonce, Role, Token, Transcript, hex, unhex},
 };
-use crate::settings::secret::Secret;
+use crate::{printable, settings::secret::Secret};
 
 /// The first word of a connection, and the version of these words.
 const MAGIC: &str = "crowd-link/";
@@ -261,7 +261,7 @@ async fn word<S: AsyncRead + AsyncWrite + Unpin>(
     let line = lines.next(LONGEST).await?;
     let word = serde_json::from_slice(&line)
         .map_err(|error| nonsense(&format!("a line that makes no sense ({error})")))?;
-    Ok((word, line))
+    Ok((if let Word::Refused(no) = word { Word::Refused(no.heard()) } else { word }, line))
 }
 
 fn line(word: &Word) -> Result<Vec<u8>, Fault> {
@@ -279,6 +279,8 @@ fn nonce() -> Nonce {
 }
 
 fn nonsense(what: &str) -> Fault {
+    // Whoever is there may be quoted.
+    let what = printable::line(what, printable::SENTENCE);
     Fault::Stranger(format!("what is there is no node that this one understands: {what}"))
 }
 
@@ -310,7 +312,7 @@ async fn first<S: AsyncRead + AsyncWrite + Unpin>(lines: &mut Lines<S>) -> Resul
         Some((other, _)) => Err(Fault::Stranger(format!(
             "it meets others in another way ({MAGIC}{}) than this node ({MAGIC}{VERSION}): another \
              version of crowd",
-            hello::quoted(other).trim_matches('`')
+            printable::line(other, printable::WORD)
         ))),
         None => Err(nonsense("no nonce")),
     }

@@ -25,7 +25,7 @@ use super::{
     gateway::{GatewayMessage, Tag},
     handshake::Met,
     hello::{self, Hello},
-    news::Said,
+    news::{Kind, Line, Said},
     proof::Token,
     stream::Handed,
     tls::Tls,
@@ -38,6 +38,7 @@ use crate::{
         membership::{Command, LinkId, Membership},
         mesh::{Mesh, Transport, Unreachable},
     },
+    printable::{self, SENTENCE},
     settings::secret::Secret,
     telemetry::{
         Telemetry,
@@ -233,17 +234,23 @@ impl Hub {
         self.changes.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// A refusal at this node's door is told, unless the same was told lately.
-    pub(super) fn say_refused(&self, address: String, reason: String) {
+    /// A refusal at this node's door, of somebody at that address, is told, unless too much of its
+    /// kind was told of `whom` lately.
+    pub(super) fn say_refused(&self, kind: Kind, whom: &str, address: String, reason: String) {
+        let line = Line { address, reason: printable::line(&reason, SENTENCE) };
         let now = self.now();
-        let news = self
-            .said
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_news(&address, &reason, now);
-        if news {
+        let told = self.said().hear(kind, whom, line, now);
+        self.tell_refused(told);
+    }
+
+    fn tell_refused(&self, lines: Vec<Line>) {
+        for Line { address, reason } in lines {
             self.constants.telemetry.emit(&ClusterRefused { address, reason });
         }
+    }
+
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Two nodes have met: from here on the connection carries sessions of `ractor_cluster`.
@@ -417,6 +424,8 @@ impl Hub {
             heard.into_iter().for_each(|(link, at)| membership.heard(link, at));
             ((), membership.tick(now))
         });
+        let more = self.said().due(self.now());
+        self.tell_refused(more);
         for link in self.links_up() {
             if link.clock().is_stale(self.mesh.now()) {
                 self.probe(&link);

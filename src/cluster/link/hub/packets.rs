@@ -11,6 +11,7 @@ use super::{
     super::{
         connection::Link,
         gateway::{self, Packet, Tag},
+        news::Kind,
     },
     Hub, Notice,
 };
@@ -74,7 +75,8 @@ impl Hub {
             }
         };
         if let Err(fault) = understood {
-            self.say_refused(link.member.address.clone(), format!("it sent {fault}"));
+            let (whom, address) = (link.member.id.to_string(), link.member.address.clone());
+            self.say_refused(Kind::Packet, &whom, address, format!("it sent {fault}"));
         }
     }
 
