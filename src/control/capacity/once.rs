@@ -31,7 +31,7 @@ use crate::{
         tell::{complain, print_summary},
     },
     measure::health::Trust,
-    printable::one_line,
+    printable::{self, one_line},
     report::{RunReport, file, html},
 };
 
@@ -266,5 +266,5 @@ fn write(
     whole["generator"] = run["generator"].clone();
     whole["run"] = run;
     let text = serde_json::to_string_pretty(&whole).map_err(|error| fault(&error))?;
-    file::write(path, &(text + "\n")).map_err(|fault| fault.to_string())
+    file::write(path, &(printable::json(&text) + "\n")).map_err(|fault| fault.to_string())
 }
