@@ -16,6 +16,7 @@ use std::{
 pub mod env;
 mod faults;
 mod layers;
+pub mod masking;
 mod node_address;
 pub(crate) mod rules;
 pub mod secret;

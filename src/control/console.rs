@@ -28,6 +28,7 @@ use crate::{
 
 pub mod completion;
 mod editor;
+mod history;
 pub(super) mod operator;
 mod printer;
 

@@ -8,7 +8,7 @@ use config::{Config, ConfigError, File, FileFormat, Map, Source, Value, ValueKin
 use super::{
     Sources, env,
     faults::SettingsFaults,
-    secret::{MASK, without_password},
+    masking::{masked, secrets_of_urls, unquoted, whole},
     value::{SettingValue, Shape, join_list},
 };
 use crate::{
@@ -132,7 +132,12 @@ impl Layers {
             _ => Ok(value),
         });
         checked.unwrap_or_else(|reason| {
-            let shown = if T::SECRET { MASK.into() } else { without_password(&text) };
+            let parts = if T::SECRET { whole(&text) } else { secrets_of_urls(&text) };
+            let shown = masked(&text, &parts);
+            // The node's own checks quote no secret; what parses URLs may.
+            let quoted = if T::SECRET { &[][..] } else { &parts };
+            let secrets: Vec<_> = quoted.iter().map(|part| &text[part.clone()]).collect();
+            let reason = unquoted(&reason, &secrets);
             faults.add(format!("{name} = `{shown}` ({}): {reason}", self.place(name)));
             default
         })

@@ -1,8 +1,8 @@
 //! What can be set.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use crowd::prelude::*;
+use crowd::{prelude::*, settings::masking::without_secrets_of_url};
 use hyper::http::uri::PathAndQuery;
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The settings of the `http` scenario.
-#[derive(Debug, Clone, Settings)]
+#[derive(Clone, Settings)]
 pub struct HttpSettings {
     /// Where requests go: `http://HOST:PORT/PATH` or `https://HOST/PATH`; several, with commas, to
     /// spread users over. A comma within a URL is written '\,'.
@@ -25,10 +25,11 @@ pub struct HttpSettings {
     )]
     pub method: String,
     /// Headers: 'Name: value | Other: value'; '\|' stands for a '|' in a value.
-    #[setting(check = headers)]
-    pub headers: Option<String>,
-    /// The body of each request.
-    pub body: Option<String>,
+    /// Their values are never shown.
+    #[setting(check = headers, secret = header_list::secrets)]
+    pub headers: Option<Secret>,
+    /// The body of each request. It is never shown.
+    pub body: Option<Secret>,
     /// How long a user waits between an answer and its next request.
     #[setting(default = "0s", update = free)]
     pub think_time: Duration,
@@ -63,6 +64,13 @@ pub struct HttpSettings {
     pub tls_sessions: String,
 }
 
+impl fmt::Debug for HttpSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The values of queries are secret.
+        f.debug_struct("HttpSettings").finish_non_exhaustive()
+    }
+}
+
 /// Every fault at once, each with the URL it is in.
 fn urls(urls: Vec<String>) -> Result<Vec<String>, String> {
     if urls.is_empty() {
@@ -70,8 +78,10 @@ fn urls(urls: Vec<String>) -> Result<Vec<String>, String> {
     }
     let (mut good, mut faults) = (Vec::new(), Vec::new());
     for url in &urls {
-        match Target::parse(url).map(|target| target.to_string()) {
-            Ok(url) if good.contains(&url) => faults.push(format!("'{url}' is there twice")),
+        match Target::parse(url).map(|target| target.url()) {
+            Ok(url) if good.contains(&url) => {
+                faults.push(format!("'{}' is there twice", without_secrets_of_url(&url)));
+            }
             Ok(url) => good.push(url),
             Err(fault) => faults.push(fault),
         }
@@ -99,8 +109,8 @@ pub(crate) fn parse_path(text: &str) -> Option<PathAndQuery> {
     text.starts_with('/').then(|| percent_encoded(text).parse().ok())?
 }
 
-fn headers(text: Option<String>) -> Result<Option<String>, String> {
-    text.as_deref().map_or(Ok(()), |text| header_list::parse(text).map(drop))?;
+fn headers(text: Option<Secret>) -> Result<Option<Secret>, String> {
+    text.as_ref().map_or(Ok(()), |text| header_list::parse(text.expose()).map(drop))?;
     Ok(text)
 }
 

@@ -55,6 +55,9 @@ impl Operator for Remote {
         let (scenarios, settings, throttles, coordinators, nodes) =
             timeout(LEARNING, all).await.ok()?;
         let scenarios = scenarios?;
+        let declared = items(&scenarios).flat_map(|scenario| items(&scenario["settings"]));
+        let secrets =
+            declared.filter(|setting| setting["secret"] == true).filter_map(name).collect();
         let scenarios = items(&scenarios)
             .filter_map(|scenario| Some((name(scenario)?, names(&scenario["settings"]))));
         let settings = settings?;
@@ -62,6 +65,7 @@ impl Operator for Remote {
         Some(Known {
             scenarios: scenarios.collect(),
             changeable: changeable.filter_map(name).collect(),
+            secrets,
             throttles: names(&throttles?),
             coordinators: names(&coordinators?),
             nodes: names(&nodes?),

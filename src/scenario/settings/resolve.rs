@@ -9,14 +9,7 @@ use super::{
     Check, Declaration, Declarations, Environment, Fault, FaultKind, Faults, Origin, RUNTIME,
     Value, Values,
 };
-use crate::{
-    settings::{
-        env,
-        secret::{MASK, without_password},
-    },
-    suggestion::did_you_mean,
-    user::task::panic_text,
-};
+use crate::{settings::env, suggestion::did_you_mean, user::task::panic_text};
 
 /// Resolves all values: default < environment < given. An empty variable is taken for unset; an
 /// empty text that is given means "none" where a value may be absent. Whatever value is used is
@@ -142,15 +135,11 @@ pub(super) fn called(
         Ok(Err(reason)) => (FaultKind::Refused, reason),
         Err(panic) => (FaultKind::Panicked, format!("its check panicked: {}", panic_text(&*panic))),
     };
-    let shown = match declaration.secret && !text.is_empty() {
-        true => MASK.into(),
-        false => without_password(text),
-    };
     Err(Fault {
         setting: declaration.name.clone(),
         kind,
-        value: Some(shown.into_owned()),
+        value: Some(declaration.secrecy.masked(text).into_owned()),
         origin: Some(origin.clone()),
-        reason,
+        reason: declaration.secrecy.unquoted(&reason, text),
     })
 }
