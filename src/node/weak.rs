@@ -12,7 +12,7 @@ const ENOUGH: usize = 16;
 pub(crate) fn weak(what: &'static str, secret: &Secret, listens: SocketAddr) -> Option<WeakSecret> {
     let short = secret.expose().len() < ENOUGH;
     let exposed = !listens.ip().to_canonical().is_loopback();
-    (short && exposed).then(|| WeakSecret { what, listens })
+    (short && exposed).then_some(WeakSecret { what, listens })
 }
 
 #[cfg(test)]

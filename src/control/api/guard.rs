@@ -101,7 +101,7 @@ fn own_origin(host: &str, headers: &HeaderMap) -> Result<(), Fault> {
         None => Ok(()),
         Some(origin) => Err(forbidden(
             "forbidden-origin",
-            format!("pages of {} may not use this API", quoted(&text(origin))),
+            format!("pages of {} may not use this API", quoted(text(origin))),
         )),
     }
 }
