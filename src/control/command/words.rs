@@ -4,6 +4,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use super::{Pair, RampText};
 use crate::{
+    printable,
     refusal::{Code, Refusal},
     scenario::settings::PROFILE,
 };
@@ -110,7 +111,7 @@ pub(super) fn count_or_range(text: &str) -> Result<(u64, Option<u64>), Refusal> 
 /// The name of a scenario, throttle, coordinator, metric or node.
 pub(super) fn name(text: &str) -> Result<String, Refusal> {
     if text.is_empty() || text.starts_with('-') || text.chars().any(char::is_control) {
-        return Err(usage(format!("`{}` is not a name", text.escape_debug())));
+        return Err(usage(format!("{} is not a name", printable::quoted(text))));
     }
     Ok(text.to_owned())
 }
