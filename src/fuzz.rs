@@ -57,8 +57,8 @@ macro_rules! targets {
         }
     )* };
 }
-use targets;
 pub(crate) use grammar::stays;
+use targets;
 
 /// An allocation far beyond what was given fails at once, where it cannot hit other tests.
 fn limit_memory() {

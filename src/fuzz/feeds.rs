@@ -6,8 +6,7 @@ use crate::feed::Feeder;
 fn rows(bytes: &[u8]) {
     let (kind, bytes) = choose(bytes);
     let text = text(bytes).to_owned();
-    let feeder =
-        if kind == 0 { Feeder::csv_text(text) } else { Feeder::json_lines_text(text) };
+    let feeder = if kind == 0 { Feeder::csv_text(text) } else { Feeder::json_lines_text(text) };
     let Ok(rows) = feeder.load() else { return };
     for index in [0, rows.len() - 1, rows.len()] {
         let row = rows.row(index);

@@ -3,7 +3,8 @@
 use super::targets;
 use crate::cluster::link::fuzzed;
 
-const NONCE: &str = "crowd-link/1 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n";
+const NONCE: &str =
+    "crowd-link/1 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n";
 
 fn handshakes() -> Vec<String> {
     let hello = r#"{"hello":{"protocol":1,"version":"0.1.0","name":"b","incarnation":7,"since":1,"advertise":"[::1]:4370","port":4370,"scenarios":{"chat":"1"},"master":{"name":"m","incarnation":3}}}"#;

@@ -16,7 +16,9 @@ use crate::{
             mail::{Letter, MailMessage},
             measure::{Interval, Measured, Taken},
             operate::{Operate, OperateAnswer, Orphan, RelayRequest},
-            run::{Assignment, Beat, PlanBeat, PlanWords, RunSpec, ToMaster, ToWorker, WorkerAnswer},
+            run::{
+                Assignment, Beat, PlanBeat, PlanWords, RunSpec, ToMaster, ToWorker, WorkerAnswer,
+            },
             throttle::{
                 Change, Demand, Grant, Kind, RampTerms, Terms, ThrottleAnswer, ThrottleId, ToNode,
                 ToThrottles, Which,
@@ -279,7 +281,8 @@ fn throttles() -> Vec<Vec<u8>> {
         ramp: Some((ramp, 7)),
     };
     let block = Block { start: 3, step: 100, count: 4 };
-    let grant = Grant { id: ThrottleId(1), era: 1, blocks: vec![block], dealt: 4, ..Grant::default() };
+    let grant =
+        Grant { id: ThrottleId(1), era: 1, blocks: vec![block], dealt: 4, ..Grant::default() };
     let which = Which::This(ThrottleId(1), "login".into());
     vec![
         example(0, &ToThrottles::Start { name: "login".into(), rate: Rate::at_once(8) }),

@@ -207,8 +207,14 @@ fn profile_files() -> Vec<Vec<u8>> {
             "{\"stages\": [{\"duration\": \"5s\", \"rate\": {\"from\": \"1/s\", \"to\": \"9/s\"}, \
              \"spike\": {\"at\": \"1s\", \"for\": \"1s\"}}]}",
         ),
-        (1, "{\"shape\": {\"kind\": \"stairs\", \"start\": 1, \"step\": 2, \"steps\": 9, \"each\": \"1s\"}}"),
-        (1, "{\"shape\": {\"kind\": \"ramp-hold\", \"target\": 100, \"ramp\": \"1s\", \"hold\": \"2s\"}}"),
+        (
+            1,
+            "{\"shape\": {\"kind\": \"stairs\", \"start\": 1, \"step\": 2, \"steps\": 9, \"each\": \"1s\"}}",
+        ),
+        (
+            1,
+            "{\"shape\": {\"kind\": \"ramp-hold\", \"target\": 100, \"ramp\": \"1s\", \"hold\": \"2s\"}}",
+        ),
     ])
 }
 
@@ -278,9 +284,11 @@ fn search(bytes: &[u8]) {
     let mut given = Given::default();
     match kind {
         0 => given.file(text(bytes)),
-        _ => text(bytes).lines().filter_map(|line| line.split_once('=')).for_each(|(name, text)| {
-            given.pair(name, text);
-        }),
+        _ => {
+            text(bytes).lines().filter_map(|line| line.split_once('=')).for_each(|(name, text)| {
+                given.pair(name, text);
+            })
+        }
     }
     let pairs = given.pairs();
     let Ok(settings) = given.settings() else { return };
