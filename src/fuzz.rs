@@ -32,6 +32,9 @@ const LONGEST_CHANGED: usize = 64 * 1024;
 const AT_RANDOM: Duration = Duration::from_millis(500);
 const WITH_CHANGES: Duration = Duration::from_millis(1_500);
 
+/// Where to write examples.
+const WORKSHOP: &str = "CROWD_FUZZ_WORKSHOP";
+
 /// Overrules [`WITH_CHANGES`].
 const SECONDS: &str = "CROWD_FUZZ_SECONDS";
 
@@ -49,6 +52,7 @@ macro_rules! targets {
         #[test]
         fn $name() {
             $crate::fuzz::limit_memory();
+            $crate::fuzz::offer(stringify!($name), &$examples);
             bolero::check!(name = stringify!($name))
                 .with_test_time($crate::fuzz::AT_RANDOM)
                 .with_max_len($crate::fuzz::LONGEST)
@@ -65,6 +69,16 @@ fn limit_memory() {
     let alone = ["NEXTEST", "BOLERO_LIBFUZZER_ARGS"];
     if alone.iter().any(|variable| std::env::var_os(variable).is_some()) {
         rlimit::setrlimit(rlimit::Resource::DATA, MOST_MEMORY, MOST_MEMORY).unwrap();
+    }
+}
+
+/// Writes examples to where libFuzzer begins, if that is asked for.
+fn offer<E: AsRef<[u8]>>(name: &str, examples: &[E]) {
+    let Some(folder) = std::env::var_os(WORKSHOP) else { return };
+    let folder = Path::new(&folder).join(name);
+    fs::create_dir_all(&folder).unwrap();
+    for (number, example) in examples.iter().enumerate() {
+        fs::write(folder.join(format!("example-{number}")), example).unwrap();
     }
 }
 
