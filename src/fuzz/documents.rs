@@ -1,12 +1,24 @@
 //! Results of runs, as they are read from a file or another node.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    io::Write,
+    sync::OnceLock,
+    time::{Duration, SystemTime},
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use flate2::{Compression, write::ZlibEncoder};
 
 use super::{targets, text};
 use crate::{
     compare::{self, Options, Side},
     failure::Failure,
-    measure::{Measure, Sample, Source, health::HealthSummary, series::Series},
+    measure::{
+        Measure, Sample, Source,
+        health::HealthSummary,
+        series::Series,
+        timing::{BOUNDS, Timing},
+    },
     report::{
         Colour, ReportInput, RunReport, html,
         input::{Outcome, RunFacts, ThrottleRow, UserTotals},
@@ -29,6 +41,38 @@ fn document(bytes: &[u8]) {
         let _ = serde_json::to_string(&comparison);
     }
 }
+
+/// A document in which a distribution was made up: deflated, a fuzzer could not reach it.
+fn distribution(bytes: &[u8]) {
+    static DOCUMENT: OnceLock<serde_json::Value> = OnceLock::new();
+    let mut whole = DOCUMENT.get_or_init(|| serde_json::from_str(&of_run(200)).unwrap()).clone();
+    // Cookie, length, offset, digits, lowest, highest, ratio.
+    let [digits, length] = [u32::from(BOUNDS.digits), bytes.len() as u32];
+    let mut plain = [0x1c84_9313, length, 0, digits].map(u32::to_be_bytes).concat();
+    plain.extend([BOUNDS.lowest_us, BOUNDS.highest_us].map(u64::to_be_bytes).concat());
+    plain.extend(1_f64.to_be_bytes());
+    plain.extend(bytes);
+    let mut deflated = ZlibEncoder::new(Vec::new(), Compression::fast());
+    deflated.write_all(&plain).unwrap();
+    let deflated = deflated.finish().unwrap();
+    let mut all = [0x1c84_9314, deflated.len() as u32].map(u32::to_be_bytes).concat();
+    all.extend(deflated);
+    let text = BASE64_STANDARD.encode(all);
+    let Ok(timing) = Timing::decode(&text) else { return };
+    let again = Timing::decode(&timing.encode().unwrap()).unwrap();
+    assert_eq!(again.count(), timing.count());
+    let mut twice = timing.clone();
+    twice.merge(&timing);
+    let _ = (twice.mean(), twice.quantile(0.999), twice.max());
+    for times in ["response", "service"] {
+        whole["actions"]["get"][times]["histogram"] = text.clone().into();
+    }
+    document(whole.to_string().as_bytes());
+}
+
+/// Counts in the format of the library: zigzag numbers, of which negative ones are runs of nothing.
+const COUNTS: [&[u8]; 3] =
+    [&[1, 9, 4, 2], &[0x82, 4], &[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 3, 2]];
 
 /// The document of a run in which that many requests were made.
 fn of_run(requests: u64) -> String {
@@ -73,4 +117,6 @@ fn of_run(requests: u64) -> String {
 targets! {
     /// Documents of runs, up to their pages and comparisons.
     result_documents(document, [of_run(0), of_run(200)]);
+    /// Distributions in documents.
+    result_distributions(distribution, COUNTS);
 }

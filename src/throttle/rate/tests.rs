@@ -38,7 +38,8 @@ fn equal_rates_are_equal_however_written() {
 
 #[test]
 fn underscores_only_make_a_number_easier_to_read() {
-    for (text, same) in [("1_000/s", "1000/s"), ("1.5_5/s", "1.55/s"), ("_2_._5_ per 5s", "2.5 per 5s")]
+    for (text, same) in
+        [("1_000/s", "1000/s"), ("1.5_5/s", "1.55/s"), ("_2_._5_ per 5s", "2.5 per 5s")]
     {
         assert_eq!(rate(text), rate(same), "{text}");
     }
