@@ -18,7 +18,7 @@ pub(crate) mod measure;
 pub(crate) mod member;
 pub(crate) mod membership;
 pub(crate) mod mesh;
-mod packed;
+pub(crate) mod packed;
 pub(crate) mod parts;
 pub(crate) mod placement;
 pub(crate) mod protocol;

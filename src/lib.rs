@@ -70,6 +70,8 @@ pub mod controller;
 pub mod coordinator;
 pub mod failure;
 pub mod feed;
+#[cfg(test)]
+mod fuzz;
 pub mod iterate;
 mod json_fault;
 pub mod load;

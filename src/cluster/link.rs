@@ -375,4 +375,6 @@ fn keep<T>(place: &OnceLock<T>, thing: T) {
 }
 
 #[cfg(test)]
+pub(crate) mod fuzzed;
+#[cfg(test)]
 mod tests;

@@ -302,6 +302,7 @@ impl fmt::Display for ThrottleCommand {
 impl fmt::Display for RampText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { from, to, over, steps } = self;
+        let [from, to] = [from, to].map(words::beside);
         write!(f, "{from} {to} over {}", humantime::format_duration(*over))?;
         match steps {
             Some(steps) => write!(f, " steps {steps}"),

@@ -27,7 +27,10 @@ impl RateText {
     pub(super) fn of(words: &[String]) -> Result<Self, Refusal> {
         let text = words.join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
         let fits = |c: char| c.is_alphanumeric() || " /._-+".contains(c);
-        if text.is_empty() || !text.chars().all(fits) {
+        // Words that mean something else where rates stand, however they were quoted.
+        let is_none =
+            ["", "every", "over"].contains(&&*text) || text.split(' ').any(|word| word == "--");
+        if is_none || !text.chars().all(fits) {
             return Err(Refusal::new(
                 Code::InvalidThrottle,
                 format!("`{text}` is not a rate: write {RATES}"),
@@ -248,6 +251,15 @@ fn steps(words: &[String]) -> Result<u32, Refusal> {
             )
         }),
         _ => Err(usage("`steps` needs one number")),
+    }
+}
+
+/// A rate as it stands beside another: in quotes, unless it is seen where it ends.
+pub(super) fn beside(rate: &RateText) -> Cow<'_, str> {
+    let words: Vec<String> = rate.as_str().split(' ').map(str::to_owned).collect();
+    match first_rate(&words) {
+        (_, []) => Cow::Borrowed(rate.as_str()),
+        _ => quoted(rate.as_str()),
     }
 }
 
