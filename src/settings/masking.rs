@@ -117,7 +117,7 @@ fn secrets(text: &str, place: Range<usize>) -> Vec<Range<usize>> {
     let mut parts = Vec::new();
     let mut rest = end;
     if let Some(at) = url[begin..].rfind('@').map(|at| begin + at)
-        && (at < end || !is_authority(authority))
+        && !is_authority(authority)
     {
         // A password may hold anything, `/` and `?` too.
         rest = url[at..].find(['/', '?', '#']).map_or(url.len(), |behind| at + behind);
@@ -143,8 +143,11 @@ fn secrets(text: &str, place: Range<usize>) -> Vec<Range<usize>> {
     parts.into_iter().map(|part| place.start + part.start..place.start + part.end).collect()
 }
 
-/// Whether it is a host and perhaps a port, or nothing.
+/// Whether it is a host and perhaps a port, or nothing: there is no login in it.
 fn is_authority(text: &str) -> bool {
+    if text.contains('@') {
+        return false;
+    }
     let behind = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((_, behind)) => behind,
         None => text.find(':').map_or("", |at| &text[at..]),

@@ -75,10 +75,7 @@ impl Target {
 
     /// The URL as it may be shown: without the values of its query.
     pub(crate) fn shown(&self) -> String {
-        let scheme = if self.tls { "https" } else { "http" };
-        let server = format!("{scheme}://{}", self.authority);
-        // Apart, since an `@` in a path begins no host.
-        server + &without_secrets_of_url(&self.path.to_string())
+        without_secrets_of_url(&self.url()).into_owned()
     }
 
     /// The addresses of the host, asked once for all users.

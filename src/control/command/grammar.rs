@@ -322,7 +322,7 @@ fn nothing_more(verb: &'static str, rest: &[String]) -> Result<(), Refusal> {
         None => Ok(()),
         Some(word) => Err(words::usage(format!(
             "{} is a word too many: write {}",
-            printable::quoted(word),
+            words::begin_of(word),
             Verb::find(verb)?.usage()
         ))),
     }
