@@ -405,6 +405,7 @@ impl Hub {
         if link.stumbled.swap(true, Ordering::Relaxed) {
             return;
         }
+        let panic = printable::line(panic, SENTENCE);
         let reason = format!("what it sent could not be handled: {panic}");
         let node = link.member.id.to_string();
         self.constants.telemetry.emit(&ClusterStumbled { node, reason: reason.clone() });
