@@ -125,7 +125,6 @@ const PURE: &[&str] = &[
     "profile/shape.rs",
     "profile/stage.rs",
     "profile/text.rs",
-    "node/weak.rs",
     "printable.rs",
     "random.rs",
     "report/cluster.rs",

@@ -1,4 +1,4 @@
-//! Pure: secrets that are too short for where they are used.
+//! Secrets that are too short for where they are used.
 
 use std::net::SocketAddr;
 

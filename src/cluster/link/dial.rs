@@ -1,6 +1,8 @@
 //! Connections that this node makes.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::FutureExt;
 
 use super::{
     HANDSHAKE, Stream,
@@ -17,7 +19,9 @@ use crate::{
         member::MemberId,
         membership::{DialFault, LinkId, Newcomer, Refused},
     },
+    printable::{self, SENTENCE},
     settings::NodeAddress,
+    user::task::panic_text,
 };
 
 /// Dials once, and tells the membership what came of it.
@@ -27,8 +31,15 @@ pub(super) fn start(hub: &Arc<Hub>, address: NodeAddress, expected: Option<Membe
         let leaving = hub.leaving.clone();
         let dialled = tokio::select! {
             () = leaving.cancelled() => return,
-            dialled = dial(&hub, &address, expected.as_ref()) => dialled,
+            dialled = AssertUnwindSafe(dial(&hub, &address, expected.as_ref())).catch_unwind() => {
+                dialled
+            }
         };
+        // The address is dialled again, whatever was said there.
+        let dialled = dialled.unwrap_or_else(|panic| {
+            let panic = printable::line(&panic_text(&*panic), SENTENCE);
+            Err(DialFault::Unreachable(format!("what it said could not be handled: {panic}")))
+        });
         if let Err(fault) = dialled {
             hub.decide(|membership, now| ((), membership.dial_failed(&address, &fault, now)));
             hub.changed();

@@ -221,7 +221,7 @@ impl Hub {
             }
             Command::Say { address, why, refused: true } => {
                 let address = address.to_string();
-                self.constants.telemetry.emit(&ClusterRefused { address, reason: why });
+                self.say_refused(Kind::Dialled, &address.clone(), address, why);
             }
             Command::Say { address, why, refused: false } => {
                 tracing::warn!(target: "crowd", %address, "a node cannot be reached: {why}");
@@ -234,7 +234,7 @@ impl Hub {
         self.changes.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// A refusal at this node's door, of somebody at that address, is told, unless too much of its
+    /// A refusal at this node's door, or where it dials, of somebody at that address, is told, unless too much of its
     /// kind was told of `whom` lately.
     pub(super) fn say_refused(&self, kind: Kind, whom: &str, address: String, reason: String) {
         let line = Line { address, reason: printable::line(&reason, SENTENCE) };
@@ -405,6 +405,7 @@ impl Hub {
         if link.stumbled.swap(true, Ordering::Relaxed) {
             return;
         }
+        let panic = printable::line(panic, SENTENCE);
         let reason = format!("what it sent could not be handled: {panic}");
         let node = link.member.id.to_string();
         self.constants.telemetry.emit(&ClusterStumbled { node, reason: reason.clone() });

@@ -33,6 +33,8 @@ pub(super) enum Kind {
     Stranger,
     /// What it sends as a member.
     Packet,
+    /// What it says when it is dialled.
+    Dialled,
     /// Nothing: nobody can be let in.
     Door,
 }

@@ -5,7 +5,6 @@ use std::future::Future;
 use super::completion::Known;
 use crate::{
     control::{command::Command, execute::execute, operations::Operations, view::ScenarioView},
-    printable::lines,
     scenario::settings::Update,
 };
 
@@ -28,9 +27,7 @@ pub(super) struct Local<N>(pub(super) N);
 impl<N: Operations> Operator for Local<N> {
     async fn carry_out(&self, command: Command) -> Result<String, String> {
         let outcome = execute(&self.0, command).await;
-        // Other nodes and the target are quoted in it.
-        let told = outcome.map(|reply| reply.to_string()).map_err(|refusal| refusal.to_string());
-        told.map(|text| lines(&text)).map_err(|text| lines(&text))
+        outcome.map(|reply| reply.to_string()).map_err(|refusal| refusal.to_string())
     }
 
     async fn known(&self) -> Option<Known> {
