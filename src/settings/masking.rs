@@ -7,6 +7,9 @@ use super::{secret::MASK, value::places};
 /// So many bytes of a secret in a row make a sentence quote it, wherever they stand.
 const PIECE: usize = 8;
 
+/// So many do if they stand between quotation marks.
+const QUOTED: usize = 4;
+
 /// A secret of so many bytes is no word that a sentence has by chance.
 const WORD: usize = 6;
 
@@ -177,22 +180,17 @@ fn values_of_query(url: &str, begin: usize) -> Vec<Range<usize>> {
 
 /// A sentence, such as the reason of a fault, without what it quotes of these secrets: each whole
 /// secret that stands by itself, a short one only between quotation marks, and each piece of eight
-/// bytes and more.
+/// bytes and more, or of four between quotation marks.
 pub fn unquoted(sentence: &str, secrets: &[&str]) -> String {
     let secrets: Vec<_> = secrets.iter().filter(|secret| !secret.is_empty()).collect();
     if secrets.is_empty() {
         return sentence.to_owned();
     }
     let bytes = sentence.as_bytes();
-    let windows: HashSet<&[u8]> =
-        secrets.iter().flat_map(|secret| secret.as_bytes().windows(PIECE)).collect();
-    let mut quoted = vec![false; bytes.len()];
-    for (start, window) in bytes.windows(PIECE).enumerate() {
-        if windows.contains(window) {
-            quoted[start..start + PIECE].fill(true);
-        }
-    }
-    let mut parts: Vec<_> = runs(&quoted)
+    let pieces = shared(bytes, &secrets, PIECE).into_iter();
+    let quoted = shared(bytes, &secrets, QUOTED).into_iter();
+    let mut parts: Vec<_> = pieces
+        .chain(quoted.filter(|run| stands_alone(bytes, run, true)))
         .map(|run| sentence.floor_char_boundary(run.start)..sentence.ceil_char_boundary(run.end))
         .collect();
     for secret in secrets {
@@ -206,6 +204,19 @@ pub fn unquoted(sentence: &str, secrets: &[&str]) -> String {
         shown.push('…');
     }
     shown
+}
+
+/// Where a sentence has so many bytes in a row that a secret has as well.
+fn shared(sentence: &[u8], secrets: &[&&str], length: usize) -> Vec<Range<usize>> {
+    let windows: HashSet<&[u8]> =
+        secrets.iter().flat_map(|secret| secret.as_bytes().windows(length)).collect();
+    let mut shared = vec![false; sentence.len()];
+    for (start, window) in sentence.windows(length).enumerate() {
+        if windows.contains(window) {
+            shared[start..start + length].fill(true);
+        }
+    }
+    runs(&shared).collect()
 }
 
 /// Where the flags are set, one after the other.

@@ -93,6 +93,7 @@ fn a_sentence_is_told_without_what_it_quotes() {
         ("'xr S3CRET-tokex' begins so", "'x***x' begins so"),
         ("spoken tokens", "spoken tokens"),
         ("'abc', not abc or abcd", "'***', not abc or abcd"),
+        ("'S3CRET', not S3CRET", "'***', not S3CRET"),
         ("no number, two numbers", "no ***, two numbers"),
         ("nothing of it", "nothing of it"),
     ] {
@@ -129,7 +130,9 @@ proptest! {
         name in "[a-z]{0,4}", value in "[A-Z][A-Z @:/?#=,%.]*", more in "[a-z]{0,4}",
     ) {
         let text = format!("http://host/path?{name}={value}&{more}=x");
-        for told in [without_secrets_of_url(&text), without_secrets_of_urls(&text)] {
+        // Among others a comma may divide it from the next.
+        let among_others = text.replace(',', "\\,");
+        for told in [without_secrets_of_url(&text), without_secrets_of_urls(&among_others)] {
             prop_assert!(!told.contains(|letter: char| letter.is_ascii_uppercase()), "{}", told);
         }
     }
