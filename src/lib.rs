@@ -80,6 +80,7 @@ pub mod measure;
 pub mod moment;
 pub mod node;
 pub mod prelude;
+mod printable;
 pub mod profile;
 pub mod random;
 pub mod refusal;

@@ -17,6 +17,7 @@ pub use crate::{
         Run, Scenario,
         settings::{Declaration, Declarations, SettingValue, Settings},
     },
+    settings::Secret,
     throttle::{Rate, Throttle},
     user::{Address, Mail, Received, SendError, User, UserId},
 };

@@ -15,7 +15,8 @@ use std::{
 
 pub mod env;
 mod faults;
-mod layers;
+pub(crate) mod layers;
+pub mod masking;
 mod node_address;
 pub(crate) mod rules;
 pub mod secret;

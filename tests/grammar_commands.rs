@@ -110,7 +110,7 @@ fn settings_are_pairs_each_key_once_and_all_faults_are_told() {
     assert_eq!(code, Code::BadUsage);
     insta::assert_snapshot!(
         message,
-        @"`rate` is not KEY=VALUE: there is no `=`; `=5` is not KEY=VALUE: `` is not the name of a setting; `a` is given twice; `9x=1` is not KEY=VALUE: `9x` is not the name of a setting"
+        @"`rate` is not KEY=VALUE: there is no `=`; `…` is not KEY=VALUE: it does not begin with the name of a setting; `a` is given twice; `9x…` is not KEY=VALUE: it does not begin with the name of a setting"
     );
 }
 

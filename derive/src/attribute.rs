@@ -2,7 +2,7 @@
 
 use quote::format_ident;
 use syn::{
-    Attribute, Error, Expr, ExprArray, Ident, Lit, LitStr, Meta, Result, ext::IdentExt,
+    Attribute, Error, Expr, ExprArray, Ident, Lit, LitStr, Meta, Result, Token, ext::IdentExt,
     meta::ParseNestedMeta,
 };
 
@@ -14,8 +14,19 @@ pub(crate) struct Said {
     pub(crate) one_of: Option<ExprArray>,
     pub(crate) check: Option<Expr>,
     pub(crate) update: Option<Ident>,
+    pub(crate) secret: Option<Secret>,
     pub(crate) group: Option<Ident>,
     pub(crate) overrides: Vec<Override>,
+}
+
+/// How much of a setting is said to be secret.
+pub(crate) enum Secret {
+    /// `secret`: all of it.
+    Whole,
+    /// `secret = function`: the parts that it answers.
+    Parts(Expr),
+    /// `urls`: what is secret in URLs.
+    Urls,
 }
 
 /// What is said about one setting of a group.
@@ -38,6 +49,8 @@ pub(crate) fn read(attributes: &[Attribute]) -> Result<Said> {
                 "one_of" => once(&mut said.one_of, &word, allowed(&meta)?),
                 "check" => once(&mut said.check, &word, meta.value()?.parse()?),
                 "update" => once(&mut said.update, &word, update(&meta)?),
+                "secret" => once(&mut said.secret, &word, secret(&meta)?),
+                "urls" => once(&mut said.secret, &word, Secret::Urls),
                 "group" => once(&mut said.group, &word, word.clone()),
                 "override" => meta.parse_nested_meta(|one| {
                     said.overrides.push(override_of(&one)?);
@@ -45,7 +58,7 @@ pub(crate) fn read(attributes: &[Attribute]) -> Result<Said> {
                 }),
                 _ => Err(meta.error(
                     "unknown word: there are `name`, `default`, `one_of`, `check`, `update`, \
-                     `group` and `override`",
+                     `secret`, `urls`, `group` and `override`",
                 )),
             }
         })?;
@@ -87,6 +100,13 @@ fn update(meta: &ParseNestedMeta<'_>) -> Result<Ident> {
         _ => return Err(Error::new(said.span(), "expected `read_only`, `free` or `hook`")),
     };
     Ok(format_ident!("{variant}", span = said.span()))
+}
+
+fn secret(meta: &ParseNestedMeta<'_>) -> Result<Secret> {
+    match meta.input.peek(Token![=]) {
+        true => Ok(Secret::Parts(meta.value()?.parse()?)),
+        false => Ok(Secret::Whole),
+    }
 }
 
 fn override_of(meta: &ParseNestedMeta<'_>) -> Result<Override> {

@@ -24,6 +24,11 @@ mod settings;
 ///   accepts the value, or puts another in its place, or refuses.
 /// - `update = read_only | free | hook`: whether it may change while the scenario runs
 ///   (`read_only` unless said otherwise), and whether the scenario's `updated` is called then.
+/// - `secret`: the value is never shown. `secret = PATH`: of a value, only the parts are hidden that
+///   a function from `&str` answers, a `Vec<Range<usize>>`, say. A field of the type
+///   `crowd::settings::Secret` is secret without being declared so, and in `Debug` too.
+/// - `urls`: the value is a URL, an address or a list of such: logins and the values of queries are
+///   hidden.
 /// - `name = "…"`: another name than the field's.
 /// - `group`: the field is a struct that derives `Settings` too; its settings become the
 ///   scenario's.

@@ -7,7 +7,7 @@ use syn::{
     spanned::Spanned,
 };
 
-use crate::attribute::{self, Override, Said};
+use crate::attribute::{self, Override, Said, Secret};
 
 /// What one field becomes: a step in building the declarations, and its initialiser.
 struct Parts {
@@ -119,6 +119,14 @@ fn setting_parts(field: &Field, ident: &Ident, said: &Said) -> Result<Parts> {
     if let Some(update) = &said.update {
         declare.extend(quote! { .update(::crowd::scenario::settings::Update::#update) });
     }
+    match &said.secret {
+        Some(Secret::Whole) => declare.extend(quote! { .secret() }),
+        Some(Secret::Parts(parts)) => {
+            declare.extend(quote_spanned! { parts.span() => .secret_parts(#parts) });
+        }
+        Some(Secret::Urls) => declare.extend(quote! { .urls() }),
+        None => {}
+    }
     let read = quote_spanned! { ty.span() => values.read::<#ty>(#name)? };
     Ok(Parts { declare: quote! { .with(#declare) }, read: quote! { #ident: #read } })
 }
@@ -129,6 +137,7 @@ fn group_parts(field: &Field, ident: &Ident, said: &Said, group: &Ident) -> Resu
         || said.one_of.is_some()
         || said.check.is_some()
         || said.update.is_some()
+        || said.secret.is_some()
     {
         return Err(Error::new(
             group.span(),

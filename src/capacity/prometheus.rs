@@ -11,6 +11,7 @@ use super::{
     observation::{Signal, SignalKind},
     settings::Query,
 };
+use crate::settings::masking::without_secrets_of_url;
 
 mod client;
 pub mod reply;
@@ -99,8 +100,14 @@ fn encoded(text: &str) -> String {
 }
 
 /// The parts of a server's URL: scheme, authority and the path before that of the API.
-fn parts(url: &str) -> Result<(bool, String, u16, String), String> {
-    let fault = || format!("`{url}` is no URL such as http://localhost:9090");
+///
+/// # Errors
+/// If it is none, or has what would not be sent: a user, or a query.
+pub(super) fn parts(url: &str) -> Result<(bool, String, u16, String), String> {
+    let fault = || {
+        let shown = without_secrets_of_url(url);
+        format!("`{shown}` is no URL such as http://localhost:9090")
+    };
     let uri: Uri = url.parse().map_err(|_| fault())?;
     let tls = match uri.scheme_str() {
         Some("http") => false,
@@ -108,6 +115,13 @@ fn parts(url: &str) -> Result<(bool, String, u16, String), String> {
         _ => return Err(fault()),
     };
     let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(fault)?;
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        let shown = without_secrets_of_url(url);
+        return Err(format!("`{shown}` names a user, and none is sent: write it without"));
+    }
+    if uri.query().is_some() {
+        return Err(fault());
+    }
     let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
     let path = uri.path().trim_end_matches('/');
     Ok((tls, host.to_owned(), port, path.to_owned()))

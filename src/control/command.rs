@@ -13,7 +13,7 @@ mod words;
 
 pub use grammar::{parse, parse_line};
 pub use verbs::{VERBS, Verb, help};
-pub use words::{COUNT_LIMIT, RateText, pair, some as users};
+pub use words::{COUNT_LIMIT, RateText, read_pairs, some as users};
 
 /// A `KEY=VALUE` pair as it was given.
 pub type Pair = (String, String);

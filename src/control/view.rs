@@ -1,6 +1,6 @@
 //! What is shown of the parts of a node: the same shapes for people and for programs.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use serde::Serialize;
 
@@ -8,9 +8,8 @@ use crate::{
     node::{Added, RunState, SetOutcome, SettingView, Status, UserCounts, UserView},
     scenario::{
         erased::Registered,
-        settings::{Declaration, Origin, Update, runtime_declarations},
+        settings::{Declaration, Origin, Secrecy, Update, runtime_declarations},
     },
-    settings::secret::MASK,
 };
 
 /// A node, as `nodes` shows it.
@@ -242,7 +241,7 @@ pub struct SettingLine {
 impl From<SettingView> for SettingLine {
     fn from(view: SettingView) -> Self {
         let value =
-            view.value.text.is_some().then(|| view.declaration.shown(&view.value).to_owned());
+            view.value.text.is_some().then(|| view.declaration.shown(&view.value).into_owned());
         Self {
             name: view.declaration.name,
             value,
@@ -286,6 +285,8 @@ pub struct DeclarationView {
     pub allowed: Vec<String>,
     /// `no`, `yes`, or `yes, hook` where the scenario acts on the change.
     pub changes: &'static str,
+    /// Whether its values, or parts of them, are never shown.
+    pub secret: bool,
     /// What it means.
     pub description: String,
 }
@@ -315,12 +316,11 @@ impl From<Declaration> for DeclarationView {
     fn from(declaration: Declaration) -> Self {
         Self {
             required: declaration.default.is_none() && !declaration.optional,
+            default: declaration.shown_default().map(Cow::into_owned),
             name: declaration.name,
             r#type: declaration.type_name,
-            default: declaration
-                .default
-                .map(|text| if declaration.secret { MASK.to_owned() } else { text }),
             allowed: declaration.allowed,
+            secret: matches!(declaration.secrecy, Secrecy::Whole | Secrecy::Parts(_)),
             changes: match declaration.update {
                 Update::ReadOnly => "no",
                 Update::Free => "yes",

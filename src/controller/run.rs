@@ -339,7 +339,7 @@ impl ActiveRun {
             let changed = views
                 .filter(|view| change.changed.contains(&view.declaration.name))
                 .map(|view| {
-                    let shown = view.declaration.shown(&view.value).to_owned();
+                    let shown = view.declaration.shown(&view.value).into_owned();
                     (view.declaration.name, shown)
                 })
                 .collect();

@@ -80,7 +80,7 @@ impl ActiveRun {
     /// Everything a report tells of the run but what was measured.
     pub(super) fn account(&self, state: &State) -> Account {
         let texts = self.settings().into_iter().map(|SettingView { declaration, value }| {
-            let shown = value.text.as_ref().map(|_| declaration.shown(&value).to_owned());
+            let shown = value.text.as_ref().map(|_| declaration.shown(&value).into_owned());
             (declaration.name, shown)
         });
         Account {

@@ -27,6 +27,7 @@ fn completion(bytes: &[u8]) {
     let known = Known {
         scenarios: vec![("chat".into(), names(&["rooms", "user_rate"]))],
         changeable: names(&["user_rate"]),
+        secrets: names(&["rooms"]),
         throttles: names(&["login"]),
         coordinators: names(&["pairs"]),
         nodes: names(&["a", "b"]),

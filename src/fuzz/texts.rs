@@ -19,7 +19,10 @@ use crate::{
     measure::window::Window,
     profile::{Format, Profile, draw},
     scenario::settings::{Arrive, LoadSettings, Saturation, SettingValue, Spacing},
-    settings::{NodeAddress, Secret, secret::without_password},
+    settings::{
+        NodeAddress, Secret,
+        masking::{without_secrets_of_url, without_secrets_of_urls},
+    },
     threshold::{
         Thresholds,
         judge::{Interval, Judge, Standing},
@@ -66,8 +69,10 @@ fn values(bytes: &[u8]) {
         }
         13 => {
             // What a password may be in is not there any more.
-            let masked = without_password(text);
-            assert_eq!(without_password(&masked), masked);
+            let masked = without_secrets_of_urls(text);
+            assert_eq!(without_secrets_of_urls(&masked), masked);
+            let masked = without_secrets_of_url(text);
+            assert_eq!(without_secrets_of_url(&masked), masked);
         }
         _ => {
             let secret = value::<Secret>(text).unwrap();

@@ -58,6 +58,7 @@ mod declarations;
 mod fault;
 mod resolve;
 mod runtime;
+mod secrecy;
 mod update;
 mod values;
 
@@ -78,6 +79,7 @@ pub use runtime::{
     SATURATION, SEED, SPACING, Saturation, Spacing, THRESHOLDS, USER_RATE,
     check_change_of_iteration_rate, check_iteration_rate, runtime_declarations,
 };
+pub use secrecy::{Secrecy, SecretParts};
 pub use update::{Change, update};
 pub use values::{Origin, Value, Values};
 

@@ -1,6 +1,6 @@
 //! Text that is never printed.
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
 /// What is shown in place of a secret.
 pub const MASK: &str = "***";
@@ -31,23 +31,6 @@ impl Secret {
     }
 }
 
-/// A text with URLs, such as a setting that cannot be read, without the users and passwords in them:
-/// `http://me:secret@host/` becomes `http://***@host/`. A password may hold anything, so all from the
-/// first scheme to the last `@` is masked: rather too much than too little.
-pub fn without_password(text: &str) -> Cow<'_, str> {
-    let Some(end) = text.rfind('@') else { return Cow::Borrowed(text) };
-    let start = match text.split_once("://") {
-        Some((scheme, _)) if !scheme.contains(['@', ':']) => scheme.len() + "://".len(),
-        // Without its scheme it is a URL as well, if a colon divides it.
-        _ if text[..end].contains(':') => 0,
-        _ => return Cow::Borrowed(text),
-    };
-    match start > end {
-        true => Cow::Borrowed(text),
-        false => Cow::Owned(format!("{}{MASK}{}", &text[..start], &text[end..])),
-    }
-}
-
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
         self.matches(&other.0)
@@ -71,32 +54,6 @@ impl fmt::Display for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn urls_are_told_without_their_passwords() {
-        for (text, told) in [
-            ("http://host/a@b", "http://***@b"),
-            ("http://host/,ok", "http://host/,ok"),
-            ("http://me:a@b@c/,https://d/", "http://***@c/,https://d/"),
-            ("me:secret@host", "***@host"),
-            ("me:secret@host,http://me:secret@host/", "***@host/"),
-            ("me@host", "me@host"),
-            ("me@host,http://host/", "me@host,http://host/"),
-            ("https://a/,http://me:x,y@b/", "https://***@b/"),
-        ] {
-            assert_eq!(without_password(text), told);
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn no_password_is_told_whatever_it_holds(user in ".*", password in ".*") {
-            let told = without_password(&format!("http://{user}:{password}@host/")).into_owned();
-            proptest::prop_assert_eq!(told, "http://***@host/");
-            let told = without_password(&format!("{user}:{password}@host")).into_owned();
-            proptest::prop_assert!(told.ends_with("***@host"), "{}", told);
-        }
-    }
 
     #[test]
     fn a_secret_shows_nothing_of_itself() {

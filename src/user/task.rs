@@ -87,6 +87,17 @@ pub(crate) use crate::measure::blocked::STALL;
 
 thread_local! {
     static IN_USER: Cell<bool> = const { Cell::new(false) };
+    /// Something has a secret in its hands.
+    static UNTOLD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does `work`, whose panics are logged by their place alone: what they say may be a secret. To be
+/// caught by `work` itself.
+pub(crate) fn untold<T>(work: impl FnOnce() -> T) -> T {
+    let before = UNTOLD.replace(true);
+    let done = work();
+    UNTOLD.set(before);
+    done
 }
 
 /// Sends panics to the log instead of standard error, where they would garble a console. Those of
@@ -94,7 +105,10 @@ thread_local! {
 /// `debug`. To be called once, by a program that logs.
 pub fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        if IN_USER.get() {
+        if UNTOLD.get() {
+            let place = panic.location().map(ToString::to_string).unwrap_or_default();
+            tracing::error!(target: "crowd", "what reads a setting panicked at {place}");
+        } else if IN_USER.get() {
             tracing::debug!(target: "crowd", "a user panicked: {panic}");
         } else {
             tracing::error!(target: "crowd", "{panic}");

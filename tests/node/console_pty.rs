@@ -1,6 +1,6 @@
 //! The console as a person uses it: the real binary in a terminal.
 
-use std::process::Command;
+use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 use crate::terminal::Terminal;
 use tempfile::TempDir;
@@ -93,6 +93,27 @@ fn history_is_kept_from_one_console_to_the_next() {
     terminal.prompt();
     terminal.keys(UP);
     terminal.until("the last line", |screen| screen.cursor.starts_with("crowd> throttle list"));
+}
+
+#[test]
+fn lines_with_secrets_are_remembered_and_not_kept() {
+    let (state, mut terminal) = console();
+    terminal.command("nodes", "this node");
+    for line in ["set headers='A: S3CRET'", "do http 1 url=http://me:S3CRET@127.0.0.1:1/"] {
+        terminal.command(line, "[");
+        terminal.keys(UP);
+        let end = line.chars().rev().take(9).collect::<Vec<_>>();
+        let end: String = end.into_iter().rev().collect();
+        terminal.until("the last line", |screen| screen.cursor.ends_with(&end));
+        terminal.keys(CTRL_C);
+        terminal.prompt();
+    }
+    terminal.command("throttle list", "no throttle");
+    terminal.keys(CTRL_D);
+    assert_eq!(terminal.end().0, 0);
+    let path = state.path().join("crowd/history");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "nodes\nthrottle list\n");
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[test]

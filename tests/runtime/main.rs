@@ -14,6 +14,7 @@ mod mailbox_limits;
 mod profile;
 mod resetting;
 mod resources;
+mod secret_settings;
 mod settings;
 mod stop;
 mod support;

@@ -1,5 +1,7 @@
 //! The text form of request headers: `Name: value | Other: value`.
 
+use std::ops::Range;
+
 use hyper::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 
 /// Headers that say where the body ends; they follow from the body.
@@ -27,11 +29,38 @@ pub(crate) fn parse(text: &str) -> Result<HeaderMap, String> {
         if FRAMING.contains(&name) {
             return Err(format!("the header {written} follows from the body; leave it out"));
         }
-        let value = HeaderValue::try_from(value)
+        let mut value = HeaderValue::try_from(value)
             .map_err(|_| format!("'{value}' cannot be the value of a header"))?;
+        // So that `Debug` does not print it.
+        value.set_sensitive(true);
         headers.append(name, value);
     }
     Ok(headers)
+}
+
+fn is_name(text: &str) -> bool {
+    HeaderName::try_from(text).is_ok()
+}
+
+/// What is secret in the text form: the values, and what has no name that a header may have.
+pub(crate) fn secrets(text: &str) -> Vec<Range<usize>> {
+    let mut start = 0;
+    let mut secrets = Vec::new();
+    while start <= text.len() {
+        let rest = &text[start..];
+        let end = rest
+            .match_indices(['|', '\n'])
+            .map(|(at, _)| at)
+            .find(|&at| !rest[..at].ends_with('\\') || rest[at..].starts_with('\n'));
+        let part = &rest[..end.unwrap_or(rest.len())];
+        let named = part.split_once(':').filter(|(name, _)| is_name(name.trim()));
+        let value = named.map_or(part, |(_, value)| value).trim();
+        let from = start + value.as_ptr().addr() - rest.as_ptr().addr();
+        secrets.push(from..from + value.len());
+        start += part.len() + 1;
+    }
+    secrets.retain(|secret| !secret.is_empty());
+    secrets
 }
 
 /// The parts between separators, with escaped separators made plain.
@@ -98,6 +127,33 @@ mod tests {
     #[test]
     fn a_name_may_come_twice() {
         assert_eq!(pairs("A: 1|A: 2"), [pair("a", "1"), pair("a", "2")]);
+    }
+
+    #[test]
+    fn values_are_secret_and_so_is_what_has_no_name() {
+        for (text, shown) in [
+            ("Authorization: Bearer x | Accept:  y ", "Authorization: *** | Accept:  *** "),
+            ("A: 1\nB: x\\|y\\z:3\n", "A: ***\nB: ***\n"),
+            ("A: x\\\nB: y", "A: ***\nB: ***"),
+            ("Bearer x", "***"),
+            ("A:", "A:"),
+            ("|ä:ö|", "|***|"),
+            ("Authorization Bearer x: y|A:b", "***|A:***"),
+            ("", ""),
+        ] {
+            assert_eq!(crowd::settings::masking::masked(text, &secrets(text)), shown);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_value_that_is_parsed_is_left(
+            text in r"([A-Z]{1,3}:([a-z: ]|\\\|){0,6}[|\n]){0,4}",
+        ) {
+            let Ok(_) = parse(&text) else { return Ok(()) };
+            let shown = crowd::settings::masking::masked(&text, &secrets(&text)).into_owned();
+            proptest::prop_assert!(!shown.contains(|letter: char| letter.is_ascii_lowercase()), "{}", shown);
+        }
     }
 
     #[test]

@@ -81,15 +81,15 @@ checks again; its users go over to the others meanwhile, and as many come back t
         let sending = Sending {
             method: Method::from_bytes(settings.method.as_bytes())?,
             headers: match &settings.headers {
-                Some(text) => header_list::parse(text).map_err(Failure::scenario)?,
+                Some(text) => header_list::parse(text.expose()).map_err(Failure::scenario)?,
                 None => HeaderMap::new(),
             },
-            body: settings.body.clone(),
+            body: settings.body.as_ref().map(|body| body.expose().to_owned()),
             health_path: settings.health_path.as_deref().and_then(settings::parse_path),
         };
         let (mut sites, mut faults) = (Vec::new(), Vec::new());
-        for url in urls {
-            match Site::new(url, &sending, tls.as_ref()).await {
+        for named in target::named(urls) {
+            match Site::new(named, &sending, tls.as_ref()).await {
                 Ok(site) => sites.push(site),
                 Err(fault) => faults.push(fault),
             }

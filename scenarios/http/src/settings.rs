@@ -1,8 +1,8 @@
 //! What can be set.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use crowd::prelude::*;
+use crowd::{prelude::*, settings::masking::without_secrets_of_url};
 use hyper::http::uri::PathAndQuery;
 
 use crate::{
@@ -12,11 +12,11 @@ use crate::{
 };
 
 /// The settings of the `http` scenario.
-#[derive(Debug, Clone, Settings)]
+#[derive(Clone, Settings)]
 pub struct HttpSettings {
     /// Where requests go: `http://HOST:PORT/PATH` or `https://HOST/PATH`; several, with commas, to
     /// spread users over. A comma within a URL is written '\,'.
-    #[setting(check = urls)]
+    #[setting(check = urls, urls)]
     pub url: Vec<String>,
     /// The method of the requests.
     #[setting(
@@ -25,10 +25,11 @@ pub struct HttpSettings {
     )]
     pub method: String,
     /// Headers: 'Name: value | Other: value'; '\|' stands for a '|' in a value.
-    #[setting(check = headers)]
-    pub headers: Option<String>,
-    /// The body of each request.
-    pub body: Option<String>,
+    /// Their values are never shown.
+    #[setting(check = headers, secret = header_list::secrets)]
+    pub headers: Option<Secret>,
+    /// The body of each request. It is never shown.
+    pub body: Option<Secret>,
     /// How long a user waits between an answer and its next request.
     #[setting(default = "0s", update = free)]
     pub think_time: Duration,
@@ -44,7 +45,7 @@ pub struct HttpSettings {
     pub timeout: Duration,
     /// What the health check of several URLs asks each of their servers for, such as '/health'; any
     /// status below 400 is good. Without it, it is enough that a server takes a connection.
-    #[setting(check = path)]
+    #[setting(check = path, urls)]
     pub health_path: Option<String>,
     /// From one health check of several URLs to the next.
     #[setting(default = "1s", check = some_time)]
@@ -57,10 +58,18 @@ pub struct HttpSettings {
     pub insecure: bool,
     /// A file of certificates (PEM) to trust in place of the system's: of authorities, or of the
     /// servers themselves.
+    #[setting(urls)]
     pub ca_file: Option<String>,
     /// Which TLS sessions a new connection may resume: none, the user's own, or those of all users.
     #[setting(default = "own", one_of = ["none", "own", "shared"])]
     pub tls_sessions: String,
+}
+
+impl fmt::Debug for HttpSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The values of queries are secret.
+        f.debug_struct("HttpSettings").finish_non_exhaustive()
+    }
 }
 
 /// Every fault at once, each with the URL it is in.
@@ -70,8 +79,10 @@ fn urls(urls: Vec<String>) -> Result<Vec<String>, String> {
     }
     let (mut good, mut faults) = (Vec::new(), Vec::new());
     for url in &urls {
-        match Target::parse(url).map(|target| target.to_string()) {
-            Ok(url) if good.contains(&url) => faults.push(format!("'{url}' is there twice")),
+        match Target::parse(url).map(|target| target.url()) {
+            Ok(url) if good.contains(&url) => {
+                faults.push(format!("'{}' is there twice", without_secrets_of_url(&url)));
+            }
             Ok(url) => good.push(url),
             Err(fault) => faults.push(fault),
         }
@@ -99,8 +110,8 @@ pub(crate) fn parse_path(text: &str) -> Option<PathAndQuery> {
     text.starts_with('/').then(|| percent_encoded(text).parse().ok())?
 }
 
-fn headers(text: Option<String>) -> Result<Option<String>, String> {
-    text.as_deref().map_or(Ok(()), |text| header_list::parse(text).map(drop))?;
+fn headers(text: Option<Secret>) -> Result<Option<Secret>, String> {
+    text.as_ref().map_or(Ok(()), |text| header_list::parse(text.expose()).map(drop))?;
     Ok(text)
 }
 

@@ -22,7 +22,8 @@ use crate::{
 
 /// One URL, made ready.
 pub(crate) struct Site {
-    url: Url,
+    /// Its URL as it may be shown.
+    name: String,
     pub(crate) route: Route,
     /// What each user sends.
     pub(crate) request: Request<Payload>,
@@ -41,10 +42,9 @@ pub(crate) struct Sending {
     pub(crate) health_path: Option<PathAndQuery>,
 }
 
-/// The name of a site is its URL.
 impl fmt::Display for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.url.fmt(f)
+        f.write_str(&self.name)
     }
 }
 
@@ -54,7 +54,7 @@ impl Site {
     /// # Errors
     /// If the host is not known or cannot be a name in a certificate or a header.
     pub(crate) async fn new(
-        url: Url,
+        (name, url): (String, Url),
         sending: &Sending,
         tls: Option<&Arc<ClientConfig>>,
     ) -> Result<Self, Failure> {
@@ -76,7 +76,7 @@ impl Site {
         let request = request(sending.method.clone(), &url, sending.body.as_deref())?;
         let closing = says_close(request.headers(), request.version());
         let route = Route { addresses: url.resolve().await?, tls };
-        Ok(Self { route, url, request, closing, probe })
+        Ok(Self { route, name, request, closing, probe })
     }
 
     /// Whether the server is there: it takes a connection and, if there is something to ask it,

@@ -1,8 +1,8 @@
 //! Where requests go.
 
-use std::{fmt, net::SocketAddr};
+use std::{collections::HashMap, net::SocketAddr};
 
-use crowd::{failure::Failure, settings::secret::without_password};
+use crowd::{failure::Failure, settings::masking::without_secrets_of_url};
 use hyper::{Uri, http::uri::PathAndQuery};
 
 /// A checked URL, taken apart.
@@ -27,7 +27,7 @@ impl Target {
     /// If it is no `http://` or `https://` URL with a host.
     pub(crate) fn parse(url: &str) -> Result<Self, String> {
         let wrong = |why: &str| {
-            let url = without_password(url);
+            let url = without_secrets_of_url(url);
             format!("'{url}' {why}; write http://HOST[:PORT]/PATH or https://HOST[:PORT]/PATH")
         };
         let authority = url.split_once("://").map_or("", |(_, rest)| rest).split(['/', '?', '#']);
@@ -67,6 +67,17 @@ impl Target {
         })
     }
 
+    /// The URL in full, as it is read back.
+    pub(crate) fn url(&self) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.authority, self.path)
+    }
+
+    /// The URL as it may be shown: without the values of its query.
+    pub(crate) fn shown(&self) -> String {
+        without_secrets_of_url(&self.url()).into_owned()
+    }
+
     /// The addresses of the host, asked once for all users.
     ///
     /// # Errors
@@ -83,6 +94,18 @@ impl Target {
         }
         Ok(addresses)
     }
+}
+
+/// URLs with names that may be shown. Those that differ in what is not shown are numbered.
+pub(crate) fn named(urls: Vec<Target>) -> Vec<(String, Target)> {
+    let mut seen = HashMap::<String, usize>::new();
+    let name = |url: Target| {
+        let shown = url.shown();
+        let number = seen.entry(shown.clone()).and_modify(|number| *number += 1).or_insert(1);
+        let name = if *number == 1 { shown } else { format!("{shown} ({number})") };
+        (name, url)
+    };
+    urls.into_iter().map(name).collect()
 }
 
 /// The same with what is not ASCII written as its bytes in UTF-8 (RFC 3987, section 3.1), as browsers
@@ -105,13 +128,6 @@ pub(crate) fn percent_encoded(url: &str) -> String {
 }
 
 const HEX: [u8; 16] = *b"0123456789ABCDEF";
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.tls { "https" } else { "http" };
-        write!(f, "{scheme}://{}{}", self.authority, self.path)
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -198,6 +214,15 @@ mod tests {
             }
             proptest::prop_assert_eq!(bytes, text.as_bytes());
         }
+    }
+
+    #[test]
+    fn names_are_told_apart_without_their_secrets() {
+        let urls = ["http://a/?t=x", "http://b/@c", "http://a/?t=y"];
+        let named = named(urls.map(|url| Target::parse(url).unwrap()).into());
+        let names: Vec<_> = named.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["http://a/?t=***", "http://b/@c", "http://a/?t=*** (2)"]);
+        assert_eq!(named[2].1.url(), "http://a/?t=y");
     }
 
     #[test]

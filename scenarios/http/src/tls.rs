@@ -1,5 +1,6 @@
 //! Whom to trust under TLS.
 
+use crowd::settings::masking::without_secrets_of_url;
 use std::{fs::File, io::Read, path::Path, sync::Arc};
 
 use crowd::failure::Failure;
@@ -74,7 +75,12 @@ struct TrustThese {
 
 impl TrustThese {
     fn read(file: &Path, provider: Arc<CryptoProvider>) -> Result<Self, Failure> {
-        let wrong = |why: String| Failure::scenario(format!("ca_file {}: {why}", file.display()));
+        let wrong = |why: String| {
+            Failure::scenario({
+                let file = file.to_string_lossy();
+                format!("ca_file {}: {why}", without_secrets_of_url(&file))
+            })
+        };
         let mut text = Vec::new();
         File::open(file)
             .and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut text))

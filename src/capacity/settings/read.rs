@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use axum::http::Uri;
 use config::{Value, ValueKind};
 
 use super::{
@@ -11,7 +10,10 @@ use super::{
     range::End,
 };
 use crate::{
-    capacity::signal::OwnSignal, scenario::settings::SettingValue, suggestion::did_you_mean,
+    capacity::{prometheus, signal::OwnSignal},
+    scenario::settings::SettingValue,
+    settings::layers::without_source,
+    suggestion::did_you_mean,
 };
 
 /// The longest time that a search may take to look at anything.
@@ -81,7 +83,7 @@ impl Given {
             .and_then(config::Config::try_deserialize::<BTreeMap<String, Value>>);
         let fields = match read {
             Ok(fields) => fields,
-            Err(fault) => return self.faults.push(fault.to_string()),
+            Err(fault) => return self.faults.push(without_source(&fault)),
         };
         for (name, value) in fields {
             match (name.as_str(), value.kind) {
@@ -277,8 +279,8 @@ fn together(settings: &SearchSettings, queried: bool, faults: &mut Vec<String>) 
     }
     match &settings.prometheus {
         Some(url) => {
-            if !is_url(url) {
-                faults.push(format!("prometheus: `{url}` is no URL such as http://localhost:9090"));
+            if let Err(fault) = prometheus::parts(url) {
+                faults.push(format!("prometheus: {fault}"));
             }
             if !queried {
                 faults.push("queries: there are none, but a server to ask (`prometheus`)".into());
@@ -289,14 +291,6 @@ fn together(settings: &SearchSettings, queried: bool, faults: &mut Vec<String>) 
         }
         None => {}
     }
-}
-
-fn is_url(text: &str) -> bool {
-    text.parse::<Uri>().is_ok_and(|url| {
-        matches!(url.scheme_str(), Some("http" | "https"))
-            && url.host().is_some_and(|host| !host.is_empty())
-            && url.query().is_none()
-    })
 }
 
 /// A query of a file.

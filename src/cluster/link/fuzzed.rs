@@ -9,6 +9,7 @@ use super::{
     gateway::{Packet, Tag},
     handshake::{self, Party},
     hello::{self, Hello, No},
+    proof::Channel,
 };
 use crate::{
     cluster::{codec, member::MemberId},
@@ -44,11 +45,13 @@ pub(crate) fn meet(said: &[u8]) {
     RUNTIME.with_borrow_mut(|runtime| {
         runtime.block_on(async {
             let stream = || io::join(said, io::sink());
-            let accepted = handshake::accept(stream(), &cookie, &mut Anybody).await;
-            let dialled = handshake::dial(stream(), &cookie, &mut Anybody).await;
-            for fault in [accepted.err(), dialled.err()] {
-                // Without the cookie nobody gets further.
-                let _ = format!("{:?}", fault.unwrap());
+            for channel in [Channel::Plain, Channel::Tls([7; 32])] {
+                let accepted = handshake::accept(stream(), &channel, &cookie, &mut Anybody).await;
+                let dialled = handshake::dial(stream(), &channel, &cookie, &mut Anybody).await;
+                for fault in [accepted.err(), dialled.err()] {
+                    // Without the cookie nobody gets further.
+                    let _ = format!("{:?}", fault.unwrap());
+                }
             }
         });
     });
@@ -65,7 +68,7 @@ pub(crate) fn compare(said: &[u8]) {
         assert_eq!(same, hello);
     }
     if let Ok(no) = serde_json::from_slice::<No>(said) {
-        assert!(!no.printable().contains(char::is_control));
+        assert!(!no.heard().why.contains(char::is_control));
     }
 }
 

@@ -104,7 +104,7 @@ impl Resolved {
         let views = self.views().into_iter();
         views
             .map(|SettingView { declaration, value }| {
-                let shown = value.text.as_ref().map(|_| declaration.shown(&value).to_owned());
+                let shown = value.text.as_ref().map(|_| declaration.shown(&value).into_owned());
                 (declaration.name, shown)
             })
             .collect()

@@ -6,9 +6,12 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::Client;
-use crate::control::{
-    command::Command,
-    console::{completion::Known, operator::Operator},
+use crate::{
+    control::{
+        command::Command,
+        console::{completion::Known, operator::Operator},
+    },
+    printable::is_printable,
 };
 
 /// How long completion may keep the prompt away to learn names.
@@ -52,6 +55,9 @@ impl Operator for Remote {
         let (scenarios, settings, throttles, coordinators, nodes) =
             timeout(LEARNING, all).await.ok()?;
         let scenarios = scenarios?;
+        let declared = items(&scenarios).flat_map(|scenario| items(&scenario["settings"]));
+        let secrets =
+            declared.filter(|setting| setting["secret"] == true).filter_map(name).collect();
         let scenarios = items(&scenarios)
             .filter_map(|scenario| Some((name(scenario)?, names(&scenario["settings"]))));
         let settings = settings?;
@@ -59,6 +65,7 @@ impl Operator for Remote {
         Some(Known {
             scenarios: scenarios.collect(),
             changeable: changeable.filter_map(name).collect(),
+            secrets,
             throttles: names(&throttles?),
             coordinators: names(&coordinators?),
             nodes: names(&nodes?),
@@ -75,8 +82,10 @@ fn items(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().into_iter().flatten()
 }
 
+/// A name that is offered for completion: none that would drive a terminal.
 fn name(item: &Value) -> Option<String> {
-    item["name"].as_str().map(str::to_owned)
+    let name = item["name"].as_str()?;
+    name.chars().all(is_printable).then(|| name.to_owned())
 }
 
 fn names(list: &Value) -> Vec<String> {

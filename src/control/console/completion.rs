@@ -9,6 +9,8 @@ pub struct Known {
     pub scenarios: Vec<(String, Vec<String>)>,
     /// Settings of the run that may change.
     pub changeable: Vec<String>,
+    /// Settings whose values are secret, wholly or in parts.
+    pub secrets: Vec<String>,
     /// Throttles.
     pub throttles: Vec<String>,
     /// Coordinators.
@@ -146,6 +148,7 @@ mod tests {
                 ("idle".to_owned(), texts(&["lifetime"])),
             ],
             changeable: texts(&["user_rate", "rate"]),
+            secrets: Vec::new(),
             throttles: texts(&["login", "logout"]),
             coordinators: texts(&["pairs"]),
             nodes: texts(&["one", "other"]),

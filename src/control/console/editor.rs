@@ -1,13 +1,9 @@
-//! The line editor on a thread of its own. Only this file and the menu below it name the crate
-//! `reedline`.
+//! The line editor on a thread of its own. Only this file, the menu below it and the history name the
+//! crate `reedline`.
 
 use std::{
     borrow::Cow,
-    env, fmt,
-    fs::DirBuilder,
-    io,
-    os::unix::fs::DirBuilderExt,
-    path::PathBuf,
+    fmt, io,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -18,10 +14,9 @@ use std::{
 };
 
 use reedline::{
-    ColumnarMenu, Completer, CompletionResult, DefaultHinter, Emacs, ExternalPrinter,
-    FileBackedHistory, KeyCode, KeyModifiers, MenuBuilder, Prompt, PromptEditMode,
-    PromptHistorySearch, Reedline, ReedlineEvent, ReedlineMenu, Signal, Span, Suggestion,
-    default_emacs_keybindings,
+    ColumnarMenu, Completer, CompletionResult, DefaultHinter, Emacs, ExternalPrinter, KeyCode,
+    KeyModifiers, MenuBuilder, Prompt, PromptEditMode, PromptHistorySearch, Reedline,
+    ReedlineEvent, ReedlineMenu, Signal, Span, Suggestion, default_emacs_keybindings,
 };
 use tokio::sync::mpsc as channel;
 
@@ -29,15 +24,13 @@ use crate::control::table::wants_colour;
 
 use super::{
     completion::{Known, candidates},
+    history::history,
     printer::{Printer, ROOM},
 };
 
 mod menu;
 
 use menu::Quiet;
-
-/// How many lines the history keeps.
-const HISTORY: usize = 1000;
 
 /// How often the editor looks for texts to print above the prompt.
 const LOOK: Duration = Duration::from_millis(50);
@@ -147,7 +140,7 @@ fn line_editor(
     keys.add_binding(KeyModifiers::SHIFT, KeyCode::BackTab, ReedlineEvent::MenuPrevious);
     let menu = ColumnarMenu::default().with_name(MENU).with_marker(MARK);
     let mut editor = Reedline::create()
-        .with_completer(Box::new(Names { known }))
+        .with_completer(Box::new(Names { known: known.clone() }))
         .with_menu(ReedlineMenu::EngineCompleter(Box::new(Quiet(menu))))
         .with_quick_completions(true)
         .with_partial_completions(true)
@@ -160,22 +153,10 @@ fn line_editor(
     if !wants_colour(&io::stdout()) {
         editor = editor.with_ansi_colors(false);
     }
-    match history() {
+    match history(known) {
         Some(history) => editor.with_history(Box::new(history)),
         None => editor,
     }
-}
-
-/// The history in a file; `None` if there is no place for it, and then it is kept in memory.
-fn history() -> Option<FileBackedHistory> {
-    let state = env::var_os("XDG_STATE_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-        .or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".local/state")))?;
-    let folder = state.join("crowd");
-    // Lines may hold secrets of the system under test, so nobody else may look.
-    DirBuilder::new().recursive(true).mode(0o700).create(&folder).ok()?;
-    FileBackedHistory::with_file(HISTORY, folder.join("history")).ok()
 }
 
 /// Completes from the names there are.

@@ -4,8 +4,8 @@ use std::future::Future;
 
 use super::completion::Known;
 use crate::{
-    control::{command::Command, execute::execute, operations::Operations},
-    scenario::settings::{Update, runtime_declarations},
+    control::{command::Command, execute::execute, operations::Operations, view::ScenarioView},
+    scenario::settings::Update,
 };
 
 /// What a console needs of a node.
@@ -34,11 +34,11 @@ impl<N: Operations> Operator for Local<N> {
         let node = &self.0;
         let mut fresh = Known::default();
         for scenario in node.catalog().iter() {
-            let declared = scenario.declarations().all.into_iter().map(|all| all.name);
-            let settings = declared
-                .chain(runtime_declarations("unlimited").into_iter().map(|all| all.name))
-                .collect();
-            fresh.scenarios.push((scenario.name().to_owned(), settings));
+            let view = ScenarioView::of(&**scenario, "unlimited");
+            let secret = view.settings.iter().filter(|setting| setting.secret);
+            fresh.secrets.extend(secret.map(|setting| setting.name.clone()));
+            let settings = view.settings.into_iter().map(|setting| setting.name).collect();
+            fresh.scenarios.push((view.name, settings));
         }
         let settings = node.settings().await.unwrap_or_default();
         fresh.changeable = settings

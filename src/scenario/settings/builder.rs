@@ -1,8 +1,8 @@
 //! Writes a declaration down, one property at a time.
 
-use std::{fmt, marker::PhantomData, sync::Arc};
+use std::{fmt, marker::PhantomData, ops::Range, sync::Arc};
 
-use super::{Declaration, SettingValue, Shape, Update, not_one_of};
+use super::{Declaration, SettingValue, Shape, Update, not_one_of, secrecy::Secrecy};
 
 /// What the scenario says about a value: accept it, rewrite it or refuse it.
 type TypedCheck<T> = Arc<dyn Fn(T) -> Result<T, String> + Send + Sync>;
@@ -17,6 +17,7 @@ pub struct DeclarationBuilder<T> {
     allowed: Vec<String>,
     check: Option<TypedCheck<T>>,
     update: Update,
+    secrecy: Secrecy,
     owner: String,
     types: PhantomData<fn(T) -> T>,
 }
@@ -36,6 +37,7 @@ impl<T: SettingValue> DeclarationBuilder<T> {
             allowed: Vec::new(),
             check: None,
             update: Update::ReadOnly,
+            secrecy: if T::SECRET { Secrecy::Whole } else { Secrecy::Urls },
             owner: String::new(),
             types: PhantomData,
         }
@@ -83,6 +85,37 @@ impl<T: SettingValue> DeclarationBuilder<T> {
         self
     }
 
+    /// Its values are URLs or addresses: users and passwords in them are secrets, and what stands in
+    /// queries after a name.
+    pub fn urls(mut self) -> Self {
+        self.secrecy = Secrecy::UrlList;
+        self
+    }
+
+    /// Its values hold no URL, whatever they look like, and are shown as they are.
+    pub fn public(mut self) -> Self {
+        self.secrecy = Secrecy::Nothing;
+        self
+    }
+
+    /// Its values are secrets: wherever they would be shown, `***` stands instead. They are hidden
+    /// from whatever shows settings; a struct that derives `Debug` hides them only in fields of the
+    /// type [`Secret`](crate::settings::Secret), which are secret without being declared so.
+    pub fn secret(mut self) -> Self {
+        self.secrecy = Secrecy::Whole;
+        self
+    }
+
+    /// Parts of its values are secrets. The function answers which of a text; it is called with
+    /// texts that are no values too, and should then rather hide too much.
+    pub fn secret_parts<P: IntoIterator<Item = Range<usize>>>(
+        mut self,
+        parts: impl Fn(&str) -> P + Send + Sync + 'static,
+    ) -> Self {
+        self.secrecy = Secrecy::Parts(Arc::new(move |text| parts(text).into_iter().collect()));
+        self
+    }
+
     /// Who declares it, if not those [`Declarations`](super::Declarations) that it is put into.
     pub fn owner(mut self, owner: impl Into<String>) -> Self {
         self.owner = owner.into();
@@ -99,7 +132,7 @@ impl<T: SettingValue> DeclarationBuilder<T> {
             description: self.description,
             default: None,
             optional: T::SHAPE == Shape::Optional,
-            secret: T::SECRET,
+            secrecy: self.secrecy,
             allowed,
             update: self.update,
             owner: self.owner,

@@ -1,9 +1,8 @@
 //! One declared setting.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
-use super::{DeclarationBuilder, Origin, SettingValue, Value};
-use crate::settings::secret::MASK;
+use super::{DeclarationBuilder, Origin, SettingValue, Value, secrecy::Secrecy};
 
 /// When a setting may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +41,8 @@ pub struct Declaration {
     pub default: Option<String>,
     /// Whether it may be absent (its type is an `Option`).
     pub optional: bool,
-    /// Whether its value is never to be shown: see [`Declaration::shown`].
-    pub secret: bool,
+    /// How much of its values is never to be shown: see [`Declaration::shown`].
+    pub secrecy: Secrecy,
     /// Allowed values as canonical texts; empty: any that its type and its check let through.
     pub allowed: Vec<String>,
     /// When it may change.
@@ -68,13 +67,14 @@ impl Declaration {
         self.default = (!self.optional || !text.is_empty()).then_some(text);
     }
 
-    /// The text of a value as it may be shown: a secret is masked, an absent value is empty.
-    pub fn shown<'a>(&self, value: &'a Value) -> &'a str {
-        match &value.text {
-            Some(_) if self.secret => MASK,
-            Some(text) => text,
-            None => "",
-        }
+    /// The text of a value as it may be shown: what is secret is masked, an absent value is empty.
+    pub fn shown<'a>(&self, value: &'a Value) -> Cow<'a, str> {
+        self.secrecy.masked(value.text.as_deref().unwrap_or_default())
+    }
+
+    /// The default as it may be shown.
+    pub fn shown_default(&self) -> Option<Cow<'_, str>> {
+        self.default.as_deref().map(|text| self.secrecy.masked(text))
     }
 
     /// The value that a canonical text stands for.
@@ -92,7 +92,8 @@ impl fmt::Debug for Declaration {
         f.debug_struct("Declaration")
             .field("name", &self.name)
             .field("type_name", &self.type_name)
-            .field("default", &self.default.as_ref().filter(|_| !self.secret))
+            .field("default", &self.shown_default())
+            .field("secrecy", &self.secrecy)
             .field("update", &self.update)
             .field("owner", &self.owner)
             .finish_non_exhaustive()

@@ -31,11 +31,11 @@ pub struct Fault {
     pub setting: String,
     /// What kind of fault it is.
     pub kind: FaultKind,
-    /// The offending text, masked if it is secret, and without the passwords of URLs in it.
+    /// The offending text without what is secret in it.
     pub value: Option<String>,
     /// Where that came from.
     pub origin: Option<Origin>,
-    /// What is wrong and what would be right, to be read after the name.
+    /// What is wrong and what would be right, to be read after the name. It quotes no secret.
     pub reason: String,
 }
 

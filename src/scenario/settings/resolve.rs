@@ -10,12 +10,9 @@ use super::{
     Value, Values,
 };
 use crate::{
-    settings::{
-        env,
-        secret::{MASK, without_password},
-    },
+    settings::env,
     suggestion::did_you_mean,
-    user::task::panic_text,
+    user::task::{panic_text, untold},
 };
 
 /// Resolves all values: default < environment < given. An empty variable is taken for unset; an
@@ -129,28 +126,23 @@ pub(super) fn checked(
     Ok(declaration.value(canonical, origin))
 }
 
-/// Calls the scenario's code, which may refuse or panic. The panic is reported by the process's
-/// panic hook too, with its place.
+/// Calls the scenario's code, which may refuse or panic. The panic is logged too, by its place.
 pub(super) fn called(
     declaration: &Declaration,
     check: &Check,
     text: &str,
     origin: &Origin,
 ) -> Result<String, Fault> {
-    let (kind, reason) = match catch_unwind(AssertUnwindSafe(|| check(text))) {
+    let (kind, reason) = match untold(|| catch_unwind(AssertUnwindSafe(|| check(text)))) {
         Ok(Ok(canonical)) => return Ok(canonical),
         Ok(Err(reason)) => (FaultKind::Refused, reason),
         Err(panic) => (FaultKind::Panicked, format!("its check panicked: {}", panic_text(&*panic))),
     };
-    let shown = match declaration.secret && !text.is_empty() {
-        true => MASK.into(),
-        false => without_password(text),
-    };
     Err(Fault {
         setting: declaration.name.clone(),
         kind,
-        value: Some(shown.into_owned()),
+        value: Some(declaration.secrecy.masked(text).into_owned()),
         origin: Some(origin.clone()),
-        reason,
+        reason: declaration.secrecy.unquoted(&reason, text),
     })
 }

@@ -199,6 +199,7 @@ pub fn runtime_declarations(user_rate: &str) -> Vec<Declaration> {
             .build(),
         Declaration::of::<Option<Profile>>(PROFILE)
             .description("The load to follow, as in `10s: 0 -> 100, 1m: 100` or `1m: 50/s`.")
+            .public()
             .owner(RUNTIME)
             .build(),
         Declaration::of::<Arrive>(ARRIVALS)
@@ -235,6 +236,7 @@ pub fn runtime_declarations(user_rate: &str) -> Vec<Declaration> {
             .description(
                 "What the run has to keep to, as in `p95(login) < 150ms; error_rate < 1%`.",
             )
+            .public()
             .owner(RUNTIME)
             .build(),
     ];

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, fmt};
 
 use super::{SettingValue, Shape};
-use crate::refusal::{Code, Refusal};
+use crate::{
+    refusal::{Code, Refusal},
+    settings::Secret,
+};
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,13 +35,20 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A checked value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A checked value. Its `Debug` does not tell the text: nothing here knows whether it is secret.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Value {
     /// Canonical text; `None`: absent.
     pub text: Option<String>,
     /// Where it comes from.
     pub origin: Origin,
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.text.as_ref().map(|_| Secret::new(""));
+        f.debug_struct("Value").field("text", &text).field("origin", &self.origin).finish()
+    }
 }
 
 /// Checked values by name.

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt::Debug,
+    path::Path,
     process::Output,
     thread,
     time::{Duration, Instant},
@@ -100,6 +101,11 @@ impl Cluster {
             environment,
             target: Target::start(),
         }
+    }
+
+    /// Where its nodes keep their files.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The cables, of a cluster that has them.
@@ -210,7 +216,9 @@ impl Cluster {
     /// What a node answers to a line.
     #[track_caller]
     pub(crate) fn ask(&self, node: &str, line: &str) -> Answer {
-        match http::command(self.node(node).api, line) {
+        let token = self.environment.iter().find(|(name, _)| name == "CROWD_API_TOKEN");
+        let token = token.map(|(_, token)| token.as_str());
+        match http::command(self.node(node).api, token, line) {
             Ok(json) => Answer::of(&json),
             Err(error) => panic!("`{line}` on {node}: {error}"),
         }

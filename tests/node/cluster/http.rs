@@ -76,8 +76,8 @@ fn dechunk(mut bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// A line of the console, carried out by a node.
-pub(crate) fn command(address: SocketAddr, line: &str) -> io::Result<Value> {
-    let (status, body) = request(address, "POST", "/api/v1/command", None, line)?;
+pub(crate) fn command(address: SocketAddr, token: Option<&str>, line: &str) -> io::Result<Value> {
+    let (status, body) = request(address, "POST", "/api/v1/command", token, line)?;
     let refused = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
     serde_json::from_str(&body).map_err(|fault| refused(format!("{status}: {fault}: {body:?}")))
 }

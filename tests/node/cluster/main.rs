@@ -37,6 +37,7 @@ mod partners;
 mod profiles;
 mod rebalancing;
 mod reports;
+mod secrets;
 mod slow_links;
 mod throttling;
 mod unfinished;
