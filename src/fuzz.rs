@@ -15,6 +15,7 @@ use std::{
 };
 
 use rand::{Rng, RngExt, SeedableRng, rngs::ChaCha8Rng};
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 mod changes;
 mod documents;
@@ -68,7 +69,8 @@ use targets;
 fn limit_memory() {
     let alone = ["NEXTEST", "BOLERO_LIBFUZZER_ARGS"];
     if alone.iter().any(|variable| std::env::var_os(variable).is_some()) {
-        rlimit::setrlimit(rlimit::Resource::DATA, MOST_MEMORY, MOST_MEMORY).unwrap();
+        let most = Rlimit { current: Some(MOST_MEMORY), maximum: Some(MOST_MEMORY) };
+        setrlimit(Resource::Data, most).unwrap();
     }
 }
 
@@ -116,17 +118,23 @@ fn pick<'a>(random: &mut impl Rng, inputs: &'a [Vec<u8>]) -> &'a [u8] {
 
 /// Sees to it that an input which breaks a target, or keeps it busy for ever, is told.
 struct Watch {
-    under_way: Arc<Mutex<Option<(Instant, Vec<u8>)>>>,
+    under_way: Arc<Mutex<Option<Busy>>>,
+}
+
+/// An input that a target is busy with.
+struct Busy {
+    since: Instant,
+    input: Vec<u8>,
 }
 
 impl Watch {
     fn begin() -> Self {
-        let under_way = Arc::new(Mutex::new(None::<(Instant, Vec<u8>)>));
+        let under_way = Arc::new(Mutex::new(None::<Busy>));
         let watched = under_way.clone();
         thread::spawn(move || {
             loop {
                 thread::sleep(PATIENCE / 10);
-                if let Some((since, input)) = &*watched.lock().unwrap()
+                if let Some(Busy { since, input }) = &*watched.lock().unwrap()
                     && since.elapsed() > PATIENCE
                 {
                     eprintln!("it takes too long on {}", input.escape_ascii());
@@ -138,7 +146,8 @@ impl Watch {
     }
 
     fn run(&self, input: &[u8], target: fn(&[u8])) {
-        *self.under_way.lock().unwrap() = Some((Instant::now(), input.to_vec()));
+        *self.under_way.lock().unwrap() =
+            Some(Busy { since: Instant::now(), input: input.to_vec() });
         let outcome = catch_unwind(AssertUnwindSafe(|| target(input)));
         *self.under_way.lock().unwrap() = None;
         outcome.unwrap_or_else(|panic| {

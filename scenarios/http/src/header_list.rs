@@ -112,6 +112,18 @@ mod tests {
         assert_eq!(pairs("A: 1\nB: x\\|y\\z\n"), [pair("a", "1"), pair("b", "x|y\\z")]);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_comes_is_read_or_refused(
+            text in "[a-b:|\\\\ \\n\u{1}é-]{0,30}", any in "\\PC{0,30}",
+        ) {
+            for text in [text, any] {
+                let read = parse(&text);
+                proptest::prop_assert!(read.is_err() || read.unwrap().len() <= text.len());
+            }
+        }
+    }
+
     #[test]
     fn a_name_may_come_twice() {
         assert_eq!(pairs("A: 1|A: 2"), [pair("a", "1"), pair("a", "2")]);

@@ -183,6 +183,19 @@ mod tests {
 
     proptest::proptest! {
         #[test]
+        fn what_is_read_is_written_and_read_again(
+            text in "(http|https)://[a-c0-9:.@\\[\\]/?#%é,-]{0,30}", any in "\\PC{0,30}",
+        ) {
+            for text in [text, any] {
+                if let Ok(target) = Target::parse(&text) {
+                    let written = target.to_string();
+                    let again = Target::parse(&written).map(|again| again.to_string());
+                    proptest::prop_assert_eq!(again, Ok(written));
+                }
+            }
+        }
+
+        #[test]
         fn what_is_encoded_is_ascii_and_stands_for_the_same_bytes(text in "[^%]*") {
             let encoded = percent_encoded(&text);
             proptest::prop_assert!(encoded.is_ascii());
