@@ -17,7 +17,7 @@ pub(crate) mod measure;
 pub(crate) mod member;
 pub(crate) mod membership;
 pub(crate) mod mesh;
-mod packed;
+pub(crate) mod packed;
 pub(crate) mod parts;
 pub(crate) mod protocol;
 pub(crate) mod run;

@@ -68,6 +68,8 @@ pub mod control;
 pub mod controller;
 pub mod coordinator;
 pub mod feed;
+#[cfg(test)]
+mod fuzz;
 pub mod node;
 pub mod prelude;
 pub mod report;
@@ -79,7 +81,7 @@ pub mod user;
 
 #[doc(hidden)]
 pub use crowd_core::derive;
-use crowd_core::{aside, json_fault, mark, suggestion};
+use crowd_core::{aside, json_fault, mark, printable, suggestion};
 pub use crowd_core::{failure, moment, random, refusal, telemetry};
 pub use crowd_measure as measure;
 pub use crowd_plan::{iterate, load, profile, threshold};

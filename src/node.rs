@@ -41,6 +41,7 @@ use crate::{
 mod account;
 mod cluster;
 mod judging;
+pub(crate) mod weak;
 
 use judging::Judging;
 

@@ -14,7 +14,7 @@ use std::{
 };
 
 mod faults;
-mod layers;
+pub(crate) mod layers;
 pub(crate) mod rules;
 
 pub use crowd_core::settings::{NodeAddress, Secret, env, masking, secret, value};

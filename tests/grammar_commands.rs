@@ -110,7 +110,7 @@ fn settings_are_pairs_each_key_once_and_all_faults_are_told() {
     assert_eq!(code, Code::BadUsage);
     insta::assert_snapshot!(
         message,
-        @"`rate` is not KEY=VALUE: there is no `=`; `=5` is not KEY=VALUE: `` is not the name of a setting; `a` is given twice; `9x=1` is not KEY=VALUE: `9x` is not the name of a setting"
+        @"`rate` is not KEY=VALUE: there is no `=`; `…` is not KEY=VALUE: it does not begin with the name of a setting; `a` is given twice; `9x…` is not KEY=VALUE: it does not begin with the name of a setting"
     );
 }
 
@@ -134,6 +134,24 @@ fn throttles_take_rates_of_several_words() {
             assert_eq!((ramp.from.as_str(), ramp.to.as_str()), (rate, other));
             assert_eq!((ramp.over, ramp.steps), (Duration::from_secs(90), Some(9)));
         }
+    }
+}
+
+/// Found by the fuzzer of the grammar: a command may be carried out by another node, to which it goes as
+/// it is written here.
+#[test]
+fn rates_in_quotes_stay_what_they_are_when_a_ramp_is_written_down() {
+    for (line, written) in [
+        ("throttle ramp x 'every 1m 30s' '100 / s' over 5s", "'every 1m 30s' '100 / s' over 5s"),
+        ("throttle ramp x '600 per min' '8 at once' over 5s", "600 per min 8 at once over 5s"),
+        ("throttle ramp x 10per min\u{b}x over 5s", "10per 'min x' over 5s"),
+    ] {
+        let command = parse(line).unwrap();
+        assert_eq!(command.to_string(), format!("throttle ramp x {written}"));
+        assert_eq!(parse(&command.to_string()).unwrap(), command);
+    }
+    for line in ["ramp x 'every ' 5/s over 5s", "ramp x 5/s ' over' over 5s", "rate x ' --'"] {
+        assert_refused(&format!("throttle {line}"), Code::InvalidThrottle, "is not a rate");
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) enum Secret {
     Whole,
     /// `secret = function`: the parts that it answers.
     Parts(Expr),
+    /// `urls`: what is secret in URLs.
+    Urls,
 }
 
 /// What is said about one setting of a group.
@@ -66,6 +68,7 @@ pub(crate) fn read(attributes: &[Attribute]) -> Result<Said> {
                 "check" => once(&mut said.check, &word, meta.value()?.parse()?),
                 "update" => once(&mut said.update, &word, update(&meta)?),
                 "secret" => once(&mut said.secret, &word, secret(&meta)?),
+                "urls" => once(&mut said.secret, &word, Secret::Urls),
                 "group" => once(&mut said.group, &word, word.clone()),
                 "override" => meta.parse_nested_meta(|one| {
                     said.overrides.push(override_of(&one)?);
@@ -73,7 +76,7 @@ pub(crate) fn read(attributes: &[Attribute]) -> Result<Said> {
                 }),
                 _ => Err(meta.error(
                     "unknown word: there are `name`, `default`, `one_of`, `check`, `update`, \
-                     `secret`, `group` and `override`",
+                     `secret`, `urls`, `group` and `override`",
                 )),
             }
         })?;

@@ -27,6 +27,8 @@ mod settings;
 /// - `secret`: the value is never shown. `secret = PATH`: of a value, only the parts are hidden that
 ///   a function from `&str` answers, a `Vec<Range<usize>>`, say. A field of the type
 ///   `crowd::settings::Secret` is secret without being declared so, and in `Debug` too.
+/// - `urls`: the value is a URL, an address or a list of such: logins and the values of queries are
+///   hidden.
 /// - `name = "…"`: another name than the field's.
 /// - `group`: the field is a struct that derives `Settings` too; its settings become the
 ///   scenario's.

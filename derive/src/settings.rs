@@ -122,6 +122,7 @@ fn setting_parts(field: &Field, ident: &Ident, said: &Said, krate: &Path) -> Res
         Some(Secret::Parts(parts)) => {
             declare.extend(quote_spanned! { parts.span() => .secret_parts(#parts) });
         }
+        Some(Secret::Urls) => declare.extend(quote! { .urls() }),
         None => {}
     }
     let read = quote_spanned! { ty.span() => values.read::<#ty>(#name)? };

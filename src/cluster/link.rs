@@ -166,7 +166,7 @@ impl Links {
         hub.tasks.spawn(accept::run(hub.clone(), socket));
         hub.tasks.spawn(run(hub.clone(), inbox));
         for seed in &options.seeds {
-            hub.membership().join(seed, hub.now());
+            hub.membership().seed(seed, hub.now());
         }
         hub.tick();
         Ok(Self { owner })
@@ -182,7 +182,8 @@ impl Links {
     }
 
     /// Links this node with the one at that address, and with all that one knows. Answers with its
-    /// name when messages pass. Whatever comes of it, the address is dialled from now on.
+    /// name when messages pass. The address is dialled from now on, unless whatever answers there does
+    /// not prove that it is a node of this cluster.
     ///
     /// # Errors
     /// If the first try failed, or nothing came of it in ten seconds.
@@ -373,5 +374,7 @@ fn keep<T>(place: &OnceLock<T>, thing: T) {
     debug_assert!(!taken, "links start once");
 }
 
+#[cfg(test)]
+pub(crate) mod fuzzed;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,8 @@
 //! Pure: who is linked with whom, whom to dial and when, and who is gone.
 //!
-//! An *address* is dialled for ever while its node is not linked: seeds, because somebody asked for
-//! them; others, because a member told of them or lived there. A *peer* is a member that a link is
+//! An *address* is dialled for ever while its node is not linked: seeds, because the settings name
+//! them; others, because a member told of them or lived there. One that somebody asked for meanwhile is
+//! dialled until what answers there does not prove that it is a node of this cluster. A *peer* is a member that a link is
 //! made to or exists to. There is at most one link to a member, and at most one living member of a
 //! name.
 //!
@@ -119,10 +120,19 @@ impl Membership {
         }
     }
 
-    /// Somebody asks for the node at that address: it is dialled at once, and for ever.
+    /// The settings name that address: it is dialled at once, and for ever.
+    pub(crate) fn seed(&mut self, address: &NodeAddress, now: Duration) {
+        self.join(address, now);
+        if let Some(target) = self.targets.get_mut(address) {
+            target.lasting = true;
+        }
+    }
+
+    /// Somebody asks for the node at that address: it is dialled at once, and until somebody is
+    /// there who does not prove that it is a node of this cluster.
     pub(crate) fn join(&mut self, address: &NodeAddress, now: Duration) {
         let target = self.targets.entry(address.clone()).or_insert_with(|| Target::new(now));
-        target.seed = true;
+        (target.seed, target.given_up) = (true, false);
         target.next = now;
     }
 
@@ -133,7 +143,7 @@ impl Membership {
             return;
         }
         if let Some(target) = self.targets.get_mut(address) {
-            target.told = now;
+            (target.told, target.given_up) = (now, false);
             target.member.get_or_insert_with(|| id.clone());
             return;
         }
@@ -159,7 +169,8 @@ impl Membership {
         let Some(target) = self.targets.get_mut(address) else { return Vec::new() };
         match target.failed(fault, now, dice) {
             Some(why) => {
-                let refused = matches!(fault, DialFault::Refused(_));
+                let unreachable = matches!(fault, DialFault::Unreachable(_) | DialFault::Mute(_));
+                let refused = !unreachable || target.given_up;
                 vec![Command::Say { address: address.clone(), why, refused }]
             }
             None => Vec::new(),
@@ -297,7 +308,7 @@ impl Membership {
                 self.peers.contains_key(id)
                     || self.closing.values().any(|(closing, _)| closing == id)
             });
-            if !waiting && !target.dialling && target.next <= now {
+            if !waiting && target.is_due(now) {
                 target.dialling = true;
                 let expected = target.member.clone();
                 commands.push(Command::Dial { address: address.clone(), expected });

@@ -28,6 +28,8 @@ use super::{
     protocol::{Protocol, Service},
 };
 
+mod guard;
+
 /// Something happened to a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum MeshEvent {
@@ -45,6 +47,9 @@ pub(crate) trait Transport: Send + Sync + 'static {
     /// Sends a frame, in order with all others to that member. What is lost is lost because the
     /// member is gone, which comes as a [`MeshEvent::Down`].
     fn send(&self, to: &MemberId, frame: Vec<u8>) -> Result<(), Unreachable>;
+
+    /// Ends the link to that member, if there is one: what it said could not be handled, and why.
+    fn give_up(&self, member: &MemberId, why: &str);
 
     /// How the clock of that member stands to ours, if that is known.
     fn clock(&self, of: &MemberId) -> Option<ClockReading>;

@@ -21,6 +21,7 @@ use hyper_util::{
 };
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     task::JoinSet,
     time::{sleep, timeout},
@@ -149,6 +150,16 @@ async fn converse(
     shutdown: CancellationToken,
 ) {
     keep_alive(&stream);
+    talk(stream, seat, service, patience, shutdown).await;
+}
+
+async fn talk(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    seat: Arc<Seat>,
+    service: TowerToHyperService<Router>,
+    patience: Duration,
+    shutdown: CancellationToken,
+) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(LONGEST_HEAD);
     let io = TokioIo::new(Patient::new(stream, patience, || seat.flushed()));
@@ -183,5 +194,7 @@ pub(super) fn keep_alive(stream: &TcpStream) {
     let _ = stream.set_nodelay(true);
 }
 
+#[cfg(test)]
+pub(crate) mod fuzzed;
 #[cfg(test)]
 mod tests;

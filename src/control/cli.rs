@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 
 use super::{
     boot::BootOptions,
-    command::{self, Pair},
+    command::{self, Pair, read_pairs},
     exit::Exit,
     outputs::Outputs,
     reply::Reply,
@@ -148,8 +148,8 @@ struct RunFlags {
     #[arg(long, value_name = "N", value_parser = users, allow_negative_numbers = true)]
     users: Option<u64>,
     /// Settings of the scenario and of the run; `crowd scenarios NAME` lists them.
-    #[arg(value_name = "KEY=VALUE", value_parser = pair)]
-    settings: Vec<Pair>,
+    #[arg(value_name = "KEY=VALUE")]
+    settings: Vec<String>,
     /// How fast users are admitted: `50/s`, `1200/min`, `unlimited`.
     #[arg(long, value_name = "RATE")]
     user_rate: Option<String>,
@@ -189,10 +189,6 @@ struct NewFlags {
     /// Take crowd from this folder (a checkout of its repository) and not from a registry.
     #[arg(long, value_name = "PATH")]
     crowd: Option<PathBuf>,
-}
-
-fn pair(text: &str) -> Result<Pair, String> {
-    command::pair(text).map_err(|refusal| refusal.message)
 }
 
 fn users(text: &str) -> Result<u64, String> {
@@ -290,7 +286,7 @@ impl RunFlags {
         let Self {
             scenario,
             users,
-            mut settings,
+            settings,
             user_rate,
             duration,
             profile,
@@ -300,9 +296,9 @@ impl RunFlags {
             outputs,
             api: _,
         } = self;
+        let (mut settings, mut faults) = read_pairs(&settings, &[]);
         let planned =
             profile.is_some() || stages.is_some() || settings.iter().any(|(key, _)| key == PROFILE);
-        let mut faults = Vec::new();
         match users {
             Some(_) if planned => faults.push(
                 "--users says how many users there are, and so does the load profile: \

@@ -15,7 +15,10 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::api::{self, COMMAND, LIVE, STATUS};
-use crate::settings::Secret;
+use crate::{
+    printable::{WORD, line, lines},
+    settings::Secret,
+};
 
 mod address;
 mod capacity;
@@ -133,10 +136,15 @@ impl Client {
     /// # Errors
     /// If it is not the answer of a node.
     pub fn outcome(&self, answer: &Answer) -> Result<Result<Done, Refused>, ClientFault> {
+        // It is for a person who did not choose whom to believe.
         let read = if answer.status.is_success() {
-            serde_json::from_str(&answer.body).map(Ok)
+            let done = serde_json::from_str(&answer.body);
+            done.map(|Done { text, reply }| Ok(Done { text: lines(&text), reply }))
         } else {
-            serde_json::from_str(&answer.body).map(Err)
+            let refused = serde_json::from_str(&answer.body);
+            refused.map(|Refused { code, message }| {
+                Err(Refused { code: line(&code, WORD), message: lines(&message) })
+            })
         };
         read.map_err(|_| {
             ClientFault::NotCrowd(self.address.clone(), format!("it answers {}", answer.status))

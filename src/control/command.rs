@@ -13,7 +13,7 @@ mod words;
 
 pub use grammar::{parse, parse_line};
 pub use verbs::{VERBS, Verb, help};
-pub use words::{COUNT_LIMIT, RateText, pair, some as users};
+pub use words::{COUNT_LIMIT, RateText, read_pairs, some as users};
 
 /// A `KEY=VALUE` pair as it was given.
 pub type Pair = (String, String);
@@ -302,6 +302,7 @@ impl fmt::Display for ThrottleCommand {
 impl fmt::Display for RampText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { from, to, over, steps } = self;
+        let [from, to] = [from, to].map(words::beside);
         write!(f, "{from} {to} over {}", humantime::format_duration(*over))?;
         match steps {
             Some(steps) => write!(f, " steps {steps}"),

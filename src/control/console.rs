@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     node::RunState,
+    printable,
     report::{Colour, text::summary},
 };
 
@@ -126,7 +127,7 @@ impl<N: Operator> Console<N> {
                 Ok(Some(Command::Quit)) => Next::End,
                 Ok(Some(command)) => self.carry_out(command).await,
                 Err(refusal) => {
-                    self.printer.print(&refusal.to_string());
+                    self.printer.print(&text(Err(refusal.to_string())));
                     Next::Prompt
                 }
             };
@@ -260,10 +261,10 @@ async fn script(
             Err(refusal) => Err(refusal.to_string()),
         };
         match outcome {
-            Ok(answer) => writeln!(answers, "{answer}")?,
+            Ok(answer) => writeln!(answers, "{}", printable::lines(&answer))?,
             Err(fault) => {
                 exit = Exit::Failed;
-                writeln!(faults, "line {number}: {fault}")?;
+                writeln!(faults, "line {number}: {}", printable::lines(&fault))?;
             }
         }
         answers.flush()?;
@@ -280,9 +281,9 @@ fn title(command: &Command) -> String {
     }
 }
 
-/// What is printed of an outcome at a terminal.
+/// What is printed of an outcome at a terminal: other nodes and the target may be quoted in it.
 fn text(outcome: Result<String, String>) -> String {
-    outcome.unwrap_or_else(|fault| fault)
+    printable::lines(&outcome.unwrap_or_else(|fault| fault))
 }
 
 /// Ends the run, if one is on, and tells about it; then ends the node.

@@ -177,7 +177,8 @@ async fn check_nodes(node: &impl Operations, asked: &[String]) -> Result<(), Ref
     let strangers: Vec<_> = asked
         .iter()
         .filter(|name| nodes.iter().all(|node| node.name != **name))
-        .map(|name| format!("`{name}`"))
+        // Of what is no name the rest may be a secret.
+        .map(|name| format!("`{}`", name.split('=').next().unwrap_or_default()))
         .collect();
     if strangers.is_empty() {
         return Ok(());

@@ -6,9 +6,21 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use tracing::field::Field;
+use tracing_subscriber::{
+    EnvFilter,
+    field::MakeExt,
+    fmt::{
+        FormatFields, MakeWriter,
+        format::{Writer, debug_fn},
+    },
+};
 
 use super::table::wants_colour;
+use crate::printable;
+
+/// The longest text of a log line, in characters: whoever is quoted in it.
+const LONGEST: usize = 2_000;
 
 type Sink = Arc<dyn Fn(&str) + Send + Sync>;
 
@@ -38,6 +50,7 @@ impl Logs {
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(parsed)
             .with_ansi(wants_colour(&io::stderr()))
+            .fmt_fields(fields())
             .with_writer(logs.clone());
         // Refused only if a subscriber is there already; then whoever set it decides.
         let _ = subscriber.try_init();
@@ -60,6 +73,18 @@ impl Logs {
             }
         }
     }
+}
+
+/// An event is one line, of our own colours alone, and not endless.
+fn fields() -> impl for<'writer> FormatFields<'writer> + Send + Sync + 'static {
+    let field = |writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug| {
+        let text = printable::line(&format!("{value:?}"), LONGEST);
+        match field.name() {
+            "message" => writer.write_str(&text),
+            name => write!(writer, "{}={text}", name.strip_prefix("r#").unwrap_or(name)),
+        }
+    };
+    debug_fn(field).delimited(" ")
 }
 
 /// While this lives, log lines go elsewhere.
@@ -106,5 +131,42 @@ impl<'a> MakeWriter<'a> for Logs {
 
     fn make_writer(&'a self) -> LogLine {
         LogLine { text: Vec::new(), logs: self.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_drives_no_terminal_and_ends() {
+        let logs = Logs::default();
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let seen = lines.clone();
+        let _diverted = logs.divert(move |text| seen.lock().unwrap().push(text.to_owned()));
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .fmt_fields(fields())
+            .with_writer(logs.clone())
+            .finish();
+        let trick = "a\u{1b}[2J\u{9b}31m\u{202e}b\nc\u{200b}d";
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(target: "crowd", address = %trick, count = 7, "heard {trick}");
+            tracing::warn!(target: "crowd", "{}", "x".repeat(60_000));
+            tracing::warn!(target: "crowd", address = %"y".repeat(60_000), "long");
+        });
+        let lines = lines.lock().unwrap();
+        assert_eq!(lines.len(), 3);
+        for line in &*lines {
+            let line = line.strip_suffix('\n').unwrap();
+            assert!(line.chars().all(printable::is_printable), "{line:?}");
+            assert!(line.chars().count() < LONGEST + 100);
+        }
+        assert!(
+            lines[0]
+                .ends_with("WARN crowd: heard a [2J 31m b c d address=a [2J 31m b c d count=7\n"),
+            "{:?}",
+            lines[0]
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! What can be done with a node, whoever asks and wherever the node is.
 
+use crate::settings::masking::without_secrets_of_url;
 use std::{future::Future, time::Duration};
 
 use crate::{
@@ -54,7 +55,8 @@ pub trait Operations: Clone + Send + Sync + 'static {
     /// `join`: the name of the node there.
     fn join(&self, address: &str) -> impl Future<Output = Result<String, Refusal>> + Send {
         let refusal = no_cluster(&format!(
-            "it cannot join `{address}`; start it with the cookie of the others (CROWD_COOKIE_FILE)"
+            "it cannot join `{}`; start it with the cookie of the others (CROWD_COOKIE_FILE)",
+            without_secrets_of_url(address)
         ));
         async { Err(refusal) }
     }

@@ -15,7 +15,7 @@ use super::{
     operations::{Operations, RunEnd},
     outputs::Outputs,
     signals::EndSignals,
-    tell::{complain, print_summary},
+    tell::{complain, print_summary, say_aside},
 };
 use crate::{
     node::{RunState, Status},
@@ -283,7 +283,7 @@ fn tell(report: &RunReport, outputs: &Outputs, answers: &mut impl Write, colour:
     let summary = text::summary(report, colour);
     if outputs.take_stdout() {
         // A program that reads a document there expects nothing behind it.
-        complain(&summary.trim_end());
+        say_aside(summary.trim_end());
     } else {
         print_summary(answers, &summary);
     }

@@ -1,7 +1,8 @@
 //! `crowd new`: a crate with a scenario of one's own, its test, and a binary that runs it.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -95,17 +96,24 @@ pub fn write(options: &ScaffoldOptions) -> Result<String, ScaffoldFault> {
             .replace("{{Type}}", &type_name(name))
             .replace("{{crowd}}", &dependency)
     };
+    let made = fs::create_dir_all(folder).and_then(|()| fs::create_dir(&target));
+    made.map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => ScaffoldFault::Exists(target.clone()),
+        _ => ScaffoldFault::Io { path: target.clone(), source },
+    })?;
     for (path, template) in FILES {
         let path = target.join(path);
-        let written = match path.parent() {
-            Some(parent) => fs::create_dir_all(parent),
-            None => Ok(()),
-        };
-        written
-            .and_then(|()| fs::write(&path, fill(template)))
-            .map_err(|error| ScaffoldFault::Io { path, source: error })?;
+        create(&path, &fill(template)).map_err(|source| ScaffoldFault::Io { path, source })?;
     }
     Ok(next_steps(name, &target, crowd.is_some()))
+}
+
+/// A file that was not there before: whatever somebody may have put there is not followed.
+fn create(path: &Path, text: &str) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    File::create_new(path)?.write_all(text.as_bytes())
 }
 
 fn check_name(name: &str) -> Result<(), ScaffoldFault> {
@@ -179,6 +187,8 @@ fn next_steps(name: &str, target: &Path, local: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     fn options(folder: &Path, name: &str) -> ScaffoldOptions {
@@ -221,6 +231,27 @@ mod tests {
         let fault = write(&options(folder.path(), "mine")).unwrap_err();
         assert!(matches!(fault, ScaffoldFault::Exists(_)), "{fault}");
         assert_eq!(fs::read_dir(folder.path().join("mine")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_planted_link_is_not_written_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let victim = folder.path().join("victim");
+        let [link, dangling] = ["mine", "yours"].map(|name| folder.path().join(name));
+        fs::write(&victim, "precious").unwrap();
+        symlink(&victim, &link).unwrap();
+        symlink(folder.path().join("nowhere"), &dangling).unwrap();
+        for name in ["mine", "yours"] {
+            let fault = write(&options(folder.path(), name)).unwrap_err();
+            assert!(matches!(fault, ScaffoldFault::Exists(_)), "{fault}");
+        }
+        // The folder was there in the meantime.
+        for path in [&link, &dangling] {
+            let fault = create(path, "text").unwrap_err();
+            assert_eq!(fault.kind(), io::ErrorKind::AlreadyExists);
+        }
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+        assert!(!folder.path().join("nowhere").exists());
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 use std::{env, fmt, io::IsTerminal};
 
+use crate::printable::{LINE, line};
+
 /// Whether text that is written there may have colours: it is a terminal that knows them (`TERM`),
 /// and nobody said no (`NO_COLOR`).
 pub(crate) fn wants_colour(to: &impl IsTerminal) -> bool {
@@ -50,8 +52,7 @@ impl Table {
     /// Adds a row.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         // A line break in a cell would tear the table.
-        let cells = cells.into_iter().map(|cell| cell.replace(['\n', '\r'], " "));
-        self.rows.push(cells.collect());
+        self.rows.push(cells.into_iter().map(|cell| line(&cell, LINE)).collect());
     }
 }
 
@@ -64,12 +65,12 @@ impl fmt::Display for Table {
             }
         }
         let headings: Vec<_> = self.headings.iter().map(|cell| (*cell).to_owned()).collect();
-        write!(f, "{}", line(&headings, &widths))?;
-        self.rows.iter().try_for_each(|row| write!(f, "\n{}", line(row, &widths)))
+        write!(f, "{}", aligned(&headings, &widths))?;
+        self.rows.iter().try_for_each(|row| write!(f, "\n{}", aligned(row, &widths)))
     }
 }
 
-fn line(cells: &[String], widths: &[usize]) -> String {
+fn aligned(cells: &[String], widths: &[usize]) -> String {
     let mut line = String::new();
     for (cell, width) in cells.iter().zip(widths) {
         line.push_str(&format!("{cell:<width$}  "));

@@ -6,13 +6,20 @@ use std::{
     io::{self, Write},
 };
 
-/// Prints a text on standard output.
+use crate::printable::lines;
+
+/// Prints a text of our own on standard output.
 pub(super) fn say(text: &dyn fmt::Display) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
-/// Prints a complaint on standard error, in one piece.
+/// Prints a complaint on standard error, in one piece, whoever is quoted in it.
 pub(super) fn complain(text: &dyn fmt::Display) {
+    say_aside(&lines(&text.to_string()));
+}
+
+/// Prints a text of our own, which may have colours, on standard error.
+pub(super) fn say_aside(text: &str) {
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 

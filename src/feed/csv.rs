@@ -12,9 +12,7 @@ pub(super) fn parse(text: &str) -> Result<Rows, FeederFaults> {
     check_length(text.len() as u64)?;
     let text = mark::skipped(text);
     let mut builder = Builder::new(text.len());
-    for (line, fault) in quote_faults(text) {
-        builder.fault(line, fault);
-    }
+    quote_faults(text, |line, fault| builder.fault(line, fault));
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
     match reader.headers() {
         Ok(columns) if columns.is_empty() => {
@@ -71,10 +69,10 @@ enum At {
     Quote,
 }
 
-/// Quotes that do not fit, with their lines: readers of CSV differ in what they make of them, and
+/// Tells quotes that do not fit, with their lines: readers of CSV differ in what they make of them, and
 /// none makes what was meant.
-fn quote_faults(text: &str) -> Vec<(u64, &'static str)> {
-    let (mut faults, mut at, mut line, mut opened) = (Vec::new(), At::Begin, 1, 1);
+fn quote_faults(text: &str, mut tell: impl FnMut(u64, &'static str)) {
+    let (mut at, mut line, mut opened) = (At::Begin, 1, 1);
     for byte in text.bytes() {
         at = match (at, byte) {
             (At::Begin, b'"') => {
@@ -82,7 +80,7 @@ fn quote_faults(text: &str) -> Vec<(u64, &'static str)> {
                 At::Quoted
             }
             (At::Plain, b'"') => {
-                faults.push((line, "a quote inside of a cell that does not begin with one"));
+                tell(line, "a quote inside of a cell that does not begin with one");
                 At::Plain
             }
             (At::Quoted, b'"') => At::Quote,
@@ -90,7 +88,7 @@ fn quote_faults(text: &str) -> Vec<(u64, &'static str)> {
             (At::Quote, b'"') => At::Quoted,
             (_, b',' | b'\n' | b'\r') => At::Begin,
             (At::Quote, _) => {
-                faults.push((line, "more of a cell after its closing quote"));
+                tell(line, "more of a cell after its closing quote");
                 At::Plain
             }
             (At::Begin | At::Plain, _) => At::Plain,
@@ -98,9 +96,8 @@ fn quote_faults(text: &str) -> Vec<(u64, &'static str)> {
         line += u64::from(byte == b'\n');
     }
     if matches!(at, At::Quoted) {
-        faults.push((opened, "a quote that is never closed"));
+        tell(opened, "a quote that is never closed");
     }
-    faults
 }
 
 #[cfg(test)]
@@ -133,7 +130,7 @@ mod tests {
     fn every_fault_is_told_with_its_line() {
         let text = "a,b,a,\n1,2,3,4\n1,2\n\n1,2,3,4,5\n1,\"2\"x,3,4\n1,2\"2,3,4\n1,\"2,3\n4";
         insta::assert_snapshot!(faults(text), @"
-        line 1: there are two columns `a`
+        line 1: columns 1 and 3 have the same name
         line 1: column 4 has no name
         line 3: 2 cells, and 4 columns
         line 5: 5 cells, and 4 columns

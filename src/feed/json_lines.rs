@@ -1,6 +1,6 @@
 //! Pure: rows from JSON lines: an object in every line, all with the same keys.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use serde::{
     Deserialize, Deserializer,
@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use super::rows::{Builder, FeederFaults, Rows, check_length};
 use crate::{json_fault, mark};
+
+/// So many faults of one line are told; the others are counted.
+const MOST_OF_A_LINE: usize = 5;
 
 /// The rows of a text. A text is a cell as it is, a number or a truth value as it is written, `null`
 /// is an empty cell, an array or an object is JSON. The keys of the first line name the columns.
@@ -39,18 +42,16 @@ pub(super) fn parse(text: &str) -> Result<Rows, FeederFaults> {
                 continue;
             }
         }
-        let fault = misfit(builder.names(), &object.0);
-        if !fault.is_empty() {
-            builder.fault(number, fault.join(", "));
-            continue;
-        }
-        // Every column is there, once.
-        let cells: Vec<String> = builder
-            .names()
-            .iter()
-            .filter_map(|name| object.0.iter().find(|(key, _)| key == name))
-            .map(|(_, value)| cell(value))
-            .collect();
+        let cells = match cells(builder.names(), &object.0) {
+            Ok(cells) => cells,
+            Err(mut faults) => {
+                let more = faults.len().saturating_sub(MOST_OF_A_LINE);
+                faults.truncate(MOST_OF_A_LINE);
+                let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+                builder.fault(number, faults.join(", ") + &more);
+                continue;
+            }
+        };
         if !builder.row(cells.iter().map(|cell| &**cell)) {
             break;
         }
@@ -60,26 +61,36 @@ pub(super) fn parse(text: &str) -> Result<Rows, FeederFaults> {
 
 /// Without the place that serde adds, which is within the line.
 fn readable(error: &serde_json::Error) -> String {
-    let told = json_fault::without_place(error);
+    let told = json_fault::without_contents(error);
     match error.column() {
         0 => told,
         column => format!("{told} (letter {column})"),
     }
 }
 
-/// How the keys of a line differ from the columns.
-fn misfit(columns: &[String], object: &[(String, Value)]) -> Vec<String> {
+/// The cells of a line, in the order of the columns.
+///
+/// # Errors
+/// How its keys differ from the columns.
+fn cells(columns: &[String], object: &[(String, Value)]) -> Result<Vec<String>, Vec<String>> {
     let mut faults = Vec::new();
-    for column in columns {
-        match object.iter().filter(|(key, _)| key == column).count() {
-            0 => faults.push(format!("no `{column}`")),
-            1 => {}
-            _ => faults.push(format!("more than one `{column}`")),
+    let mut values: HashMap<&str, Option<&Value>> =
+        columns.iter().map(|name| (&**name, None)).collect();
+    for (number, (key, value)) in (1..).zip(object) {
+        match values.get_mut(&**key) {
+            None => faults.push(format!("key {number} is not in the first line")),
+            Some(there @ None) => *there = Some(value),
+            Some(Some(_)) => faults.push(format!("key {number} comes twice")),
         }
     }
-    let unknown = object.iter().filter(|(key, _)| !columns.contains(key));
-    faults.extend(unknown.map(|(key, _)| format!("`{key}` is not in the first line")));
-    faults
+    let mut cells = Vec::with_capacity(columns.len());
+    for (number, name) in (1..).zip(columns) {
+        match values.get(&**name) {
+            Some(Some(value)) => cells.push(cell(value)),
+            _ => faults.push(format!("no key {number} of the first line")),
+        }
+    }
+    if faults.is_empty() { Ok(cells) } else { Err(faults) }
 }
 
 fn cell(value: &Value) -> String {
@@ -143,11 +154,11 @@ mod tests {
         let text = "{\"a\": 1, \"b\": 2}\n{\"a\": 1}\n[1]\n{\"a\": 1, \"b\": 2, \"c\": 3}\n{\"a\": 1,\n\
                     {\"a\": 1, \"b\": 2, \"b\": 3}";
         insta::assert_snapshot!(parse(text).unwrap_err().to_string().replace("; ", "\n"), @"
-        line 2: no `b`
+        line 2: no key 2 of the first line
         line 3: a list stands where an object belongs
-        line 4: `c` is not in the first line
+        line 4: key 3 is not in the first line
         line 5: it ends too early (letter 8)
-        line 6: more than one `b`
+        line 6: key 3 comes twice
         ");
         assert!(parse("").unwrap_err().to_string().contains("no rows"));
         assert!(parse("{}").unwrap_err().to_string().contains("without keys"));

@@ -1,9 +1,11 @@
 //! Pure: the rows of a feeder, in one piece of memory.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use serde::de::DeserializeOwned;
+
+use crate::report::units::plural;
 
 /// More bytes than this are not read.
 pub const MOST_BYTES: usize = 50 * 1024 * 1024;
@@ -112,8 +114,8 @@ impl Row {
     /// If there is no such column, or its text says nothing of the kind.
     pub fn parse<T: FromStr>(&self, column: &str) -> Result<T, RowError> {
         let Some(text) = self.get(column) else {
-            let columns = self.rows.columns().join(", ");
-            return Err(RowError(format!("no column `{column}`; there are: {columns}")));
+            let columns = plural(self.rows.columns().len() as u64, "column");
+            return Err(RowError(format!("no column `{column}`; the rows have {columns}")));
         };
         text.parse().map_err(|_| {
             let wanted = in_words(std::any::type_name::<T>());
@@ -130,11 +132,10 @@ impl Row {
         let cells: csv::StringRecord = self.iter().map(|(_, text)| text).collect();
         cells.deserialize(Some(&columns)).map_err(|error| match error.kind() {
             csv::ErrorKind::Deserialize { err, .. } => {
-                let column = err.field().and_then(|at| self.rows.columns().get(at as usize));
-                let column = column.map(|name| format!("column `{name}`: ")).unwrap_or_default();
-                RowError(format!("{column}{}", err.kind()))
+                let column = err.field().map(|at| format!("column {}: ", at + 1));
+                RowError(format!("{}{}", column.unwrap_or_default(), misfit(err.kind())))
             }
-            _ => RowError(error.to_string()),
+            _ => RowError("it cannot be read".to_owned()),
         })
     }
 
@@ -147,6 +148,19 @@ impl Row {
     fn cell(&self, at: usize) -> &str {
         let width = self.rows.columns().len();
         self.rows.table.cell(self.index as usize * width + at)
+    }
+}
+
+/// Why a cell or a row does not fit what it is read as, without what it holds.
+fn misfit(kind: &csv::DeserializeErrorKind) -> String {
+    match kind {
+        csv::DeserializeErrorKind::Message(told) if told.starts_with("missing field ") => {
+            told.clone()
+        }
+        csv::DeserializeErrorKind::Message(_) | csv::DeserializeErrorKind::Unsupported(_) => {
+            "it does not fit".to_owned()
+        }
+        other => other.to_string(),
     }
 }
 
@@ -165,7 +179,10 @@ impl PartialEq for Row {
 
 impl Eq for Row {}
 
-/// What is wrong with the rows of a feeder: every fault, a sentence each.
+/// What is wrong with the rows of a feeder: every fault, a sentence each. It tells lines and numbers of
+/// columns, and nothing that the file holds, not even the names of its columns: whoever names a file to
+/// a node need not be somebody who may read it, and of a file of another kind anything may be its first
+/// line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FeederFaults {
     /// The faults, the first of each file first.
@@ -208,12 +225,12 @@ impl Builder {
 
     /// The names of the columns, told in that line.
     pub(super) fn columns(&mut self, line: u64, columns: Vec<String>) {
-        for (at, name) in columns.iter().enumerate() {
-            let number = at + 1;
+        let mut known = HashMap::new();
+        for (number, name) in (1..).zip(&columns) {
             if name.is_empty() {
                 self.fault(line, format!("column {number} has no name"));
-            } else if columns[..at].contains(name) {
-                self.fault(line, format!("there are two columns `{name}`"));
+            } else if let Some(first) = known.insert(name, number) {
+                self.fault(line, format!("columns {first} and {number} have the same name"));
             }
         }
         self.table.columns = columns;

@@ -1,6 +1,10 @@
 //! Feeders over the nodes of one process.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::task::JoinSet;
 
@@ -279,7 +283,7 @@ async fn alone_a_node_counts_for_itself() {
     insta::assert_snapshot!([other, none, bad].map(|refusal| refusal.message).join("\n"), @"
     feeder `b` runs already, with other rows or in another order (circular)
     no feeder `c` is started (there are: a, b)
-    feeder `d` is not started: line 1: there are two columns `x`; line 3: 1 cell, and 2 columns
+    feeder `d` is not started: line 1: columns 1 and 2 have the same name; line 3: 1 cell, and 2 columns
     ");
 }
 
@@ -300,8 +304,78 @@ fn a_row_is_read_as_a_struct() {
         rows.row(2).parse::<u32>("limits").unwrap_err(),
     ];
     insta::assert_snapshot!(faults.map(|fault| fault.to_string()).join("\n"), @"
-    column `limit`: invalid digit found in string
+    column 2: invalid digit found in string
     column `limit` of a row is not a whole number from 0
-    no column `limits`; there are: user, limit
+    no column `limits`; the rows have 2 columns
     ");
+}
+
+/// Whoever names a file to a node may not read it by what is wrong with it.
+#[test]
+fn nothing_that_a_file_holds_is_told() {
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Account {
+        #[serde(rename = "user")]
+        _user: Kind,
+    }
+    #[derive(Debug, serde::Deserialize)]
+    enum Kind {
+        Known,
+    }
+    let told = |feeder: Feeder| {
+        let rows = match feeder.load() {
+            Ok(rows) => rows,
+            Err(faults) => return vec![faults.to_string()],
+        };
+        let row = rows.row(0);
+        let mut told = vec![row.parse::<u8>("user").unwrap_err().to_string()];
+        told.extend(row.to::<Account>().err().map(|fault| fault.to_string()));
+        told.extend(row.to::<BTreeMap<String, u8>>().err().map(|fault| fault.to_string()));
+        told.extend(row.to::<BTreeMap<String, bool>>().err().map(|fault| fault.to_string()));
+        told
+    };
+    let texts = [
+        "canary:$6$canary:19000:0:99999:7:::\ncanary:*:19000:0:99999:7:::\n",
+        "user\ncanary\n",
+        "user,canary\nKnown,canary\n",
+        "canary,canary\n1,2\n",
+        "canary\"canary\n",
+        "canary\n1,canary,3\n",
+        "\"canary\n",
+        "\"canary\"\n",
+        "canary\n",
+        "{\"user\": \"canary\"}\n",
+        "{\"canary\": 1}\n{\"canary2\": 1}\n",
+        "{\"canary\": 1, \"canary\": 2}\n",
+        "{\"user\": canary}\n",
+        "{\"user\": \"canary\\q\"}\n",
+        "[\"canary\"]\n",
+        "{\"user\": 1}\n\"canary\"\n",
+        "-----BEGIN canary-----\ncanary==\n",
+    ];
+    for text in texts {
+        for feeder in [Feeder::csv_text(text), Feeder::json_lines_text(text)] {
+            for fault in told(feeder) {
+                assert!(!fault.contains("canary"), "{text:?}: {fault}");
+            }
+        }
+    }
+    // Nor is what stands there as a number or a truth value.
+    let numbers = Feeder::json_lines_text("4242\n").load().unwrap_err().to_string();
+    assert_eq!(numbers, "line 1: the number stands where an object belongs (letter 4)");
+}
+
+/// As many columns as a file may have.
+#[test]
+fn a_line_of_many_columns_takes_no_longer_than_it_is_long() {
+    let names: Vec<String> = (0..100_000).map(|number| format!("\"k{number}\"")).collect();
+    let csv = format!("{}\n", names.join(","));
+    let pairs: Vec<String> = names.iter().map(|name| format!("{name}: 1")).collect();
+    let json = format!("{{{}}}\n{{\"a\": 1}}\n", pairs.join(", "));
+    let began = std::time::Instant::now();
+    assert_eq!(Feeder::csv_text(csv).load().unwrap_err().to_string(), "there are no rows");
+    let fault = Feeder::json_lines_text(json).load().unwrap_err().to_string();
+    assert!(fault.ends_with("no key 4 of the first line and 99996 more"), "{fault}");
+    assert!(began.elapsed() < Duration::from_secs(20));
 }

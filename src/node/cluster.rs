@@ -10,7 +10,7 @@ use std::{
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::{Node, Spanning};
+use super::{Node, Spanning, weak::weak};
 use crate::{
     aside::aside,
     cluster::{
@@ -96,6 +96,9 @@ impl ClusterNode {
             since: calendar(),
         });
         let telemetry = Telemetry::default();
+        if let Some(weak) = weak("cookie", &cookie, listener.address()) {
+            telemetry.emit(&weak);
+        }
         let fence = Fence::default();
         let mail = Mail::start(mesh.clone(), telemetry.clone());
         let spanning = Spanning {

@@ -4,10 +4,11 @@ use std::{
     ffi::OsString,
     fs::{self, File, Permissions},
     io::{self, Write},
-    os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, fchown},
+    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
 };
 
+use rustix::fs::OFlags;
 use tempfile::{Builder, NamedTempFile};
 
 /// So many links are followed one after the other; the kernel stops there too.
@@ -15,6 +16,9 @@ const MOST_LINKS: usize = 40;
 
 /// A new file may be read and written by whom the umask of the process says.
 const NEW_FILE: u32 = 0o666;
+
+/// One that only its owner may read and write.
+const OWN_FILE: u32 = 0o600;
 
 /// A result could not be written. The run is none the worse for it.
 #[derive(Debug, thiserror::Error)]
@@ -150,15 +154,19 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// An empty file under a name of its own, removed again unless it takes another's place.
 /// With the owner and the permissions of the one that it is to replace.
+///
+/// Nobody can have put anything there under that name, which is drawn at random: what exists is not
+/// opened.
 fn temporary(folder: &Path, like: Option<&fs::Metadata>) -> io::Result<NamedTempFile> {
-    let new = Permissions::from_mode(NEW_FILE);
+    // Who may not read the old file has no moment in which to open the new one.
+    let mode = Permissions::from_mode(if like.is_some() { OWN_FILE } else { NEW_FILE });
     let file =
-        Builder::new().prefix(".crowd-").suffix(".tmp").permissions(new).tempfile_in(folder)?;
+        Builder::new().prefix(".crowd-").suffix(".tmp").permissions(mode).tempfile_in(folder)?;
     if let Some(like) = like {
         // Only the superuser can give files away; whoever cannot keeps them.
         let _ = fchown(file.as_file(), Some(like.uid()), Some(like.gid()));
-        // The umask has no say in what was there before.
-        file.as_file().set_permissions(like.permissions())?;
+        // The umask has no say in what was there before. What runs as somebody else does so no more.
+        file.as_file().set_permissions(Permissions::from_mode(like.mode() & 0o777))?;
     }
     Ok(file)
 }
@@ -169,7 +177,9 @@ fn names_folder(path: &Path) -> bool {
 }
 
 fn overwrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::options().write(true).truncate(true).open(path)?;
+    // All links were followed: one that is there now was put there since.
+    let no_link = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    let mut file = File::options().write(true).truncate(true).custom_flags(no_link).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }

@@ -8,10 +8,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::capacity::CapacityResult;
 
-use super::{
-    document::RunReport,
-    table::{cut, one_line},
-};
+use super::{document::RunReport, table::cut};
 
 mod capacity;
 mod chart;
@@ -94,7 +91,7 @@ fn policy() -> String {
 /// A text on one line, cut with an ellipsis. What the page says of itself is escaped where it is
 /// written.
 fn clip(text: &str, most: usize) -> String {
-    cut(&one_line(text), most)
+    cut(text, most)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::{
     document::{RunReport, SCHEMA},
     file,
 };
-use crate::mark;
+use crate::{mark, printable};
 
 pub use super::file::WriteError;
 use crate::json_fault;
@@ -28,7 +28,8 @@ pub fn render(report: &RunReport) -> io::Result<String> {
         serde_json::Serializer::with_formatter(&mut bytes, layout::Layout::default());
     report.serialize(&mut serializer).map_err(io::Error::other)?;
     bytes.push(b'\n');
-    String::from_utf8(bytes).map_err(io::Error::other)
+    let text = String::from_utf8(bytes).map_err(io::Error::other)?;
+    Ok(printable::json(&text))
 }
 
 /// Writes the document to a file, as [`file::write`] does.
@@ -114,7 +115,7 @@ fn parse(text: &str) -> Result<RunReport, Fault> {
     // Another schema has other fields: what it is comes before what it lacks.
     let Kind { schema } = serde_json::from_str(text).map_err(wrong)?;
     if schema != SCHEMA {
-        return Err(Fault::Schema(super::table::cut(&super::table::one_line(&schema), 60)));
+        return Err(Fault::Schema(crate::printable::line(&schema, 60)));
     }
     serde_json::from_str(text).map_err(wrong)
 }

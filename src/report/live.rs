@@ -102,7 +102,7 @@ pub fn render(view: &LiveView, colour: Colour, width: usize) -> String {
         lines.push(cut(&format!("  and {hidden} more"), width));
     }
     lines.extend(view.failing.iter().map(|failing| {
-        let line = cut(&format!("  fails: {}", one_line(failing)), width);
+        let line = cut(&format!("  fails: {failing}"), width);
         colour.paint(Accent::Bad, &line)
     }));
     lines.join("\n")

@@ -1,4 +1,6 @@
-//! Text in aligned columns.
+//! Text in aligned columns. Names and reasons may come from the target.
+
+pub(crate) use crate::printable::{line as cut, one_line};
 
 /// The widest line that is written.
 pub(crate) const WIDTH: usize = 100;
@@ -158,18 +160,6 @@ pub(crate) fn length(text: &str) -> usize {
     text.chars().count()
 }
 
-/// The text cut to `width`, with an ellipsis if it was longer.
-pub(crate) fn cut(text: &str, width: usize) -> String {
-    if length(text) <= width {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
-    if width > 0 {
-        short.push('…');
-    }
-    short
-}
-
 /// The text broken between words into lines of at most `width`.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
@@ -185,12 +175,6 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
         }
     }
     lines.into_iter().map(|line| cut(&line, width)).collect()
-}
-
-/// The text without line breaks, escape sequences and other control characters: names and reasons
-/// may come from the target.
-pub(crate) fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn pad(text: &str, width: usize) -> String {

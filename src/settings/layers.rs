@@ -8,7 +8,7 @@ use config::{Config, ConfigError, File, FileFormat, Map, Source, Value, ValueKin
 use super::{
     Sources, env,
     faults::SettingsFaults,
-    masking::{masked, secrets_of_urls, unquoted, whole},
+    masking::{masked, secrets_of_url_list, unquoted, whole},
     value::{SettingValue, Shape, join_list},
 };
 use crate::{
@@ -132,7 +132,7 @@ impl Layers {
             _ => Ok(value),
         });
         checked.unwrap_or_else(|reason| {
-            let parts = if T::SECRET { whole(&text) } else { secrets_of_urls(&text) };
+            let parts = if T::SECRET { whole(&text) } else { secrets_of_url_list(&text) };
             let shown = masked(&text, &parts);
             // The node's own checks quote no secret; what parses URLs may.
             let quoted = if T::SECRET { &[][..] } else { &parts };
@@ -198,7 +198,7 @@ fn read_file(path: &Path, names: &[&str], faults: &mut SettingsFaults) -> Held {
 }
 
 /// A TOML error quotes the line it is about, and that line may hold a secret.
-fn without_source(error: &ConfigError) -> String {
+pub(crate) fn without_source(error: &ConfigError) -> String {
     let quotes = |line: &&str| {
         let line = line.trim_start().trim_start_matches(|letter: char| letter.is_ascii_digit());
         line.trim_start().starts_with('|')

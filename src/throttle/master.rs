@@ -244,7 +244,8 @@ async fn serve(
             },
             () = sleep_until(mesh.instant(next)) => desk.tick(mesh.now(), &mut post),
             Some((from, message, responder)) = mail.recv() => {
-                let answer = desk.hear(Some(&from), message, mesh.now(), &mut post);
+                let hear = || desk.hear(Some(&from), message, mesh.now(), &mut post);
+                let answer = mesh.guard(&from, hear).flatten();
                 if let (Some(responder), Some(answer)) = (responder, answer) {
                     send(&mesh, std::mem::take(&mut post));
                     responder.answer(&answer);

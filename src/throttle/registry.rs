@@ -161,9 +161,12 @@ impl Actor for Registry {
                 let _ = reply.send(throttles.iter().map(Throttle::info).collect());
             }
             Registration::Terms(terms, following, reply) => {
-                for terms in terms {
-                    state.accept(&myself, &terms, &following).await;
-                }
+                let accept = async {
+                    for terms in terms {
+                        state.accept(&myself, &terms, &following).await;
+                    }
+                };
+                following.mesh.guard_async(&following.master, accept).await;
                 if let Some(reply) = reply {
                     let _ = reply.send(());
                 }

@@ -1,6 +1,6 @@
 //! The task a user runs as, and how its end becomes known.
 
-use crowd_core::panic::panic_text;
+use crowd_core::panic::{is_untold, panic_text};
 use std::{
     cell::Cell,
     fmt, mem,
@@ -94,7 +94,10 @@ thread_local! {
 /// `debug`. To be called once, by a program that logs.
 pub fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        if IN_USER.get() {
+        if is_untold() {
+            let place = panic.location().map(ToString::to_string).unwrap_or_default();
+            tracing::error!(target: "crowd", "what reads a setting panicked at {place}");
+        } else if IN_USER.get() {
             tracing::debug!(target: "crowd", "a user panicked: {panic}");
         } else {
             tracing::error!(target: "crowd", "{panic}");

@@ -343,6 +343,21 @@ fn console(containers: &Containers) {
     assert_eq!(containers.status().state, "running");
 }
 
+/// Whatever runs in a container takes no more of the machine than it is given.
+#[test]
+fn every_container_has_limits() {
+    let file = fs::read_to_string(root().join("docker/compose.yml")).unwrap();
+    let (anchor, services) = file.split_once("\nservices:\n").unwrap();
+    for limit in ["\n  mem_limit: ", "\n  memswap_limit: ", "\n  pids_limit: ", "\n    nofile: "] {
+        assert!(anchor.contains(limit), "{limit}");
+    }
+    let (services, _) = services.split_once("\nnetworks:\n").unwrap();
+    let names = services
+        .lines()
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   ") && line.ends_with(':'));
+    assert_eq!(names.count(), services.matches("    <<: *node\n").count());
+}
+
 /// What the file promises can be read in it, with or without an engine.
 #[test]
 fn the_compose_file_holds_no_secrets_and_opens_nothing() {

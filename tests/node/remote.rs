@@ -4,6 +4,7 @@
 mod attach;
 mod binary;
 mod eval;
+mod nobodys_text;
 mod port;
 mod running;
 #[allow(dead_code, reason = "what only the operator does with a terminal")]

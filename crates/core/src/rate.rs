@@ -275,9 +275,11 @@ fn number(text: &str) -> Result<(u64, u64), String> {
     if text.starts_with('-') {
         return Err("a rate cannot be negative".into());
     }
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    // Underscores only make a number easier to read, also behind its point.
+    let plain = text.replace('_', "");
+    let (whole, decimals) = plain.split_once('.').unwrap_or((&plain, ""));
     let decimals = decimals.trim_end_matches('0');
-    let digits = format!("{whole}{decimals}").replace('_', "");
+    let digits = format!("{whole}{decimals}");
     if whole.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(format!("`{text}` is not a number"));
     }

@@ -19,6 +19,9 @@ const MAX_ENCODED: usize = 1 << 20;
 /// The most bytes it may inflate to: nine for each of the 23,552 numbers, and the header.
 const MAX_INFLATED: u64 = 1 << 18;
 
+/// More times than this nobody has taken: the library adds them up, and would run over.
+const MOST_TIMES: u128 = 1 << 53;
+
 /// The first bytes of the two formats.
 const DEFLATED: u32 = 0x1c84_9314;
 const PLAIN: u32 = 0x1c84_9313;
@@ -82,6 +85,10 @@ impl Timing {
         let histogram: Histogram<u64> = Deserializer::new()
             .deserialize(&mut plain.as_slice())
             .map_err(|error| broken(error.to_string()))?;
+        let counts = histogram.iter_recorded().map(|bucket| u128::from(bucket.count_at_value()));
+        if counts.sum::<u128>() > MOST_TIMES {
+            return Err(broken("it counts more times than can be".to_owned()));
+        }
         Ok(Self::from_histogram(histogram))
     }
 }
@@ -101,10 +108,25 @@ fn check_header(plain: &[u8]) -> Result<(), EncodingError> {
         return Err(short());
     }
     let (digits, low, high) = (field(12)?, wide(16)?, wide(24)?);
+    check_counts(&plain[HEADER..])?;
     let fits = digits == u32::from(BOUNDS.digits)
         && low == BOUNDS.lowest_us
         && high <= BOUNDS.highest_us * 2;
     if fits { Ok(()) } else { Err(EncodingError::Bounds { digits, low, high }) }
+}
+
+/// Checks the numbers behind the header: seven bits a byte, the lowest first, and all eight of the
+/// ninth byte; a number of nothing but ones is a run of zeros that the library cannot turn round.
+fn check_counts(mut bytes: &[u8]) -> Result<(), EncodingError> {
+    while !bytes.is_empty() {
+        let length = bytes.iter().take(8).take_while(|byte| **byte >= 0x80).count() + 1;
+        let Some((number, rest)) = bytes.split_at_checked(length) else { return Ok(()) };
+        if number == [0xff; 9] {
+            return Err(EncodingError::Decode("it has a run without end".to_owned()));
+        }
+        bytes = rest;
+    }
+    Ok(())
 }
 
 fn number(bytes: &[u8], at: usize) -> Option<u32> {
@@ -176,6 +198,29 @@ mod tests {
             "a distribution with 2 digits from 1 to 60000000 µs does not fit one of 1 to \
              3600000000 µs with 3 digits"
         );
+    }
+
+    /// Found by `fuzz::documents::result_distributions`: the library panicked.
+    #[test]
+    fn a_run_of_zeros_without_end_is_refused() {
+        assert!(check_counts(&[[0xff; 9].as_slice(), &[2]].concat()).is_err());
+        for good in
+            [&[][..], &[0xff; 8], &[1, 0xfe, 0xff, 3], &[[0xff; 8].as_slice(), &[1]].concat()]
+        {
+            assert_eq!(check_counts(good), Ok(()), "{good:?}");
+        }
+    }
+
+    /// Found by `fuzz::documents::result_distributions`.
+    #[test]
+    fn more_times_than_can_be_are_refused() {
+        let mut most = Timing::default();
+        most.add(5, 1 << 52);
+        most.add(7, 1 << 52);
+        assert_eq!(Timing::decode(&most.encode().unwrap()).unwrap().count(), 1 << 53);
+        most.add(9, 1);
+        let fault = Timing::decode(&most.encode().unwrap()).unwrap_err().to_string();
+        assert!(fault.ends_with("it counts more times than can be"), "{fault}");
     }
 
     #[test]

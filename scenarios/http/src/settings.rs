@@ -16,7 +16,7 @@ use crate::{
 pub struct HttpSettings {
     /// Where requests go: `http://HOST:PORT/PATH` or `https://HOST/PATH`; several, with commas, to
     /// spread users over. A comma within a URL is written '\,'.
-    #[setting(check = urls)]
+    #[setting(check = urls, urls)]
     pub url: Vec<String>,
     /// The method of the requests.
     #[setting(
@@ -45,7 +45,7 @@ pub struct HttpSettings {
     pub timeout: Duration,
     /// What the health check of several URLs asks each of their servers for, such as '/health'; any
     /// status below 400 is good. Without it, it is enough that a server takes a connection.
-    #[setting(check = path)]
+    #[setting(check = path, urls)]
     pub health_path: Option<String>,
     /// From one health check of several URLs to the next.
     #[setting(default = "1s", check = some_time)]
@@ -58,6 +58,7 @@ pub struct HttpSettings {
     pub insecure: bool,
     /// A file of certificates (PEM) to trust in place of the system's: of authorities, or of the
     /// servers themselves.
+    #[setting(urls)]
     pub ca_file: Option<String>,
     /// Which TLS sessions a new connection may resume: none, the user's own, or those of all users.
     #[setting(default = "own", one_of = ["none", "own", "shared"])]

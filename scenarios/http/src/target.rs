@@ -75,10 +75,7 @@ impl Target {
 
     /// The URL as it may be shown: without the values of its query.
     pub(crate) fn shown(&self) -> String {
-        let scheme = if self.tls { "https" } else { "http" };
-        let server = format!("{scheme}://{}", self.authority);
-        // Apart, since an `@` in a path begins no host.
-        server + &without_secrets_of_url(&self.path.to_string())
+        without_secrets_of_url(&self.url()).into_owned()
     }
 
     /// The addresses of the host, asked once for all users.
@@ -185,6 +182,19 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn what_is_read_is_written_and_read_again(
+            text in "(http|https)://[a-c0-9:.@\\[\\]/?#%é,-]{0,30}", any in "\\PC{0,30}",
+        ) {
+            for text in [text, any] {
+                if let Ok(target) = Target::parse(&text) {
+                    let written = target.to_string();
+                    let again = Target::parse(&written).map(|again| again.to_string());
+                    proptest::prop_assert_eq!(again, Ok(written));
+                }
+            }
+        }
+
         #[test]
         fn what_is_encoded_is_ascii_and_stands_for_the_same_bytes(text in "[^%]*") {
             let encoded = percent_encoded(&text);

@@ -1,6 +1,7 @@
 //! Whom to trust under TLS.
 
-use std::{path::Path, sync::Arc};
+use crowd::settings::masking::without_secrets_of_url;
+use std::{fs::File, io::Read, path::Path, sync::Arc};
 
 use crowd::failure::Failure;
 use rustls::{
@@ -62,6 +63,9 @@ fn system_roots() -> Result<RootCertStore, Failure> {
     Ok(roots)
 }
 
+/// The most bytes that a file of certificates has: hundreds of authorities are a tenth of it.
+const LARGEST_FILE: u64 = 4 * 1024 * 1024;
+
 /// Trusts whom the certificates of a file have signed, and the servers whose own ones are among them.
 #[derive(Debug)]
 struct TrustThese {
@@ -71,16 +75,31 @@ struct TrustThese {
 
 impl TrustThese {
     fn read(file: &Path, provider: Arc<CryptoProvider>) -> Result<Self, Failure> {
-        let wrong = |why: String| Failure::scenario(format!("ca_file {}: {why}", file.display()));
-        let certificates = CertificateDer::pem_file_iter(file)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| wrong(error.to_string()))?;
+        let wrong = |why: String| {
+            Failure::scenario({
+                let file = file.to_string_lossy();
+                format!("ca_file {}: {why}", without_secrets_of_url(&file))
+            })
+        };
+        let mut text = Vec::new();
+        File::open(file)
+            .and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut text))
+            .map_err(|error| wrong(format!("cannot be read: {error}")))?;
+        if text.len() as u64 > LARGEST_FILE {
+            return Err(wrong("is too large to be a list of certificates".into()));
+        }
+        // What the library tells of a file that is none may be a line of it, and whoever has named the
+        // file need not be somebody who may read it.
+        let certificates = CertificateDer::pem_slice_iter(&text)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| wrong("is no text of certificates (PEM)".into()))?;
         if certificates.is_empty() {
             return Err(wrong("holds no certificate".into()));
         }
         let mut roots = RootCertStore::empty();
         for certificate in &certificates {
-            roots.add(certificate.clone()).map_err(|error| wrong(error.to_string()))?;
+            let added = roots.add(certificate.clone());
+            added.map_err(|_| wrong("holds something that is no certificate".into()))?;
         }
         let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
         let authorities = builder.build().map_err(|error| wrong(error.to_string()))?;

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     capacity::{prometheus, signal::OwnSignal},
     scenario::settings::SettingValue,
+    settings::layers::without_source,
     suggestion::did_you_mean,
 };
 
@@ -82,7 +83,7 @@ impl Given {
             .and_then(config::Config::try_deserialize::<BTreeMap<String, Value>>);
         let fields = match read {
             Ok(fields) => fields,
-            Err(fault) => return self.faults.push(fault.to_string()),
+            Err(fault) => return self.faults.push(without_source(&fault)),
         };
         for (name, value) in fields {
             match (name.as_str(), value.kind) {

@@ -313,7 +313,9 @@ async fn work(desk: Arc<Desk>, mut inbox: mpsc::Receiver<(MemberId, CoordinatorW
                     desk.lose(&member);
                 }
             }
-            Some((from, message)) = inbox.recv() => desk.obey(&from, message),
+            Some((from, message)) = inbox.recv() => {
+                desk.mesh.guard(&from, || desk.obey(&from, message));
+            }
             () = desk.wake.notified() => {}
         }
         consume_budget().await;

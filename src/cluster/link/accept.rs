@@ -13,6 +13,8 @@ use super::{
     handshake::{self, Fault, Party},
     hello::{Because, Hello, No},
     hub::Hub,
+    news::Kind,
+    proof::Channel,
     socket, tls,
 };
 use crate::cluster::{
@@ -51,10 +53,8 @@ pub(super) async fn run(hub: Arc<Hub>, listener: TcpListener) {
             }
             Err(error) => {
                 // Out of file descriptors, most likely: nobody is helped by trying at once.
-                hub.say_refused(
-                    "everybody".into(),
-                    format!("connections cannot be accepted: {error}"),
-                );
+                let reason = format!("connections cannot be accepted: {error}");
+                hub.say_refused(Kind::Door, "", "everybody".into(), reason);
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -65,17 +65,17 @@ async fn meet(hub: Arc<Hub>, stream: TcpStream, from: SocketAddr) {
     let mut caller = Caller { hub: hub.clone(), link: hub.next_link(), from, place: Place::None };
     let met = tokio::time::timeout(HANDSHAKE, async {
         socket::prepare(&stream)?;
-        let stream: Box<dyn Stream> = match &hub.constants.tls {
+        let (stream, channel): (Box<dyn Stream>, Channel) = match &hub.constants.tls {
             Some(tls) => match tls.accept(stream).await {
-                Ok(stream) => Box::new(stream),
+                Ok((stream, channel)) => (Box::new(stream), channel),
                 Err(error) if tls::at_fault(&error) => {
                     return Err(Fault::Stranger(tls::explain(&error)));
                 }
                 Err(error) => return Err(Fault::Broken(error)),
             },
-            None => Box::new(stream),
+            None => (Box::new(stream), Channel::Plain),
         };
-        handshake::accept(stream, &hub.constants.cookie, &mut caller).await
+        handshake::accept(stream, &channel, &hub.constants.cookie, &mut caller).await
     });
     let fault = match met.await {
         Ok(Ok(met)) => {
@@ -94,12 +94,12 @@ async fn meet(hub: Arc<Hub>, stream: TcpStream, from: SocketAddr) {
             ..
         } => {}
         Fault::Refused { no, hello, .. } => {
-            let address = hello.map_or(ip, |hello| address_of(&hello, from.ip()));
-            hub.say_refused(address, no.printable());
+            let address = hello.map_or(ip.clone(), |hello| address_of(&hello, from.ip()));
+            hub.say_refused(Kind::of(no.because), &ip, address, no.why);
         }
-        Fault::Stranger(why) => hub.say_refused(ip, why),
+        Fault::Stranger(why) => hub.say_refused(Kind::Stranger, &ip, ip.clone(), why),
         // Somebody looks whether the port is open.
-        Fault::Broken(error) => {
+        Fault::Broken(error) | Fault::Mute(error) => {
             tracing::debug!(target: "crowd", %from, "a connection came to nothing: {error}");
         }
     }

@@ -17,10 +17,13 @@ use super::{
     hello::Hello,
     proof::Token,
 };
-use crate::cluster::{
-    clock::{ClockFilter, ClockReading},
-    member::{Member, MemberId},
-    membership::LinkId,
+use crate::{
+    cluster::{
+        clock::{ClockFilter, ClockReading},
+        member::{Member, MemberId},
+        membership::LinkId,
+    },
+    printable::line,
 };
 
 /// Which link of a name may deliver. It is locked while a message is delivered and while a member
@@ -45,6 +48,8 @@ pub(super) struct Link {
     /// Its gateway, once it is known.
     pub(super) gateway: OnceLock<ActorRef<GatewayMessage>>,
     pub(super) greeted: AtomicBool,
+    /// What came on it could not be handled: nothing more of it is.
+    pub(super) stumbled: AtomicBool,
     /// It is over: it may not come up any more. Changed under the gate.
     pub(super) over: AtomicBool,
     pub(super) gate: Arc<Mutex<Gate>>,
@@ -82,10 +87,14 @@ impl Link {
     }
 }
 
+/// The longest address: a name of DNS and a port.
+const LONGEST_ADDRESS: usize = 260;
+
 /// Where a node is reached: where it says, or else where its connection comes from.
 pub(super) fn address_of(hello: &Hello, ip: IpAddr) -> String {
     match &hello.advertise {
-        Some(advertised) => advertised.clone(),
+        // Whatever it says, it is shown.
+        Some(advertised) => line(advertised, LONGEST_ADDRESS),
         None => std::net::SocketAddr::new(ip.to_canonical(), hello.port).to_string(),
     }
 }

@@ -1,6 +1,8 @@
 //! Connections that this node makes.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::FutureExt;
 
 use super::{
     HANDSHAKE, Stream,
@@ -9,6 +11,7 @@ use super::{
     handshake::{self, Fault, Met, Party},
     hello::{Because, Hello, No},
     hub::Hub,
+    proof::Channel,
     socket, tls,
 };
 use crate::{
@@ -16,8 +19,10 @@ use crate::{
         member::MemberId,
         membership::{DialFault, LinkId, Newcomer, Refused},
     },
+    printable::{self, SENTENCE},
     settings::NodeAddress,
 };
+use crowd_core::panic::panic_text;
 
 /// Dials once, and tells the membership what came of it.
 pub(super) fn start(hub: &Arc<Hub>, address: NodeAddress, expected: Option<MemberId>) {
@@ -26,8 +31,15 @@ pub(super) fn start(hub: &Arc<Hub>, address: NodeAddress, expected: Option<Membe
         let leaving = hub.leaving.clone();
         let dialled = tokio::select! {
             () = leaving.cancelled() => return,
-            dialled = dial(&hub, &address, expected.as_ref()) => dialled,
+            dialled = AssertUnwindSafe(dial(&hub, &address, expected.as_ref())).catch_unwind() => {
+                dialled
+            }
         };
+        // The address is dialled again, whatever was said there.
+        let dialled = dialled.unwrap_or_else(|panic| {
+            let panic = printable::line(&panic_text(&*panic), SENTENCE);
+            Err(DialFault::Unreachable(format!("what it said could not be handled: {panic}")))
+        });
         if let Err(fault) = dialled {
             hub.decide(|membership, now| ((), membership.dial_failed(&address, &fault, now)));
             hub.changed();
@@ -71,14 +83,14 @@ async fn dial_socket(
     let link = hub.next_link();
     let mut callee = Callee { hub: hub.clone(), link, address, to, expected };
     let met = tokio::time::timeout(HANDSHAKE, async {
-        let stream: Box<dyn Stream> = match &hub.constants.tls {
+        let (stream, channel): (Box<dyn Stream>, Channel) = match &hub.constants.tls {
             Some(tls) => match tls.connect(stream).await {
-                Ok(stream) => Box::new(stream),
+                Ok((stream, channel)) => (Box::new(stream), channel),
                 Err(error) => return Err(Fault::Stranger(tls::explain(&error))),
             },
-            None => Box::new(stream),
+            None => (Box::new(stream), Channel::Plain),
         };
-        handshake::dial(stream, &hub.constants.cookie, &mut callee).await
+        handshake::dial(stream, &channel, &hub.constants.cookie, &mut callee).await
     });
     match met.await {
         Ok(Ok(met)) => {
@@ -110,21 +122,29 @@ fn unreachable(error: &io::Error) -> DialFault {
 /// What a fault of a handshake means for the next dial.
 fn meaning(fault: Fault) -> DialFault {
     match fault {
-        Fault::Refused { no, hello, by_us } => DialFault::Refused(match no.because {
+        Fault::Refused { no, proven: false, .. } => {
+            let why = no.why;
+            DialFault::Unproven(match no.because {
+                Because::Cookie => why,
+                _ => format!("it refuses, and does not prove that it may: {why}"),
+            })
+        }
+        Fault::Refused { no, hello, by_us, .. } => DialFault::Refused(match no.because {
             Because::Itself => Refused::Itself,
             Because::Linked if by_us => Refused::Linked(hello.map(|hello| hello.id())),
             Because::Linked => Refused::Linked(no.by),
             Because::Busy => Refused::Busy,
             Because::Cookie | Because::Unlike | Because::Name | Because::Other => {
-                Refused::Because(no.printable())
+                Refused::Because(no.why)
             }
         }),
         // With TLS 1.3 the other side's verdict on our certificate comes after the handshake.
-        Fault::Broken(error) if tls::at_fault(&error) => {
-            DialFault::Refused(Refused::Because(tls::explain(&error)))
+        Fault::Broken(error) | Fault::Mute(error) if tls::at_fault(&error) => {
+            DialFault::Unproven(tls::explain(&error))
         }
         Fault::Broken(error) => DialFault::Unreachable(error.to_string()),
-        Fault::Stranger(why) => DialFault::Refused(Refused::Because(why)),
+        Fault::Mute(error) => DialFault::Mute(format!("it takes a proof and gives none ({error})")),
+        Fault::Stranger(why) => DialFault::Unproven(why),
     }
 }
 

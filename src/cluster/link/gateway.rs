@@ -117,7 +117,7 @@ impl Actor for Gateway {
         {
             for actor in actors {
                 if let ActorId::Remote { node_id, .. } = actor.get_id() {
-                    hub.met_gateway(node_id, actor.into());
+                    hub.gateway_came(node_id, actor.into());
                 }
             }
         }

@@ -2,16 +2,21 @@
 //!
 //! ```text
 //! dialler                                  acceptor
-//! crowd-link/1 <nonce>            ->
-//!                                 <-       crowd-link/1 <nonce>
+//! crowd-link/2 <nonce>            ->
+//!                                 <-       crowd-link/2 <nonce>
 //! {hello} <proof>                 ->
-//!                                 <-       {hello} <proof>      or a refusal
+//!                                 <-       {hello} <proof>      or {refusal} <proof>
 //! "agreed" or a refusal           ->
 //! ```
 //!
-//! The dialler proves itself first: a stranger who dials learns nothing but a nonce.
+//! The dialler proves itself first: a stranger who dials learns nothing but a nonce. A stranger who is
+//! dialled learns a proof, and what the node says of itself. An acceptor that refuses a dialler who
+//! has proven itself proves that it may: what anybody else says counts for nothing, but for the words
+//! that are told. That a cookie is wrong cannot be proven.
+//!
+//! All proofs hold for the one channel that both speak over, see [`Channel`].
 
-use std::io;
+use std::{io, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,13 +24,20 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::{
     hello::{self, Because, Hello, No},
     lines::{LONGEST, Lines},
-    proof::{Nonce, Role, Token, Transcript, hex, unhex},
+    proof::{Channel, Nonce, Role, Token, Transcript, hex, unhex},
 };
-use crate::settings::secret::Secret;
+use crate::{printable, settings::secret::Secret};
 
 /// The first word of a connection, and the version of these words.
 const MAGIC: &str = "crowd-link/";
-const VERSION: &str = "1";
+const VERSION: &str = "2";
+
+/// How long a dialler that has proven itself waits for the other's proof: less than a handshake may
+/// take.
+const ANSWER: Duration = Duration::from_secs(4);
+
+/// How long the proof of a refusal is waited for.
+const AFTERWORD: Duration = Duration::from_secs(1);
 
 /// The longest first line.
 const LONGEST_FIRST: usize = 128;
@@ -58,11 +70,13 @@ pub(super) struct Met<S> {
 /// Why two nodes have not agreed.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// One of them did not want it; whether it was this one, and what the other said of itself, if
-    /// it has proven it.
-    Refused { no: No, by_us: bool, hello: Option<Box<Hello>> },
+    /// One of them did not want it; whether it was this one, whether the other has proven that it
+    /// knows the cookie, and what it said of itself, if it has proven that.
+    Refused { no: No, by_us: bool, proven: bool, hello: Option<Box<Hello>> },
     /// The connection broke.
     Broken(io::Error),
+    /// The connection broke, or nothing came, when this node had proven itself to whoever is there.
+    Mute(io::Error),
     /// Whatever is there does not speak these words.
     Stranger(String),
 }
@@ -86,6 +100,7 @@ enum Word {
 /// Meets the node that dialled.
 pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
+    channel: &Channel,
     cookie: &Secret,
     party: &mut impl Party,
 ) -> Result<Met<S>, Fault> {
@@ -93,9 +108,9 @@ pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     let theirs = first(&mut lines).await?;
     let ours = nonce();
     lines.send(introduction(&ours).as_bytes()).await?;
-    let mut transcript = Transcript::new(cookie, &theirs, &ours);
+    let mut transcript = Transcript::new(cookie, channel, &theirs, &ours);
     let hello = match proven(&mut lines, &mut transcript, Role::Dialler).await {
-        Err(Proving::Wrong) => return refuse(lines, wrong_cookie(), None).await,
+        Err(Proving::Wrong) => return refuse(lines, wrong_proof(channel), None, None).await,
         Err(Proving::Fault(fault)) => return Err(fault),
         Ok(hello) => hello,
     };
@@ -105,7 +120,8 @@ pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         None => party.admit(&hello),
     };
     if let Err(no) = verdict {
-        return refuse(lines, No { by: Some(me.id()), ..no }, Some(hello)).await;
+        let no = No { by: Some(me.id()), ..no };
+        return refuse(lines, no, Some(hello), Some(transcript)).await;
     }
     let words = signed(&party.hello(), &mut transcript, Role::Acceptor)?;
     lines.send(&words).await?;
@@ -113,11 +129,9 @@ pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         (Word::Agreed, _) if party.agreed() => {}
         (Word::Agreed, _) => {
             let no = No::new(Because::Busy, "both dialled each other");
-            return Err(Fault::Refused { no, by_us: true, hello: Some(Box::new(hello)) });
+            return Err(refused(no, true, Some(hello)));
         }
-        (Word::Refused(no), _) => {
-            return Err(Fault::Refused { no, by_us: false, hello: Some(Box::new(hello)) });
-        }
+        (Word::Refused(no), _) => return Err(refused(no, false, Some(hello))),
         _ => return Err(nonsense("neither yes nor no")),
     }
     let (sent, received) = transcript.tokens(Role::Acceptor);
@@ -128,6 +142,7 @@ pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
 /// Meets the node that was dialled.
 pub(super) async fn dial<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
+    channel: &Channel,
     cookie: &Secret,
     party: &mut impl Party,
 ) -> Result<Met<S>, Fault> {
@@ -135,21 +150,24 @@ pub(super) async fn dial<S: AsyncRead + AsyncWrite + Unpin>(
     let ours = nonce();
     lines.send(introduction(&ours).as_bytes()).await?;
     let theirs = first(&mut lines).await?;
-    let mut transcript = Transcript::new(cookie, &ours, &theirs);
+    let mut transcript = Transcript::new(cookie, channel, &ours, &theirs);
     let me = party.hello();
     let words = signed(&me, &mut transcript, Role::Dialler)?;
     lines.send(&words).await?;
-    let hello = match proven(&mut lines, &mut transcript, Role::Acceptor).await {
-        Err(Proving::Wrong) => return refuse(lines, wrong_cookie(), None).await,
-        Err(Proving::Fault(fault)) => return Err(fault),
-        Ok(hello) => hello,
+    let answer = proven(&mut lines, &mut transcript, Role::Acceptor);
+    let hello = match tokio::time::timeout(ANSWER, answer).await {
+        Err(_) => return Err(Fault::Mute(io::ErrorKind::TimedOut.into())),
+        Ok(Err(Proving::Fault(Fault::Broken(error)))) => return Err(Fault::Mute(error)),
+        Ok(Err(Proving::Wrong)) => return refuse(lines, wrong_proof(channel), None, None).await,
+        Ok(Err(Proving::Fault(fault))) => return Err(fault),
+        Ok(Ok(hello)) => hello,
     };
     let verdict = match hello::difference(&me, &hello) {
         Some(why) => Err(No::new(Because::Unlike, why)),
         None => party.admit(&hello),
     };
     if let Err(no) = verdict {
-        return refuse(lines, No { by: Some(me.id()), ..no }, Some(hello)).await;
+        return refuse(lines, No { by: Some(me.id()), ..no }, Some(hello), None).await;
     }
     lines.send(&line(&Word::Agreed)?).await?;
     let (sent, received) = transcript.tokens(Role::Dialler);
@@ -157,18 +175,35 @@ pub(super) async fn dial<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(Met { stream, rest, hello, sent, received })
 }
 
-/// Says no, so that the other side knows why, and says so here.
+/// Says no, so that the other side knows why, and says so here. An acceptor signs it.
 async fn refuse<S: AsyncRead + AsyncWrite + Unpin, T>(
     lines: Lines<S>,
     no: No,
     hello: Option<Hello>,
+    sign: Option<Transcript>,
 ) -> Result<T, Fault> {
-    lines.part(&line(&Word::Refused(no.clone()))?).await;
-    Err(Fault::Refused { no, by_us: true, hello: hello.map(Box::new) })
+    let mut words = line(&Word::Refused(no.clone()))?;
+    if let Some(mut transcript) = sign {
+        transcript.add(&words[..words.len() - 1]);
+        words.extend(line(&Word::Proof(transcript.proof(Role::Acceptor)))?);
+    }
+    lines.part(&words).await;
+    Err(refused(no, true, hello))
 }
 
-fn wrong_cookie() -> No {
-    No::new(Because::Cookie, "the cookies of the two nodes differ")
+/// A refusal of or by somebody who has proven itself if it has said a hello.
+fn refused(no: No, by_us: bool, hello: Option<Hello>) -> Fault {
+    Fault::Refused { no, by_us, proven: hello.is_some(), hello: hello.map(Box::new) }
+}
+
+fn wrong_proof(channel: &Channel) -> No {
+    let why = match channel {
+        Channel::Plain => "the cookies of the two nodes differ",
+        Channel::Tls(_) => {
+            "the cookies of the two nodes differ, or somebody is between them and relays what they say"
+        }
+    };
+    No::new(Because::Cookie, why)
 }
 
 enum Proving {
@@ -194,8 +229,12 @@ async fn proven<S: AsyncRead + AsyncWrite + Unpin>(
             transcript.add(&line);
             hello
         }
-        (Word::Refused(no), _) => {
-            return Err(Fault::Refused { no, by_us: false, hello: None }.into());
+        (Word::Refused(no), line) => {
+            transcript.add(&line);
+            let proof = tokio::time::timeout(AFTERWORD, word(lines)).await;
+            let proven = matches!(&proof, Ok(Ok((Word::Proof(proof), _)))
+                if transcript.proves(role, proof));
+            return Err(Fault::Refused { no, by_us: false, proven, hello: None }.into());
         }
         _ => return Err(nonsense("no hello").into()),
     };
@@ -222,7 +261,7 @@ async fn word<S: AsyncRead + AsyncWrite + Unpin>(
     let line = lines.next(LONGEST).await?;
     let word = serde_json::from_slice(&line)
         .map_err(|error| nonsense(&format!("a line that makes no sense ({error})")))?;
-    Ok((word, line))
+    Ok((if let Word::Refused(no) = word { Word::Refused(no.heard()) } else { word }, line))
 }
 
 fn line(word: &Word) -> Result<Vec<u8>, Fault> {
@@ -240,6 +279,8 @@ fn nonce() -> Nonce {
 }
 
 fn nonsense(what: &str) -> Fault {
+    // Whoever is there may be quoted.
+    let what = printable::line(what, printable::SENTENCE);
     Fault::Stranger(format!("what is there is no node that this one understands: {what}"))
 }
 
@@ -271,7 +312,7 @@ async fn first<S: AsyncRead + AsyncWrite + Unpin>(lines: &mut Lines<S>) -> Resul
         Some((other, _)) => Err(Fault::Stranger(format!(
             "it meets others in another way ({MAGIC}{}) than this node ({MAGIC}{VERSION}): another \
              version of crowd",
-            hello::quoted(other).trim_matches('`')
+            printable::line(other, printable::WORD)
         ))),
         None => Err(nonsense("no nonce")),
     }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{member::MemberId, protocol};
+use crate::{
+    cluster::{member::MemberId, protocol},
+    printable::{SENTENCE, line, quoted},
+};
 
 /// What a node says of itself. What a node of another version does not say is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,9 +69,9 @@ impl No {
         Self { because, why: why.into(), by: None }
     }
 
-    /// The sentence, fit to be printed: it may come from elsewhere.
-    pub(crate) fn printable(&self) -> String {
-        self.why.chars().filter(|letter| !letter.is_control()).take(500).collect()
+    /// As it is told here, if it comes from elsewhere.
+    pub(crate) fn heard(self) -> Self {
+        Self { why: line(&self.why, SENTENCE), ..self }
     }
 }
 
@@ -128,12 +131,6 @@ fn life(master: &MemberId, other: &MemberId) -> String {
     }
 }
 
-/// Text that came from another node, fit to be printed.
-pub(crate) fn quoted(text: &str) -> String {
-    let clean: String = text.chars().filter(|letter| !letter.is_control()).take(80).collect();
-    format!("`{clean}`")
-}
-
 /// This build's words for a node.
 pub(crate) fn of_this_build() -> Hello {
     Hello {
@@ -182,7 +179,7 @@ mod tests {
             said(&|b| drop(b.scenarios.insert("chat".into(), "2".into()))),
             "scenario `chat` differs between nodes `a` and `b`"
         );
-        assert_eq!(said(&|b| b.name = "\u{1b}[2J".into()), "`[2J` is no name for a node");
+        assert_eq!(said(&|b| b.name = "\u{1b}[2J".into()), "` [2J` is no name for a node");
     }
 
     #[test]

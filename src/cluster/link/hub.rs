@@ -6,6 +6,7 @@
 
 use std::{
     collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -24,7 +25,7 @@ use super::{
     gateway::{GatewayMessage, Tag},
     handshake::Met,
     hello::{self, Hello},
-    news::Said,
+    news::{Kind, Line, Said},
     proof::Token,
     stream::Handed,
     tls::Tls,
@@ -37,12 +38,14 @@ use crate::{
         membership::{Command, LinkId, Membership},
         mesh::{Mesh, Transport, Unreachable},
     },
+    printable::{self, SENTENCE},
     settings::secret::Secret,
     telemetry::{
         Telemetry,
-        event::{ClusterConnect, ClusterNodeDown, ClusterRefused},
+        event::{ClusterConnect, ClusterNodeDown, ClusterRefused, ClusterStumbled},
     },
 };
+use crowd_core::panic::panic_text;
 
 mod packets;
 
@@ -107,6 +110,14 @@ impl Transport for Wire {
         match link {
             Some(link) if link.send(frame, Tag::Frame) => Ok(()),
             _ => Err(Unreachable(to.clone())),
+        }
+    }
+
+    fn give_up(&self, member: &MemberId, why: &str) {
+        if let Some(hub) = self.0.upgrade()
+            && let Some(link) = hub.link_to(member)
+        {
+            hub.stumble(&link, why);
         }
     }
 
@@ -210,7 +221,7 @@ impl Hub {
             }
             Command::Say { address, why, refused: true } => {
                 let address = address.to_string();
-                self.constants.telemetry.emit(&ClusterRefused { address, reason: why });
+                self.say_refused(Kind::Dialled, &address.clone(), address, why);
             }
             Command::Say { address, why, refused: false } => {
                 tracing::warn!(target: "crowd", %address, "a node cannot be reached: {why}");
@@ -223,17 +234,23 @@ impl Hub {
         self.changes.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// A refusal at this node's door is told, unless the same was told lately.
-    pub(super) fn say_refused(&self, address: String, reason: String) {
+    /// A refusal at this node's door, or where it dials, of somebody at that address, is told, unless too much of its
+    /// kind was told of `whom` lately.
+    pub(super) fn say_refused(&self, kind: Kind, whom: &str, address: String, reason: String) {
+        let line = Line { address, reason: printable::line(&reason, SENTENCE) };
         let now = self.now();
-        let news = self
-            .said
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_news(&address, &reason, now);
-        if news {
+        let told = self.said().hear(kind, whom, line, now);
+        self.tell_refused(told);
+    }
+
+    fn tell_refused(&self, lines: Vec<Line>) {
+        for Line { address, reason } in lines {
             self.constants.telemetry.emit(&ClusterRefused { address, reason });
         }
+    }
+
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Two nodes have met: from here on the connection carries sessions of `ractor_cluster`.
@@ -263,6 +280,7 @@ impl Hub {
             session: OnceLock::new(),
             gateway: OnceLock::new(),
             greeted: AtomicBool::new(false),
+            stumbled: AtomicBool::new(false),
             over: AtomicBool::new(false),
             gate,
             heard: AtomicU64::new(self.mesh.now()),
@@ -310,6 +328,16 @@ impl Hub {
         self.tables().by_session.remove(&session.node_id);
         if let Some(id) = linked_as(&session.peer_addr) {
             self.notice(Notice::Gone(id));
+        }
+    }
+
+    /// Handles the word of a session that its gateway is there.
+    pub(super) fn gateway_came(self: &Arc<Self>, session: u64, gateway: ActorRef<GatewayMessage>) {
+        let met = catch_unwind(AssertUnwindSafe(|| self.met_gateway(session, gateway)));
+        if let Err(panic) = met
+            && let Some(link) = self.read_tables(|tables| tables.by_session.get(&session).cloned())
+        {
+            self.stumble(&link, &panic_text(&*panic));
         }
     }
 
@@ -371,6 +399,20 @@ impl Hub {
         self.changed();
     }
 
+    /// To handle what came on that link panicked. What it was part of may be half done, so nothing more
+    /// of it is handled, and the link ends as if it had broken.
+    pub(super) fn stumble(&self, link: &Link, panic: &str) {
+        if link.stumbled.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let panic = printable::line(panic, SENTENCE);
+        let reason = format!("what it sent could not be handled: {panic}");
+        let node = link.member.id.to_string();
+        self.constants.telemetry.emit(&ClusterStumbled { node, reason: reason.clone() });
+        self.notice(Notice::Closed(link.id, reason));
+        link.end();
+    }
+
     /// Tells the membership who was heard, and that time has passed.
     pub(super) fn tick(self: &Arc<Self>) {
         let heard: Vec<(LinkId, Duration)> = self.read_tables(|tables| {
@@ -383,6 +425,8 @@ impl Hub {
             heard.into_iter().for_each(|(link, at)| membership.heard(link, at));
             ((), membership.tick(now))
         });
+        let more = self.said().due(self.now());
+        self.tell_refused(more);
         for link in self.links_up() {
             if link.clock().is_stale(self.mesh.now()) {
                 self.probe(&link);

@@ -1,10 +1,15 @@
 //! Proofs that a node knows the cookie, which never travels itself.
 //!
-//! Both nodes draw a nonce; each signs both nonces and all that was said with the cookie
-//! (HMAC-SHA256), under a label of its own role, so that nobody can hand a proof back to who made
-//! it. From the same come the tokens that mark the messages of a link. Whoever listens to a
-//! handshake, or is dialled, can try cookies against it at leisure: a cookie must be long, or the
-//! connections under TLS.
+//! Both nodes draw a nonce; each signs both nonces, the channel they speak over and all that was
+//! said with the cookie (HMAC-SHA256), under a label of its own role, so that nobody can hand a
+//! proof back to who made it. From the same come the tokens that mark the messages of a link.
+//!
+//! Under TLS the channel is what both ends, and nobody else, export from its secrets: whoever stands
+//! between two nodes has two channels, and a proof for one is none for the other. Without TLS there is
+//! nothing to sign, and whoever is on the path may relay a handshake and all that follows.
+//!
+//! Whoever is dialled can try cookies against the proof at leisure, and so can whoever listens to a
+//! handshake without TLS: a cookie must be long.
 
 use aws_lc_rs::hmac;
 
@@ -21,6 +26,24 @@ pub(super) type Token = [u8; 16];
 pub(super) enum Role {
     Dialler,
     Acceptor,
+}
+
+/// What a handshake is spoken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Channel {
+    /// Anybody may be between the two ends.
+    Plain,
+    /// A channel of TLS, by what only its two ends can export from it (RFC 9266).
+    Tls([u8; 32]),
+}
+
+impl Channel {
+    fn binding(&self) -> Vec<u8> {
+        match self {
+            Self::Plain => b"plain".to_vec(),
+            Self::Tls(exported) => [b"tls-exporter:", exported.as_slice()].concat(),
+        }
+    }
 }
 
 impl Role {
@@ -46,9 +69,16 @@ pub(super) struct Transcript {
 }
 
 impl Transcript {
-    pub(super) fn new(cookie: &Secret, dialler: &Nonce, acceptor: &Nonce) -> Self {
+    pub(super) fn new(
+        cookie: &Secret,
+        channel: &Channel,
+        dialler: &Nonce,
+        acceptor: &Nonce,
+    ) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, cookie.expose().as_bytes());
-        Self { key, said: [*dialler, *acceptor].concat() }
+        let mut transcript = Self { key, said: [*dialler, *acceptor].concat() };
+        transcript.add(&channel.binding());
+        transcript
     }
 
     /// Takes a line in, with its length, so that two lines are not one.
@@ -117,8 +147,12 @@ mod tests {
     use super::*;
 
     fn transcript(cookie: &str, nonces: [u8; 2], lines: &[&str]) -> Transcript {
+        over(&Channel::Plain, cookie, nonces, lines)
+    }
+
+    fn over(channel: &Channel, cookie: &str, nonces: [u8; 2], lines: &[&str]) -> Transcript {
         let [dialler, acceptor] = nonces.map(|byte| [byte; 32]);
-        let mut transcript = Transcript::new(&Secret::new(cookie), &dialler, &acceptor);
+        let mut transcript = Transcript::new(&Secret::new(cookie), channel, &dialler, &acceptor);
         lines.iter().for_each(|line| transcript.add(line.as_bytes()));
         transcript
     }
@@ -139,6 +173,17 @@ mod tests {
         }
         for wrong in ["", "zz", "abc", "é", &proof[2..]] {
             assert!(!here.proves(Role::Dialler, wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_proof_holds_for_one_channel() {
+        let on = |channel| over(&channel, "swordfish", [1, 2], &["ab"]);
+        let here = on(Channel::Tls([1; 32]));
+        assert!(on(Channel::Tls([1; 32])).proves(Role::Dialler, &here.proof(Role::Dialler)));
+        for other in [Channel::Tls([2; 32]), Channel::Plain] {
+            assert!(!on(other).proves(Role::Dialler, &here.proof(Role::Dialler)));
+            assert_ne!(on(other).tokens(Role::Dialler), here.tokens(Role::Dialler));
         }
     }
 

@@ -4,6 +4,9 @@
 //! `tls_ca`. The name in a certificate is not looked at: nodes live at whatever address they are
 //! given, and whoever holds a certificate of that authority is a node. So let an authority sign
 //! nodes only. A certificate that restricts its use must allow both client and server.
+//!
+//! TLS 1.3 and nothing older: what is exported from it is of one channel whatever the two sides say,
+//! see [`Channel`].
 
 use std::{
     io,
@@ -17,14 +20,19 @@ use rustls::{
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
         verify_server_cert_signed_by_trust_anchor,
     },
-    crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
+    crypto::{CryptoProvider, aws_lc_rs, verify_tls13_signature},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
     server::{ParsedCertificate, WebPkiClientVerifier},
+    version::TLS13,
 };
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
+use super::proof::Channel;
 use crate::refusal::{Code, Refusal};
+
+/// What a channel's binding is exported under (RFC 9266).
+const EXPORTED: &[u8] = b"EXPORTER-Channel-Binding";
 
 /// The files of a node's certificate, all PEM.
 #[derive(Debug, Clone)]
@@ -61,13 +69,13 @@ impl Tls {
             .build()
             .map_err(|error| wrong("tls_ca", &files.ca, &error))?;
         let server = ServerConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(&[&TLS13])
             .map_err(|error| unfit(&error))?
             .with_client_cert_verifier(clients)
             .with_single_cert(chain.clone(), key.clone_key())
             .map_err(|error| unfit(&error))?;
         let client = ClientConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(&[&TLS13])
             .map_err(|error| unfit(&error))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Signed { roots, provider }))
@@ -82,14 +90,34 @@ impl Tls {
     }
 
     /// Encrypts a connection that was accepted.
-    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        Ok(TlsStream::Server(self.acceptor.accept(stream).await?))
+    pub(super) async fn accept(
+        &self,
+        stream: TcpStream,
+    ) -> io::Result<(TlsStream<TcpStream>, Channel)> {
+        bound(TlsStream::Server(self.acceptor.accept(stream).await?))
     }
 
     /// Encrypts a connection that was dialled.
-    pub(super) async fn connect(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        Ok(TlsStream::Client(self.connector.connect(self.name.clone(), stream).await?))
+    pub(super) async fn connect(
+        &self,
+        stream: TcpStream,
+    ) -> io::Result<(TlsStream<TcpStream>, Channel)> {
+        bound(TlsStream::Client(self.connector.connect(self.name.clone(), stream).await?))
     }
+}
+
+/// The channel, and what tells it from all others.
+fn bound(stream: TlsStream<TcpStream>) -> io::Result<(TlsStream<TcpStream>, Channel)> {
+    let exported = match &stream {
+        TlsStream::Client(stream) => {
+            stream.get_ref().1.export_keying_material([0; 32], EXPORTED, Some(&[]))
+        }
+        TlsStream::Server(stream) => {
+            stream.get_ref().1.export_keying_material([0; 32], EXPORTED, Some(&[]))
+        }
+    };
+    let exported = exported.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    Ok((stream, Channel::Tls(exported)))
 }
 
 /// What a fault of a TLS handshake means, in words of this node.
@@ -163,14 +191,14 @@ impl ServerCertVerifier for Signed {
         Ok(ServerCertVerified::assertion())
     }
 
+    /// Never asked: see [`TLS13`] above.
     fn verify_tls12_signature(
         &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
+        Err(rustls::PeerIncompatible::Tls12NotOfferedOrEnabled.into())
     }
 
     fn verify_tls13_signature(

@@ -38,14 +38,9 @@ pub(super) async fn work(desk: Arc<Desk>, mut inbox: mpsc::Receiver<(MemberId, M
                     desk.lost(&member);
                 }
             }
-            Some((from, message)) = inbox.recv() => match message {
-                MailMessage::Letters { run, frame, letters } => {
-                    desk.open(&from, run, frame, letters).await;
-                }
-                MailMessage::Ack { frame, bounced } => desk.acknowledged(&from, frame, &bounced),
-                // Heard of by the handler itself.
-                MailMessage::Run { .. } => {}
-            },
+            Some((from, message)) = inbox.recv() => {
+                desk.mesh.guard_async(&from, desk.hear(&from, message)).await;
+            }
             () = desk.wake.notified() => {}
             () = overdue => desk.give_up_overdue(),
         }
@@ -54,6 +49,17 @@ pub(super) async fn work(desk: Arc<Desk>, mut inbox: mpsc::Receiver<(MemberId, M
 }
 
 impl Desk {
+    async fn hear(&self, from: &MemberId, message: MailMessage) {
+        match message {
+            MailMessage::Letters { run, frame, letters } => {
+                self.open(from, run, frame, letters).await;
+            }
+            MailMessage::Ack { frame, bounced } => self.acknowledged(from, frame, &bounced),
+            // Heard of by the handler itself.
+            MailMessage::Run { .. } => {}
+        }
+    }
+
     fn deadline(&self) -> Option<Instant> {
         let state = self.state();
         let first = state.peers.values().filter_map(Outgoing::deadline).min()?;

@@ -148,15 +148,19 @@ impl Actor for MasterActor {
                 state.core.down(now, &member, &why);
             }
             M::Operate { from, message, responder } => {
-                self.operate(state, &from, message, responder);
+                self.mesh.guard(&from, || self.operate(state, &from, message, responder));
             }
-            M::Report { from, message: ToMaster::Beat(beat) } => state.core.beat(now, &from, *beat),
+            M::Report { from, message: ToMaster::Beat(beat) } => {
+                self.mesh.guard(&from, || state.core.beat(now, &from, *beat));
+            }
             M::Report { from, message: ToMaster::Leaving { assignment } } => {
-                state.core.leaving(now, &from, assignment);
+                self.mesh.guard(&from, || state.core.leaving(now, &from, assignment));
             }
-            M::Answered { call, answer } => state.core.answered(now, call, answer),
+            M::Answered { from, call, answer } => {
+                self.mesh.guard(&from, || state.core.answered(now, call, answer));
+            }
             M::ClaimAnswered { from, claim, answer } => {
-                state.leadership.answered(&from, claim, answer);
+                self.mesh.guard(&from, || state.leadership.answered(&from, claim, answer));
             }
             M::Ended { run } if run == state.runs => state.core.ended(now),
             M::Ended { .. } => {}

@@ -61,7 +61,7 @@ pub(super) enum MasterMessage {
     /// From a worker.
     Report { from: MemberId, message: ToMaster },
     /// A call of the core has ended.
-    Answered { call: u64, answer: Answered },
+    Answered { from: MemberId, call: u64, answer: Answered },
     /// A claim was answered, or was not.
     ClaimAnswered { from: MemberId, claim: u64, answer: Option<OperateAnswer> },
     /// The companions have ended the run of that number.

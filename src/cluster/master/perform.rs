@@ -86,7 +86,7 @@ impl MasterActor {
                 let work = async move {
                     let answer = mesh.call(&to, &message, within).await;
                     let answer = answer.map_err(|fault| fault.to_string());
-                    let _ = actor.cast(MasterMessage::Answered { call, answer });
+                    let _ = actor.cast(MasterMessage::Answered { from: to, call, answer });
                 };
                 spawn_now(&mut state.tasks, work).await;
             }

@@ -241,9 +241,19 @@ impl MeasureMaster {
                 return;
             }
         };
-        let clock = self.mesh.clock(&from).map(|clock| clock.offset);
+        self.mesh.guard(&from, || self.hear(&from, message, responder, at));
+    }
+
+    fn hear(
+        &self,
+        from: &MemberId,
+        message: Measured,
+        responder: Option<Responder<Taken>>,
+        at: u64,
+    ) {
+        let clock = self.mesh.clock(from).map(|clock| clock.offset);
         let mut warnings = Vec::new();
-        let dropped = lock(&self.waiting).leave(&from);
+        let dropped = lock(&self.waiting).leave(from);
         let mut state = self.state();
         if dropped > 0 {
             warnings.push(format!(
@@ -252,11 +262,11 @@ impl MeasureMaster {
             ));
         }
         let taken = match state.run.as_mut() {
-            Some(run) => run.take(&from, message, (at, clock), &mut warnings),
+            Some(run) => run.take(from, message, (at, clock), &mut warnings),
             None => Taken::Unknown,
         };
         if let Some(run) = state.run.as_mut().filter(|_| dropped > 0) {
-            run.lacks(&from);
+            run.lacks(from);
         }
         // No lock is held while others are told.
         drop(state);

@@ -18,6 +18,9 @@ const ITSELF_PAUSE: Duration = Duration::from_secs(30);
 /// So often a node may be busy before it is asked less often.
 const PATIENCE: u32 = 20;
 
+/// So often whoever takes a proof may say nothing: a node may be stopped at that moment.
+const MOST_MUTE: u32 = 5;
+
 /// The same is said again after so long.
 const REPEAT: Duration = Duration::from_secs(60);
 
@@ -28,6 +31,10 @@ pub(crate) enum DialFault {
     Unreachable(String),
     /// One of the two did not want it.
     Refused(Refused),
+    /// Whoever is there has heard that this node knows the cookie, and said nothing.
+    Mute(String),
+    /// Whoever is there is no node, or does not prove that it knows the cookie.
+    Unproven(String),
 }
 
 /// What a refusal means for the next dial.
@@ -63,8 +70,12 @@ pub(super) enum Outcome {
 /// An address that is dialled while its node is not linked.
 #[derive(Debug)]
 pub(super) struct Target {
-    /// Somebody asked for it: it is never forgotten.
+    /// Somebody asked for it: it is not forgotten.
     pub(super) seed: bool,
+    /// The settings did: it is never given up.
+    pub(super) lasting: bool,
+    /// Somebody asked for it, and a stranger was there: it is not dialled any more.
+    pub(super) given_up: bool,
     /// Who lives there, as far as is known.
     pub(super) member: Option<MemberId>,
     pub(super) outcome: Outcome,
@@ -79,6 +90,7 @@ pub(super) struct Target {
     pub(super) told: Duration,
     tries: u32,
     busy: u32,
+    mute: u32,
     said: Option<(String, Duration)>,
 }
 
@@ -86,6 +98,8 @@ impl Target {
     pub(super) fn new(now: Duration) -> Self {
         Self {
             seed: false,
+            lasting: false,
+            given_up: false,
             member: None,
             outcome: Outcome::None,
             fault: None,
@@ -96,6 +110,7 @@ impl Target {
             told: now,
             tries: 0,
             busy: 0,
+            mute: 0,
             said: None,
         }
     }
@@ -103,7 +118,7 @@ impl Target {
     /// That member is or will be linked.
     pub(super) fn linked(&mut self, id: &MemberId) {
         self.member = Some(id.clone());
-        (self.outcome, self.dialling) = (Outcome::Linked, false);
+        (self.outcome, self.dialling, self.given_up) = (Outcome::Linked, false, false);
         (self.fault, self.lost) = (None, None);
         self.dials += 1;
     }
@@ -131,9 +146,29 @@ impl Target {
     /// A dial came to nothing. What to tell the operator, if it is news.
     pub(super) fn failed(&mut self, fault: &DialFault, now: Duration, dice: u64) -> Option<String> {
         self.dialling = false;
+        self.mute = match fault {
+            DialFault::Mute(_) => self.mute.saturating_add(1),
+            _ => 0,
+        };
+        let unproven = match fault {
+            DialFault::Unproven(_) => true,
+            DialFault::Mute(_) => self.mute >= MOST_MUTE,
+            DialFault::Unreachable(_) | DialFault::Refused(_) => false,
+        };
         let (outcome, why) = match fault {
-            DialFault::Unreachable(why) => (Outcome::Unreachable, why),
-            DialFault::Refused(Refused::Because(why)) => (Outcome::Refused(why.clone()), why),
+            DialFault::Unproven(why) | DialFault::Mute(why)
+                if unproven && self.seed && !self.lasting =>
+            {
+                (self.seed, self.given_up, self.told) = (false, true, now);
+                let why = format!("{why}; it is not dialled any more");
+                (Outcome::Refused(why.clone()), why)
+            }
+            DialFault::Unreachable(why) | DialFault::Mute(why) => {
+                (Outcome::Unreachable, why.clone())
+            }
+            DialFault::Unproven(why) | DialFault::Refused(Refused::Because(why)) => {
+                (Outcome::Refused(why.clone()), why.clone())
+            }
             DialFault::Refused(Refused::Itself) => {
                 (self.outcome, self.next) = (Outcome::Itself, now + ITSELF_PAUSE);
                 self.dials += 1;
@@ -156,17 +191,22 @@ impl Target {
         (self.busy, self.dials) = (0, self.dials + 1);
         self.back_off(now, dice);
         let repeated =
-            self.said.as_ref().is_some_and(|(said, at)| said == why && now < *at + REPEAT);
+            self.said.as_ref().is_some_and(|(said, at)| *said == why && now < *at + REPEAT);
         (!repeated).then(|| {
             self.said = Some((why.clone(), now));
-            why.clone()
+            why
         })
     }
 
-    /// It was only hearsay, and that is long ago.
+    /// Whether it is time to dial it.
+    pub(super) fn is_due(&self, now: Duration) -> bool {
+        !self.dialling && !self.given_up && self.next <= now
+    }
+
+    /// It was only hearsay, or was given up, and that is long ago.
     pub(super) fn forgotten(&self, now: Duration) -> bool {
         let known = self.seed || self.lost.is_some() || self.outcome == Outcome::Linked;
-        !known && !self.dialling && now >= self.told + HEARSAY
+        (!known || self.given_up) && !self.dialling && now >= self.told + HEARSAY
     }
 
     fn back_off(&mut self, now: Duration, dice: u64) {

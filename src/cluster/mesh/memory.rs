@@ -50,6 +50,10 @@ impl Transport for Wire {
         inbox.send((self.me.clone(), frame)).map_err(|_| Unreachable(to.clone()))
     }
 
+    fn give_up(&self, member: &MemberId, _: &str) {
+        self.network.part(&self.me, member);
+    }
+
     fn clock(&self, _: &MemberId) -> Option<ClockReading> {
         // All meshes of a test that starts them at one moment of a paused clock have one time.
         Some(ClockReading::alike(100_000))

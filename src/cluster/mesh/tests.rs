@@ -79,6 +79,26 @@ async fn everybody_hears_who_comes_and_goes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_cannot_be_handled_ends_the_link_it_came_on_and_no_more() {
+    let network = Network::default();
+    let (a, b, c) = (network.node("a", 1), network.node("b", 1), network.node("c", 1));
+    assert_eq!(a.guard(b.me(), || 7), Some(7));
+    assert_eq!(a.guard(b.me(), || panic!("a bug")), None::<()>);
+    assert!(!a.reaches(b.me()) && !b.reaches(a.me()));
+    assert_eq!(a.guard_async(c.me(), async { panic!("a bug") }).await, None::<()>);
+    assert!(a.members().is_empty() && b.reaches(c.me()));
+    network.meet(a.me(), b.me());
+    assert!(a.reaches(b.me()));
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "a bug of our own")]
+async fn what_a_node_says_to_itself_is_its_own_fault() {
+    let a = Network::default().node("a", 1);
+    a.guard(a.me(), || panic!("a bug of our own"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn garbage_is_refused() {
     let mesh = Network::default().node("a", 1);
     let _inbox = collect(&mesh);

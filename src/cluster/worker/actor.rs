@@ -180,7 +180,10 @@ impl Actor for WorkerActor {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            Message::Order { from, order, responder } => self.order(state, from, order, responder),
+            Message::Order { from, order, responder } => {
+                let who = from.clone();
+                self.mesh.guard(&who, || self.order(state, from, order, responder));
+            }
             Message::Cleared { key } => {
                 let commands = state.core.cleared(&key);
                 self.perform(state, commands);

@@ -14,6 +14,7 @@ use super::answer::Fault;
 use crate::control::command::{Command, parse_line};
 use crate::{
     json_fault,
+    printable::quoted,
     refusal::{Code, Refusal},
 };
 
@@ -77,7 +78,7 @@ fn form(headers: &HeaderMap) -> Result<Form, Fault> {
             let told = if told.is_empty() {
                 "there is no Content-Type".to_owned()
             } else {
-                format!("`{}` is not understood", told.escape_debug())
+                format!("{} is not understood", quoted(told))
             };
             Err(Fault::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -11,7 +11,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header, uri::Authority};
 
 use super::answer::Fault;
-use crate::settings::Secret;
+use crate::{printable::quoted, settings::Secret};
 
 /// Lets a request in, or says why not. Whoever only asks whether the node lives or is ready
 /// (`open`) needs no token.
@@ -77,8 +77,8 @@ fn own_host(uri: &Uri, headers: &HeaderMap) -> Result<String, Fault> {
     Err(forbidden(
         "forbidden-host",
         format!(
-            "`{}` is not this machine: without a token the API answers as localhost alone",
-            host.escape_debug()
+            "{} is not this machine: without a token the API answers as localhost alone",
+            quoted(host)
         ),
     ))
 }
@@ -101,7 +101,7 @@ fn own_origin(host: &str, headers: &HeaderMap) -> Result<(), Fault> {
         None => Ok(()),
         Some(origin) => Err(forbidden(
             "forbidden-origin",
-            format!("pages of `{}` may not use this API", text(origin).escape_debug()),
+            format!("pages of {} may not use this API", quoted(text(origin))),
         )),
     }
 }

@@ -22,6 +22,7 @@ use super::{
     body, guard,
     seat::Seat,
 };
+use crate::printable;
 use crate::{
     control::{command::Command, execute::execute, operations::Operations, reply::Reply},
     refusal::{Code, Refusal},
@@ -172,7 +173,7 @@ async fn wrong_method(method: Method, uri: Uri) -> Fault {
 }
 
 async fn unknown(uri: Uri) -> Fault {
-    let path = uri.path().escape_debug().to_string();
+    let path = printable::line(uri.path(), printable::WORD);
     Fault::new(
         StatusCode::NOT_FOUND,
         "no-such-path",

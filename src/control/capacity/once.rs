@@ -31,6 +31,7 @@ use crate::{
         tell::{complain, print_summary},
     },
     measure::health::Trust,
+    printable::{self, one_line},
     report::{RunReport, file, html},
 };
 
@@ -180,7 +181,7 @@ fn tell(
     let faults: Vec<_> = page.into_iter().chain(whole).filter_map(Result::err).collect();
     let mut summary = text::summary(result);
     if let Some(report) = report.filter(|_| exit == Exit::Invalid) {
-        let why = report.generator.reasons.join("; ");
+        let why = one_line(&report.generator.reasons.join("; "));
         summary += &format!("\nINVALID: the generator could not keep up: {why}");
     }
     if !faults.is_empty() {
@@ -265,5 +266,5 @@ fn write(
     whole["generator"] = run["generator"].clone();
     whole["run"] = run;
     let text = serde_json::to_string_pretty(&whole).map_err(|error| fault(&error))?;
-    file::write(path, &(text + "\n")).map_err(|fault| fault.to_string())
+    file::write(path, &(printable::json(&text) + "\n")).map_err(|fault| fault.to_string())
 }

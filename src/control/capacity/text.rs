@@ -5,10 +5,15 @@ use std::{fmt::Write, time::Duration};
 use crate::{
     capacity::{CapacityResult, CapacityStatus, SearchState, desk::SignalView},
     control::{table::Table, view::age},
+    printable::{lines, one_line},
 };
 
 /// How a search stands.
 pub(in crate::control) fn status(status: &CapacityStatus) -> String {
+    lines(&standing(status))
+}
+
+fn standing(status: &CapacityStatus) -> String {
     if status.state == SearchState::Stopped {
         return "there is no search".to_owned();
     }
@@ -34,22 +39,22 @@ pub(in crate::control) fn status(status: &CapacityStatus) -> String {
 pub(super) fn line(status: &CapacityStatus) -> String {
     let signals: Vec<_> = status.signals.iter().map(seen).collect();
     let supported = status.supported.map(|load| format!(", supports {}", status.unit.of(load)));
-    format!(
+    one_line(&format!(
         "{} for {}: {} users{}; {}",
         status.strategy,
         age(Duration::from_secs_f64(status.seconds.max(0.0))),
         status.active_users,
         supported.unwrap_or_default(),
         signals.join("; ")
-    )
+    ))
 }
 
 /// The curve and the answer.
 pub(super) fn summary(result: &CapacityResult) -> String {
     if result.curve.is_empty() {
-        return result.answer();
+        return lines(&result.answer());
     }
-    format!("{}\n\n{}", curve(result), result.answer())
+    lines(&format!("{}\n\n{}", curve(result), result.answer()))
 }
 
 fn seen(signal: &SignalView) -> String {

@@ -4,10 +4,9 @@ use std::{fs, path::PathBuf};
 
 use clap::Args;
 
-use super::pair;
 use crate::{
     capacity::settings::Given,
-    control::{capacity::once::CapacityOptions, command::Pair, outputs},
+    control::{capacity::once::CapacityOptions, command::read_pairs, outputs},
     mark,
 };
 
@@ -30,8 +29,8 @@ pub(super) struct CapacityFlags {
     /// The scenario.
     scenario: String,
     /// Settings of the scenario.
-    #[arg(value_name = "KEY=VALUE", value_parser = pair)]
-    settings: Vec<Pair>,
+    #[arg(value_name = "KEY=VALUE")]
+    settings: Vec<String>,
     /// How to search: `bisect` (unless told otherwise), `equilibrium` or `stress`.
     #[arg(long, value_name = "STRATEGY")]
     strategy: Option<String>,
@@ -76,8 +75,8 @@ pub(super) struct CapacityFlags {
     #[arg(long, value_name = "TIME")]
     settle: Option<String>,
     /// Any other setting of the search; may be given more than once.
-    #[arg(long = "with", value_name = "KEY=VALUE", value_parser = pair)]
-    others: Vec<Pair>,
+    #[arg(long = "with", value_name = "KEY=VALUE")]
+    others: Vec<String>,
     /// A file with settings of the search (TOML); flags are louder.
     #[arg(long, value_name = "FILE")]
     search: Option<PathBuf>,
@@ -128,8 +127,11 @@ impl CapacityFlags {
         }
         self.signals.iter().for_each(|text| given.pair("signal", text));
         self.queries.iter().for_each(|text| given.pair("query", text));
-        self.others.iter().for_each(|(name, text)| given.pair(name, text));
-        let mut settings = self.settings;
+        let (others, wrong) = read_pairs(&self.others, &["signal", "query"]);
+        faults.extend(wrong);
+        others.iter().for_each(|(name, text)| given.pair(name, text));
+        let (mut settings, wrong) = read_pairs(&self.settings, &[]);
+        faults.extend(wrong);
         settings.extend(self.user_rate.map(|rate| ("user_rate".to_owned(), rate)));
         for (at, (key, _)) in settings.iter().enumerate() {
             if settings[..at].iter().any(|(other, _)| other == key) {

@@ -12,7 +12,7 @@ use super::say;
 use crate::{
     compare::{Change, Comparison, Options, Side, compare, render},
     control::{exit::Exit, table::wants_colour, tell::complain},
-    mark,
+    mark, printable,
     report::{Colour, RunReport, document::SCHEMA, units::plural},
 };
 
@@ -129,7 +129,7 @@ pub(super) fn compare_them(mut flags: CompareFlags, open: bool) -> Exit {
     };
     if json {
         match serde_json::to_string_pretty(&comparison) {
-            Ok(text) => say(&text),
+            Ok(text) => say(&printable::json(&text)),
             Err(fault) => {
                 complain(&format_args!("the comparison cannot be written as JSON: {fault}"));
                 return Exit::Failed;

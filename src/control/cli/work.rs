@@ -23,10 +23,11 @@ use crate::{
         signals::EndSignals,
         table::wants_colour,
     },
-    node::{ClusterNode, Node},
+    node::{ClusterNode, Node, weak::weak},
     report::{Colour, RunReport, json, text},
     scenario::catalog::Catalog,
     settings::{NodeSettings, env::ProcessEnvironment},
+    telemetry::Telemetry,
 };
 
 /// What a node is started for.
@@ -62,12 +63,18 @@ pub(super) fn on_node(catalog: Catalog, options: BootOptions, work: Work) -> Exi
         let alone = settings.cookie.is_none() || matches!(work, Work::Run(_) | Work::Capacity(_));
         let exit = if alone {
             match Node::start(settings, catalog, environment).await {
-                Ok(node) => work_with(signals, node, prepared, work).await,
+                Ok(node) => {
+                    look_at_token(node.telemetry(), &prepared.settings, &work);
+                    work_with(signals, node, prepared, work).await
+                }
                 Err(refusal) => return BootFault::Node(refusal).say(),
             }
         } else {
             match ClusterNode::start(settings, catalog, environment).await {
-                Ok(node) => work_with(signals, node, prepared, work).await,
+                Ok(node) => {
+                    look_at_token(node.node().telemetry(), &prepared.settings, &work);
+                    work_with(signals, node, prepared, work).await
+                }
                 Err(refusal) => return BootFault::Node(refusal).say(),
             }
         };
@@ -76,6 +83,15 @@ pub(super) fn on_node(catalog: Catalog, options: BootOptions, work: Work) -> Exi
     // A read from standard input cannot be called off, and nothing that matters runs any more.
     runtime.shutdown_background();
     exit
+}
+
+/// Tells of an API token that is too short for where the API is served.
+fn look_at_token(telemetry: &Telemetry, settings: &NodeSettings, work: &Work) {
+    let served = matches!(work, Work::Console | Work::Start);
+    let token = settings.api_token.as_ref().filter(|_| served);
+    if let Some(weak) = token.and_then(|token| weak("API token", token, settings.api_listen)) {
+        telemetry.emit(&weak);
+    }
 }
 
 async fn work_with(

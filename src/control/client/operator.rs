@@ -6,9 +6,12 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::Client;
-use crate::control::{
-    command::Command,
-    console::{completion::Known, operator::Operator},
+use crate::{
+    control::{
+        command::Command,
+        console::{completion::Known, operator::Operator},
+    },
+    printable::is_printable,
 };
 
 /// How long completion may keep the prompt away to learn names.
@@ -79,8 +82,10 @@ fn items(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().into_iter().flatten()
 }
 
+/// A name that is offered for completion: none that would drive a terminal.
 fn name(item: &Value) -> Option<String> {
-    item["name"].as_str().map(str::to_owned)
+    let name = item["name"].as_str()?;
+    name.chars().all(is_printable).then(|| name.to_owned())
 }
 
 fn names(list: &Value) -> Vec<String> {

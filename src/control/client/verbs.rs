@@ -8,10 +8,13 @@ use std::{
 use tokio::{io::BufReader, time::timeout};
 
 use super::{Answer, Client, ClientFault, Done, Refused, Remote};
-use crate::control::{
-    console,
-    exit::Exit,
-    tell::{complain, say},
+use crate::{
+    control::{
+        console,
+        exit::Exit,
+        tell::{complain, say},
+    },
+    printable,
 };
 
 /// How long a node may take to tell its status.
@@ -71,7 +74,10 @@ async fn greet(client: &Client) -> Result<String, String> {
     })?;
     let outcome = told.and_then(|answer| client.outcome(&answer));
     match outcome {
-        Ok(Ok(done)) => Ok(done.reply["data"]["node"].as_str().unwrap_or("a node").to_owned()),
+        Ok(Ok(done)) => Ok(printable::line(
+            done.reply["data"]["node"].as_str().unwrap_or("a node"),
+            printable::WORD,
+        )),
         // A node that is busy may be attached to all the same.
         Ok(Err(refused)) if refused.code == "unavailable" => Ok("a node".to_owned()),
         Ok(Err(refused)) => Err(refused.to_string()),
@@ -84,7 +90,7 @@ fn tell(client: &Client, told: Result<Answer, ClientFault>, json: bool) -> Exit 
     let outcome = match told.and_then(|answer| Ok((client.outcome(&answer)?, answer))) {
         Ok((outcome, answer)) => {
             if json {
-                say(&answer.body.trim_end());
+                say(&printable::json(answer.body.trim_end()));
             }
             outcome
         }

@@ -13,7 +13,7 @@ use super::{
     words,
 };
 use crate::{
-    mark,
+    mark, printable,
     refusal::{Code, Refusal},
     suggestion::did_you_mean,
     user::UserId,
@@ -181,7 +181,7 @@ pub fn parse(line: &str) -> Result<Command, Refusal> {
             Code::UnknownCommand,
             format!(
                 "`{first} {}` is not a command{near}; write {}",
-                part.escape_debug(),
+                printable::line(part, printable::WORD),
                 verb.usage()
             ),
         ));
@@ -321,8 +321,8 @@ fn nothing_more(verb: &'static str, rest: &[String]) -> Result<(), Refusal> {
     match rest.first() {
         None => Ok(()),
         Some(word) => Err(words::usage(format!(
-            "`{}` is a word too many: write {}",
-            word.escape_debug(),
+            "{} is a word too many: write {}",
+            words::begin_of(word),
             Verb::find(verb)?.usage()
         ))),
     }

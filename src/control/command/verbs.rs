@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::{
     control::table::fill,
+    printable::quoted,
     refusal::{Code, Refusal},
     suggestion::did_you_mean,
 };
@@ -299,7 +300,7 @@ impl Verb {
             let near = did_you_mean(name, VERBS.iter().map(|verb| verb.name));
             Refusal::new(
                 Code::UnknownCommand,
-                format!("`{}` is not a command{near}; `help` lists all", name.escape_debug()),
+                format!("{} is not a command{near}; `help` lists all", quoted(name)),
             )
         })
     }

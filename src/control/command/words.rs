@@ -4,6 +4,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use super::{Pair, RampText};
 use crate::{
+    printable,
     refusal::{Code, Refusal},
     scenario::settings::PROFILE,
 };
@@ -26,7 +27,10 @@ impl RateText {
     pub(super) fn of(words: &[String]) -> Result<Self, Refusal> {
         let text = words.join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
         let fits = |c: char| c.is_alphanumeric() || " /._-+".contains(c);
-        if text.is_empty() || !text.chars().all(fits) {
+        // Words that mean something else where rates stand, however they were quoted.
+        let is_none =
+            ["", "every", "over"].contains(&&*text) || text.split(' ').any(|word| word == "--");
+        if is_none || !text.chars().all(fits) {
             return Err(Refusal::new(
                 Code::InvalidThrottle,
                 format!("`{text}` is not a rate: write {RATES}"),
@@ -45,6 +49,9 @@ impl fmt::Display for RateText {
         f.write_str(&self.0)
     }
 }
+
+/// The longest name that a complaint repeats.
+const LONGEST_NAME: usize = 32;
 
 /// Settings of a search that may be given more than once.
 const REPEATED: [&str; 2] = ["signal", "query"];
@@ -110,42 +117,70 @@ pub(super) fn count_or_range(text: &str) -> Result<(u64, Option<u64>), Refusal> 
 /// The name of a scenario, throttle, coordinator, metric or node.
 pub(super) fn name(text: &str) -> Result<String, Refusal> {
     if text.is_empty() || text.starts_with('-') || text.chars().any(char::is_control) {
-        return Err(usage(format!("`{}` is not a name", text.escape_debug())));
+        return Err(usage(format!("{} is not a name", printable::quoted(text))));
     }
     Ok(text.to_owned())
+}
+
+/// The begin of a word, as a complaint about it may tell it: what follows a name may be a secret.
+pub(super) fn begin_of(word: &str) -> String {
+    let of_name = |letter: char| letter.is_alphanumeric() || "_-".contains(letter);
+    let end = word.find(|letter: char| !of_name(letter)).unwrap_or(word.len());
+    let cut = word.floor_char_boundary(LONGEST_NAME.min(end));
+    format!("`{}{}`", &word[..cut], if cut < word.len() { "…" } else { "" })
 }
 
 /// Reads `KEY=VALUE`.
 ///
 /// # Errors
 /// `bad-usage` if there is no `=`, or what stands before it cannot be the name of a setting.
-pub fn pair(text: &str) -> Result<Pair, Refusal> {
+fn pair(text: &str) -> Result<Pair, Refusal> {
     let Some((key, value)) = text.split_once('=') else {
-        return Err(usage(format!("`{text}` is not KEY=VALUE: there is no `=`")));
+        return Err(usage(format!("{} is not KEY=VALUE: there is no `=`", begin_of(text))));
     };
     let starts = key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let goes_on = key.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
     if !starts || !goes_on {
         return Err(usage(format!(
-            "`{text}` is not KEY=VALUE: `{key}` is not the name of a setting"
+            "{} is not KEY=VALUE: it does not begin with the name of a setting",
+            begin_of(text)
         )));
     }
     Ok((key.to_owned(), value.to_owned()))
 }
 
-/// Pairs, each key once; all faults are told together.
-pub(super) fn pairs(words: &[String]) -> Result<Vec<Pair>, Refusal> {
+/// Pairs, each key once but those that may be given more often, and what is wrong with others.
+pub fn read_pairs(words: &[String], repeated: &[&str]) -> (Vec<Pair>, Vec<String>) {
     let mut pairs: Vec<Pair> = Vec::new();
     let mut faults = Vec::new();
     for word in words {
-        match pair(word) {
-            Ok((key, _)) if pairs.iter().any(|(other, _)| *other == key) => {
+        match (pair(word), pairs.last()) {
+            (Ok((key, _)), _)
+                if !repeated.contains(&key.as_str())
+                    && pairs.iter().any(|(other, _)| *other == key) =>
+            {
                 faults.push(format!("`{key}` is given twice"));
             }
-            Ok(pair) => pairs.push(pair),
-            Err(refusal) => faults.push(refusal.message),
+            (Ok(pair), _) => pairs.push(pair),
+            // It is part of that value, most likely, which may be a secret.
+            (Err(_), Some((key, _))) if !word.contains('=') => {
+                let fault = format!(
+                    "a word behind `{key}=…` is not KEY=VALUE: there is no `=`; a value with spaces \
+                     is quoted, '{key}=two words'"
+                );
+                if faults.last() != Some(&fault) {
+                    faults.push(fault);
+                }
+            }
+            (Err(refusal), _) => faults.push(refusal.message),
         }
     }
+    (pairs, faults)
+}
+
+/// Pairs, each key once; all faults are told together.
+pub(super) fn pairs(words: &[String]) -> Result<Vec<Pair>, Refusal> {
+    let (pairs, faults) = read_pairs(words, &[]);
     if faults.is_empty() { Ok(pairs) } else { Err(usage(faults.join("; "))) }
 }
 
@@ -172,20 +207,7 @@ pub(super) fn split_search(words: &[String]) -> Result<(&[String], Vec<Pair>), R
     if search.is_empty() {
         return Err(usage("`with` needs at least one KEY=VALUE behind it"));
     }
-    let mut pairs: Vec<Pair> = Vec::new();
-    let mut faults = Vec::new();
-    for word in search {
-        match pair(word) {
-            Ok((key, _))
-                if !REPEATED.contains(&key.as_str())
-                    && pairs.iter().any(|(other, _)| *other == key) =>
-            {
-                faults.push(format!("`{key}` is given twice"));
-            }
-            Ok(pair) => pairs.push(pair),
-            Err(refusal) => faults.push(refusal.message),
-        }
-    }
+    let (pairs, faults) = read_pairs(search, &REPEATED);
     if faults.is_empty() { Ok((before, pairs)) } else { Err(usage(faults.join("; "))) }
 }
 
@@ -247,6 +269,15 @@ fn steps(words: &[String]) -> Result<u32, Refusal> {
             )
         }),
         _ => Err(usage("`steps` needs one number")),
+    }
+}
+
+/// A rate as it stands beside another: in quotes, unless it is seen where it ends.
+pub(super) fn beside(rate: &RateText) -> Cow<'_, str> {
+    let words: Vec<String> = rate.as_str().split(' ').map(str::to_owned).collect();
+    match first_rate(&words) {
+        (_, []) => Cow::Borrowed(rate.as_str()),
+        _ => quoted(rate.as_str()),
     }
 }
 

@@ -15,7 +15,10 @@ use reedline::{
 };
 
 use super::completion::Known;
-use crate::{settings::masking::secrets_of_urls, suggestion::nearest};
+use crate::{
+    control::command::{CapacityCommand, Command, parse_line},
+    settings::masking::{secrets_of_url_list, secrets_of_urls},
+};
 
 /// How many lines the history keeps.
 const LINES: usize = 1000;
@@ -38,30 +41,44 @@ pub(super) fn history(known: Arc<Mutex<Known>>) -> Option<Kept> {
 }
 
 /// Makes the file if it is not there, and takes it from everybody but its owner.
+///
+/// # Errors
+/// If it cannot be made so, or if something else is there, such as a pipe.
 fn close_to_others(path: &Path) -> io::Result<()> {
+    if path.metadata().is_ok_and(|there| !there.is_file()) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
     let file = File::options().append(true).create(true).mode(MODE).open(path)?;
     file.set_permissions(Permissions::from_mode(MODE))
 }
 
-/// Whether a line holds something that must not be kept: the value of a secret setting, or of one
-/// whose name is nearly that of a secret one, or a URL with a password or a query.
+/// Whether a line may hold something that must not be kept. Kept is what is a command, gives no value
+/// but those of settings that are known not to be secret, and has no URL with a login or a query.
 fn holds_secret(line: &str, known: &Known) -> bool {
-    // A line that cannot be divided into words was not understood, but it was typed.
-    let words =
-        shlex::split(line).unwrap_or_else(|| line.split_whitespace().map(str::to_owned).collect());
-    words.iter().any(|word| {
-        let word = word.trim_start_matches(['\'', '"']);
-        let (name, value) = word.split_once('=').unwrap_or(("", word));
-        let is_known = |names: &[String]| names.iter().any(|known| known == name);
-        let is_plain = is_known(&known.changeable)
-            || known.scenarios.iter().any(|(_, settings)| is_known(settings));
-        let is_secret = is_known(&known.secrets)
-            // Before the names are known, none is plain.
-            || !name.is_empty() && known.scenarios.is_empty()
-            || !is_plain && nearest(name, known.secrets.iter().map(String::as_str)).is_some();
-        is_secret && !value.is_empty()
-            || !secrets_of_urls(value).is_empty()
-            || !secrets_of_urls(word).is_empty()
+    // Nobody knows what is in a comment.
+    if line.contains('#') {
+        return true;
+    }
+    let given = match parse_line(line) {
+        Ok(None) => return false,
+        Ok(Some(Command::Do { settings, .. } | Command::Set { settings, .. })) => settings,
+        Ok(Some(Command::Capacity(CapacityCommand::Start { settings, search, .. }))) => {
+            if search.iter().any(|(_, value)| !secrets_of_urls(value).is_empty()) {
+                return true;
+            }
+            settings
+        }
+        Ok(Some(_)) => {
+            let words = shlex::split(line).unwrap_or_default();
+            return words.iter().any(|word| !secrets_of_url_list(word).is_empty());
+        }
+        Err(_) => return true,
+    };
+    let among = |names: &[String], name: &str| names.iter().any(|known| known == name);
+    given.iter().any(|(name, value)| {
+        let is_plain = among(&known.changeable, name)
+            || known.scenarios.iter().any(|(_, settings)| among(settings, name));
+        among(&known.secrets, name) || !is_plain || !secrets_of_url_list(value).is_empty()
     })
 }
 
@@ -137,28 +154,38 @@ mod tests {
     }
 
     #[test]
-    fn lines_with_secrets_are_known() {
+    fn lines_that_may_hold_secrets_are_known() {
         for line in [
             "do http 5 headers='Authorization: x'",
             "do http 5 'headers=Authorization: x'",
+            "# do http 5 headers='Authorization: x'",
+            "do http 5 # body=x",
+            "do http 5 headers = x",
+            "do http 5 headers: x",
+            "do http 5 auth=x",
+            "set HEADERS=x",
             "set body=x",
+            "set body x",
             "set headers='not closed",
-            "set heeders=x",
+            "eval 'set body=x'",
+            "CROWD_BODY=x crowd run",
             "do http 5 url=http://me:pw@host/",
             "do http 5 url='http://host/?token=x y'",
+            "do http 5 url=host/?debug&token=x",
             "do http 5 url=http://a/,http://host/?x",
-            "capacity start prometheus=http://me:pw@host:9090",
+            "capacity start http url=http://a/ with prometheus=http://me:pw@host:9090",
+            "join me:pw@host:1",
         ] {
             assert!(holds_secret(line, &known()), "{line}");
         }
         for line in [
             "",
             "status",
-            "do http 5 url=http://host/ profile=@file user_rate=5/s",
-            "do http 5 headers=",
-            "set headres=x",
-            "do http 5 url=http://host:80/a",
-            "capacity start query='p: rate(x[1m]) >= 5'",
+            "do http 5 url=http://host:80/a@b user_rate=5/s",
+            "set user_rate=5/s",
+            "capacity start http url=http://a/ with query='p: rate(x[1m]) >= 5'",
+            "join host:1",
+            "throttle start login 5/s",
         ] {
             assert!(!holds_secret(line, &known()), "{line}");
         }
@@ -166,8 +193,18 @@ mod tests {
 
     #[test]
     fn before_the_names_are_known_no_value_is_kept() {
-        assert!(holds_secret("do http 5 headers=x", &Known::default()));
+        assert!(holds_secret("do http 5 url=x", &Known::default()));
         assert!(!holds_secret("do http 5", &Known::default()));
+    }
+
+    #[test]
+    fn what_is_no_file_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history");
+        let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+        assert!(close_to_others(&path).is_err());
+        assert!(close_to_others(folder.path()).is_err());
     }
 
     #[test]

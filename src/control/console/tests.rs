@@ -45,6 +45,18 @@ async fn a_run_that_is_on_at_the_end_of_input_is_stopped_and_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_that_is_told_drives_a_terminal() {
+    let node = Fake::new();
+    let trick = "a\u{1b}[2J\u{9b}31m\u{202e}b";
+    let (_, answers, faults) =
+        script(&node, &format!("throttle rate x {trick}\ndo {trick} 1\n{trick}\n")).await;
+    for text in [answers, faults.clone(), text(Err(trick.into())), text(Ok(trick.into()))] {
+        assert!(text.chars().all(|c| c == '\n' || printable::is_printable(c)), "{text:?}");
+    }
+    assert_eq!(faults.lines().count(), 3, "{faults}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn quit_ends_a_script() {
     let node = Fake::new();
     let (exit, answers, _) = script(&node, "nodes\nquit\ndo idle 2\n").await;

@@ -9,6 +9,7 @@ use crate::{
         logging::{Diverted, Logs},
         table::wants_colour,
     },
+    printable::lines,
     report::{Colour, live::Screen},
 };
 
@@ -48,9 +49,9 @@ impl Progress {
         self.bar.tick();
     }
 
-    /// Says something that stays.
+    /// Says something that stays, whoever is quoted in it.
     pub(in crate::control) fn say(&self, text: &str) {
-        self.bar.suspend(|| put(&format!("{text}\n")));
+        self.bar.suspend(|| put(&format!("{}\n", lines(text))));
     }
 }
 

@@ -39,6 +39,75 @@ fn a_new_file_can_be_read_as_any_other() {
     assert_eq!(mode(&ours), mode(&other));
 }
 
+/// Somebody else who may write into the folder has put links where a writer might look for a name.
+#[test]
+fn a_planted_link_is_not_written_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let victim = tempfile::NamedTempFile::new().unwrap();
+    fs::write(victim.path(), "precious").unwrap();
+    let path = folder.path().join("result.json");
+    let process = std::process::id();
+    let planted = [
+        format!("result.json.{process}.tmp"),
+        format!(".result.json.{process}.tmp"),
+        "result.json.tmp".to_owned(),
+        ".crowd-.tmp".to_owned(),
+    ];
+    for name in &planted {
+        symlink(victim.path(), folder.path().join(name)).unwrap();
+    }
+    for text in ["first", "second"] {
+        write(&path, text).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        assert!(fs::symlink_metadata(&path).unwrap().is_file(), "the result is a link");
+    }
+    assert_eq!(fs::read_to_string(victim.path()).unwrap(), "precious");
+    // A second name of somebody's file is a name no more.
+    let own = folder.path().join("also");
+    fs::hard_link(victim.path(), &own).unwrap_or_default();
+    write(&own, "third").unwrap();
+    assert_eq!(fs::read_to_string(victim.path()).unwrap(), "precious");
+    assert_eq!(names(folder.path()).len(), planted.len() + 2);
+    // Put there after all links were followed.
+    let late = folder.path().join("result.json.tmp");
+    assert!(overwrite(&late, b"fourth").is_err());
+    assert_eq!(fs::read_to_string(victim.path()).unwrap(), "precious");
+}
+
+#[test]
+fn whoever_reads_meanwhile_sees_the_old_text_or_the_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("result.json");
+    let texts = ["a", "b"].map(|letter| letter.repeat(300_000));
+    write(&path, &texts[0]).unwrap();
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for text in texts.iter().rev().cycle().take(60) {
+                write(&path, text).unwrap();
+            }
+        });
+        let mut seen = 0;
+        while !writer.is_finished() || seen == 0 {
+            let read = fs::read_to_string(&path).unwrap();
+            assert!(texts.contains(&read), "a part: {} bytes", read.len());
+            seen += 1;
+        }
+    });
+}
+
+#[test]
+fn what_only_its_owner_may_read_is_never_open_to_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("result.json");
+    fs::write(&path, "old").unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o4600)).unwrap();
+    let like = fs::metadata(&path).unwrap();
+    let file = temporary(folder.path(), Some(&like)).unwrap();
+    assert_eq!(file.as_file().metadata().unwrap().mode() & 0o7777, 0o600);
+    write(&path, "new").unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+}
+
 #[test]
 fn links_are_followed_and_stay_links() {
     let folder = tempfile::tempdir().unwrap();

@@ -160,3 +160,34 @@ fn a_node_is_back_under_its_old_name_twenty_times_of_twenty() {
     cluster.until_acting(1..=32, Duration::from_secs(1), PATIENCE);
     cluster.target.assert_one_life();
 }
+
+#[test]
+fn short_secrets_are_told_once_where_other_machines_can_try_them() {
+    let mut cluster = Cluster::empty(Plan::default());
+    let weak = "is shorter than 16 bytes";
+    let mut open = cluster.options("open", None);
+    let mut closed = cluster.options("closed", None);
+    let mut long = cluster.options("long", None);
+    for (options, secret, at) in [
+        (&mut open, "sesame", "0.0.0.0:0"),
+        (&mut closed, "sesame", "127.0.0.1:0"),
+        (&mut long, "sixteen-letters!", "0.0.0.0:0"),
+    ] {
+        for name in ["CROWD_COOKIE", "CROWD_API_TOKEN"] {
+            options.environment.push((name.into(), secret.into()));
+        }
+        for name in ["CROWD_LISTEN", "CROWD_API_LISTEN"] {
+            options.environment.push((name.into(), at.into()));
+        }
+    }
+    let logged = |options| cluster.try_start_beside(options).unwrap().logged();
+    let said = logged(&open);
+    for secret in ["cookie", "API token"] {
+        assert_eq!(said.matches(&format!("the {secret} {weak}")).count(), 1, "{said}");
+    }
+    assert!(!said.contains("sesame"), "{said}");
+    for options in [&closed, &long] {
+        let said = logged(options);
+        assert!(!said.contains(weak), "{said}");
+    }
+}

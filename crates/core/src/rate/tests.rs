@@ -37,6 +37,16 @@ fn equal_rates_are_equal_however_written() {
 }
 
 #[test]
+fn underscores_only_make_a_number_easier_to_read() {
+    for (text, same) in
+        [("1_000/s", "1000/s"), ("1.5_5/s", "1.55/s"), ("_2_._5_ per 5s", "2.5 per 5s")]
+    {
+        assert_eq!(rate(text), rate(same), "{text}");
+    }
+    assert!(fault("_/s").contains("is not a number"));
+}
+
+#[test]
 fn extremes_have_names() {
     assert_eq!(rate("unlimited"), Rate::UNLIMITED);
     assert_eq!(rate("every 0s"), Rate::UNLIMITED);

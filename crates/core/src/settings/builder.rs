@@ -85,6 +85,13 @@ impl<T: SettingValue> DeclarationBuilder<T> {
         self
     }
 
+    /// Its values are URLs or addresses: users and passwords in them are secrets, and what stands in
+    /// queries after a name.
+    pub fn urls(mut self) -> Self {
+        self.secrecy = Secrecy::UrlList;
+        self
+    }
+
     /// Its values hold no URL, whatever they look like, and are shown as they are.
     pub fn public(mut self) -> Self {
         self.secrecy = Secrecy::Nothing;

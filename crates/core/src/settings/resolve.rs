@@ -10,7 +10,10 @@ use super::{
     Check, Declaration, Declarations, Environment, Fault, FaultKind, Faults, Origin, RUNTIME,
     Value, Values,
 };
-use crate::{panic::panic_text, suggestion::did_you_mean};
+use crate::{
+    panic::{panic_text, untold},
+    suggestion::did_you_mean,
+};
 
 /// Resolves all values: default < environment < given. An empty variable is taken for unset; an
 /// empty text that is given means "none" where a value may be absent. Whatever value is used is
@@ -126,15 +129,14 @@ pub(super) fn checked(
     Ok(declaration.value(canonical, origin))
 }
 
-/// Calls the scenario's code, which may refuse or panic. The panic is reported by the process's
-/// panic hook too, with its place.
+/// Calls the scenario's code, which may refuse or panic. The panic is logged too, by its place.
 pub(super) fn called(
     declaration: &Declaration,
     check: &Check,
     text: &str,
     origin: &Origin,
 ) -> Result<String, Fault> {
-    let (kind, reason) = match catch_unwind(AssertUnwindSafe(|| check(text))) {
+    let (kind, reason) = match untold(|| catch_unwind(AssertUnwindSafe(|| check(text)))) {
         Ok(Ok(canonical)) => return Ok(canonical),
         Ok(Err(reason)) => (FaultKind::Refused, reason),
         Err(panic) => (FaultKind::Panicked, format!("its check panicked: {}", panic_text(&*panic))),

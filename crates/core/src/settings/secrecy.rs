@@ -1,5 +1,6 @@
 //! How much of a setting's values is secret.
 
+use crate::panic::untold;
 use std::{
     borrow::Cow,
     fmt,
@@ -8,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::settings::masking::{masked, secrets_of_urls, unquoted, whole};
+use crate::settings::masking::{masked, secrets_of_url_list, secrets_of_urls, unquoted, whole};
 
 /// Answers which parts of a text are secret.
 pub type SecretParts = Arc<dyn Fn(&str) -> Vec<Range<usize>> + Send + Sync>;
@@ -21,6 +22,8 @@ pub enum Secrecy {
     /// What is secret in any URL: users, passwords, the values of queries.
     #[default]
     Urls,
+    /// The same, of values that are nothing but URLs or addresses, and of what is given as such.
+    UrlList,
     /// All of it.
     Whole,
     /// What the function answers. If it panics: all of it.
@@ -46,10 +49,10 @@ impl Secrecy {
         match self {
             Self::Nothing => Vec::new(),
             Self::Urls => secrets_of_urls(text),
+            Self::UrlList => secrets_of_url_list(text),
             Self::Whole => whole(text),
-            Self::Parts(parts) => {
-                catch_unwind(AssertUnwindSafe(|| parts(text))).unwrap_or_else(|_| whole(text))
-            }
+            Self::Parts(parts) => untold(|| catch_unwind(AssertUnwindSafe(|| parts(text))))
+                .unwrap_or_else(|_| whole(text)),
         }
     }
 }
@@ -59,6 +62,7 @@ impl fmt::Debug for Secrecy {
         f.write_str(match self {
             Self::Nothing => "Nothing",
             Self::Urls => "Urls",
+            Self::UrlList => "UrlList",
             Self::Whole => "Whole",
             Self::Parts(_) => "Parts",
         })

@@ -5,7 +5,7 @@ use std::fmt;
 mod list;
 mod plain;
 
-pub use list::{join_list, split_list};
+pub use list::{join_list, places, split_list};
 
 /// How many values a setting holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

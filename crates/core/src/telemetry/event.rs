@@ -1,7 +1,7 @@
 //! Every event the runtime emits. Names follow `crowd.<part>.<what>[.<phase>]`; amoc's names with
 //! another first word, plus those amoc lacks (marked *ours*).
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tracing::Level;
 
@@ -307,6 +307,14 @@ events! {
         reason: String }, says |event| {
         format!("the node at {} is not joined: {}", event.address, event.reason)
     };
+    /// To handle what a node sent panicked, and the link to it is ended; a bug in crowd (*ours*).
+    ClusterStumbled = "crowd.cluster.stumbled" at ERROR {
+        /// The node.
+        node: String,
+        /// Why.
+        reason: String }, says |event| {
+        format!("the link to node `{}` is closed, {}: a bug in crowd", event.node, event.reason)
+    };
     /// Users were moved to other nodes, because theirs is lost, drained, or has too many (*ours*).
     ClusterMoved = "crowd.cluster.moved" at INFO {
         /// The node they were on.
@@ -338,6 +346,18 @@ events! {
         variable: String,
         /// Why.
         reason: String };
+    /// A secret of this node can be found by trying, from other machines (*ours*).
+    WeakSecret = "crowd.config.weak_secret" at WARN {
+        /// `cookie` or `API token`.
+        what: &'static str,
+        /// Where this node listens.
+        listens: SocketAddr }, says |event| {
+        format!(
+            "the {} is shorter than 16 bytes, and this node listens at {}, for other machines: make a \
+             longer one, say with `head -c 24 /dev/urandom | base64`",
+            event.what, event.listens
+        )
+    };
     /// Settings of the running scenario were changed (*ours*).
     ConfigUpdate = "crowd.config.update" at INFO under ANSWERED {
         /// The settings that changed, with their new values.

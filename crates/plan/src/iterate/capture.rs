@@ -48,6 +48,36 @@ pub struct CaptureFault {
     why: String,
 }
 
+/// So many filters of a JSON path may be in each other: to read one takes the library twice as long
+/// with each.
+const MOST_FILTERS: usize = 8;
+
+/// How many filters of a JSON path are in each other.
+fn filters_in_filters(path: &str) -> usize {
+    let (mut brackets, mut filters, mut most) = (Vec::new(), 0, 0);
+    let (mut quote, mut escaped) = (None, false);
+    for letter in path.chars() {
+        match (quote, letter) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(open), _) if open == letter => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(letter),
+            (None, '[') => brackets.push(0),
+            (None, '?') => {
+                if let Some(inside) = brackets.last_mut() {
+                    *inside = 1;
+                }
+                filters = brackets.iter().sum();
+            }
+            (None, ']') => drop(brackets.pop()),
+            (None, _) => {}
+        }
+        most = most.max(filters);
+    }
+    most
+}
+
 impl Capture {
     /// The first value that a JSON path (RFC 9535) finds in the body. A text is kept as it is, a
     /// number or a truth value as it is written, an array or an object as JSON; `null` is no value.
@@ -56,13 +86,17 @@ impl Capture {
     /// If it is not a JSON path.
     pub fn json(name: impl Into<String>, path: &str) -> Result<Self, CaptureFault> {
         let name = name.into();
-        match JsonPath::parse(path) {
+        let read = match filters_in_filters(path) {
+            0..=MOST_FILTERS => JsonPath::parse(path).map_err(|error| error.to_string()),
+            depth => Err(format!("{depth} filters are in each other; {MOST_FILTERS} are the most")),
+        };
+        match read {
             Ok(path) => Ok(Self { name, source: Source::Json(path), default: None }),
-            Err(error) => Err(CaptureFault {
+            Err(why) => Err(CaptureFault {
                 name,
                 expression: path.to_owned(),
                 wanted: "a JSON path such as `$.items[0].id`",
-                why: error.to_string(),
+                why,
             }),
         }
     }
@@ -199,6 +233,19 @@ mod tests {
         let found = found.map(|path| json(path, body).unwrap_or("-".into()));
         assert_eq!(found, ["text", "1.5", "true", "-", r#"{"k":[1,2]}"#, "2", "1", "-"]);
         assert_eq!(json("$.a", "no json"), None);
+    }
+
+    /// Found by `fuzz::texts::iterations`: the library takes twice as long for each filter in another.
+    #[test]
+    fn filters_in_filters_are_refused_before_they_take_for_ever() {
+        let nested = |depth| format!("$.a{}{}", "[?@['?']".repeat(depth), "]".repeat(depth));
+        assert!(Capture::json("x", &nested(MOST_FILTERS)).is_ok());
+        for path in [nested(MOST_FILTERS + 1), "$[?@.a".repeat(200)] {
+            let fault = Capture::json("x", &path).unwrap_err().to_string();
+            assert!(fault.ends_with("filters are in each other; 8 are the most"), "{fault}");
+        }
+        let beside = format!("$.a{}", "[?@.b && @.c[?@ == 'what?']]".repeat(40));
+        assert!(Capture::json("x", &beside).is_ok());
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crowd_core::printable::one_line;
+
 /// What is wrong with a threshold: shown as the text with a caret under the fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ThresholdFault {
@@ -21,7 +23,7 @@ impl fmt::Display for ThresholdFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { text, column, reason } = self;
         // Each character takes one place, so that the caret stands where it should.
-        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let text = one_line(text);
         write!(f, "{text}\n{:column$}^ {reason}", "")
     }
 }

@@ -98,6 +98,36 @@ async fn a_file_without_certificates_fails_the_run() {
     node.shutdown().await;
 }
 
+/// Whoever names a file to a node may not read it by what is wrong with it, nor fill the node's memory.
+#[tokio::test]
+async fn nothing_that_a_file_of_certificates_holds_is_told() {
+    let node = node().await;
+    let texts = [
+        "-----BEGIN canary",
+        "-----BEGIN canary-----\nAAAA\n",
+        "-----BEGIN CERTIFICATE-----\ncanary\n-----END CERTIFICATE-----\n",
+        "-----BEGIN CERTIFICATE-----\n!canary!\n-----END CERTIFICATE-----\n",
+        "canary\n",
+    ];
+    let canary = "canary";
+    // Some libraries tell bytes as numbers.
+    let numbers = canary.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ");
+    for text in texts {
+        let file = NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let path = file.path().to_str().unwrap();
+        let settings = given(&[("url", "https://localhost:1/"), ("ca_file", path)]);
+        let refusal = node.start_run("http", 1, settings).await.unwrap_err();
+        let told = refusal.message.replace(path, "FILE");
+        assert!(!told.contains(canary) && !told.contains(&numbers), "{text:?}: {told}");
+        node.reset().await.unwrap();
+    }
+    let settings = given(&[("url", "https://localhost:1/"), ("ca_file", "/dev/zero")]);
+    let refusal = node.start_run("http", 1, settings).await.unwrap_err();
+    assert!(refusal.message.contains("is too large"), "{refusal}");
+    node.shutdown().await;
+}
+
 #[tokio::test]
 async fn servers_with_and_without_tls_can_be_mixed() {
     let (server, file) = secure().await;

@@ -67,7 +67,8 @@ impl Office {
                 },
                 () = due => self.hub.tick(self.origin.elapsed(), &mut commands),
                 Some((from, requests)) = frames.recv() => {
-                    self.take(&from, requests, &mut commands);
+                    let mesh = self.mesh.clone();
+                    mesh.guard(&from, || self.take(&from, requests, &mut commands));
                 }
             }
             for command in commands {

@@ -32,7 +32,54 @@ type Outcome = Result<Met<DuplexStream>, Fault>;
 async fn meet(mut dialler: Node, mut acceptor: Node, cookies: [&str; 2]) -> (Outcome, Outcome) {
     let (near, far) = duplex(1024);
     let [ours, theirs] = cookies.map(Secret::new);
-    tokio::join!(dial(near, &ours, &mut dialler), accept(far, &theirs, &mut acceptor))
+    let channel = Channel::Plain;
+    tokio::join!(
+        dial(near, &channel, &ours, &mut dialler),
+        accept(far, &channel, &theirs, &mut acceptor)
+    )
+}
+
+#[tokio::test]
+async fn a_refusal_counts_if_whoever_refuses_has_proven_itself() {
+    let proven = |outcome: Outcome| match outcome.unwrap_err() {
+        Fault::Refused { no, proven, .. } => (no.because, proven),
+        other => panic!("{other:?}"),
+    };
+    let busy = || Node { verdict: Err(No::new(Because::Busy, "busy")), ..node("b") };
+    let (dialler, acceptor) = meet(node("a"), busy(), SAME).await;
+    assert_eq!((proven(dialler), proven(acceptor)), ((Because::Busy, true), (Because::Busy, true)));
+    let (dialler, acceptor) = meet(node("a"), busy(), ["swordfish", "catfish"]).await;
+    assert_eq!(
+        (proven(dialler), proven(acceptor)),
+        ((Because::Cookie, false), (Because::Cookie, false))
+    );
+    // Says so without a proof, or with another one.
+    let no = String::from_utf8(line(&Word::Refused(No::new(Because::Busy, "busy"))).unwrap());
+    let forged = String::from_utf8(line(&Word::Proof("00".repeat(32))).unwrap()).unwrap();
+    for proof in ["", &forged] {
+        let (near, mut far) = duplex(4096);
+        let words = format!("{}{}{proof}", introduction(&[1; 32]), no.as_ref().unwrap());
+        far.write_all(words.as_bytes()).await.unwrap();
+        far.shutdown().await.unwrap();
+        let cookie = Secret::new("swordfish");
+        let told = dial(near, &Channel::Plain, &cookie, &mut node("a")).await;
+        assert_eq!(proven(told), (Because::Busy, false));
+    }
+}
+
+/// Both know the cookie; what is between them has a channel to each.
+#[tokio::test]
+async fn a_handshake_over_two_channels_is_refused() {
+    let (near, far) = duplex(1024);
+    let cookie = Secret::new("swordfish");
+    let [ours, theirs] = [1, 2].map(|byte| Channel::Tls([byte; 32]));
+    let (mut a, mut b) = (node("a"), node("b"));
+    let (dialler, acceptor) =
+        tokio::join!(dial(near, &ours, &cookie, &mut a), accept(far, &theirs, &cookie, &mut b));
+    for outcome in [dialler, acceptor] {
+        let (no, _) = refusal(outcome);
+        assert!(no.why.contains("somebody is between them"), "{no:?}");
+    }
 }
 
 fn refusal(outcome: Outcome) -> (No, bool) {
@@ -101,7 +148,7 @@ async fn stranger(words: &[u8]) -> (Fault, String) {
     };
     let cookie = Secret::new("swordfish");
     let mut party = node("b");
-    let (fault, heard) = tokio::join!(accept(far, &cookie, &mut party), talk);
+    let (fault, heard) = tokio::join!(accept(far, &Channel::Plain, &cookie, &mut party), talk);
     (fault.unwrap_err(), heard)
 }
 
@@ -114,9 +161,9 @@ async fn strangers_learn_nothing() {
         "GET / HTTP/1.1\r\n\r\n".to_owned(),
         String::new(),
         "\n".into(),
-        "crowd-link/1\n".into(),
-        "crowd-link/1 zz\n".into(),
-        "crowd-link/2 whatever\n".into(),
+        "crowd-link/2\n".into(),
+        "crowd-link/2 zz\n".into(),
+        "crowd-link/1 whatever\n".into(),
         "x".repeat(200_000),
         introduced.clone(),
         format!("{introduced}{{}}\n"),
@@ -133,8 +180,8 @@ async fn strangers_learn_nothing() {
     }
     let (fault, _) = stranger(b"\x16\x03\x01\x02\x00\x01\x00").await;
     assert!(matches!(fault, Fault::Stranger(why) if why.starts_with("it speaks TLS")));
-    let (fault, _) = stranger(b"crowd-link/2 x\n").await;
-    assert!(matches!(fault, Fault::Stranger(why) if why.contains("crowd-link/2")));
+    let (fault, _) = stranger(b"crowd-link/1 x\n").await;
+    assert!(matches!(fault, Fault::Stranger(why) if why.contains("crowd-link/1")));
 }
 
 #[tokio::test]
@@ -154,7 +201,7 @@ async fn a_proof_cannot_be_handed_back() {
     };
     let cookie = Secret::new("swordfish");
     let mut party = node("a");
-    let (outcome, last) = tokio::join!(dial(near, &cookie, &mut party), mirror);
+    let (outcome, last) = tokio::join!(dial(near, &Channel::Plain, &cookie, &mut party), mirror);
     assert_eq!(refusal(outcome).0.because, Because::Cookie);
     assert!(String::from_utf8(last.unwrap()).unwrap().contains("refused"));
 }

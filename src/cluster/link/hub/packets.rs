@@ -1,6 +1,9 @@
 //! What gateways tell each other.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, atomic::Ordering},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,10 +11,12 @@ use super::{
     super::{
         connection::Link,
         gateway::{self, Packet, Tag},
+        news::Kind,
     },
     Hub, Notice,
 };
 use crate::cluster::{codec, member::MemberId};
+use crowd_core::panic::panic_text;
 
 /// So many probes are sent one after the other when a link comes up, so that the clock is known
 /// soon.
@@ -33,34 +38,43 @@ struct Echo {
 }
 
 impl Hub {
-    /// A packet came, from whoever knows the token of a link.
+    /// A packet came, from whoever knows the token of a link. If it cannot be handled its link ends:
+    /// the gateway is everybody's.
     pub(in super::super) fn receive(self: &Arc<Self>, packet: Packet) {
         let Some((body, token, tag)) = packet.open() else { return };
         let link = self.read_tables(|tables| tables.by_token.get(&token).cloned());
-        let Some(link) = link else { return };
+        let Some(link) = link.filter(|link| !link.stumbled.load(Ordering::Relaxed)) else { return };
+        let handled = catch_unwind(AssertUnwindSafe(|| self.handle(&link, &body, tag)));
+        if let Err(panic) = handled {
+            self.stumble(&link, &panic_text(&*panic));
+        }
+    }
+
+    fn handle(self: &Arc<Self>, link: &Arc<Link>, body: &[u8], tag: Tag) {
         let now = self.mesh.now();
         link.heard.store(now, Ordering::Relaxed);
         let understood = match tag {
-            Tag::Frame => self.deliver(&link, &body),
-            Tag::Greeting => codec::decode::<MemberId>(&body).map(|id| self.greeted(&link, &id)),
-            Tag::Beat => codec::decode::<Beat>(&body).map(|beat| {
+            Tag::Frame => self.deliver(link, body),
+            Tag::Greeting => codec::decode::<MemberId>(body).map(|id| self.greeted(link, &id)),
+            Tag::Beat => codec::decode::<Beat>(body).map(|beat| {
                 self.decide(|membership, now| {
                     (membership.told(link.id, &beat.reaches, beat.master, now), Vec::new())
                 });
             }),
-            Tag::Probe => codec::decode::<u64>(&body).and_then(|sent| {
+            Tag::Probe => codec::decode::<u64>(body).and_then(|sent| {
                 let echo = Echo { sent, arrived: now, answered: self.mesh.now() };
                 link.send(codec::encode(&echo)?, Tag::Echo);
                 Ok(())
             }),
-            Tag::Echo => codec::decode::<Echo>(&body).map(|echo| self.clocked(&link, &echo, now)),
+            Tag::Echo => codec::decode::<Echo>(body).map(|echo| self.clocked(link, &echo, now)),
             Tag::Goodbye => {
                 self.notice(Notice::Goodbye(link.id));
                 Ok(())
             }
         };
         if let Err(fault) = understood {
-            self.say_refused(link.member.address.clone(), format!("it sent {fault}"));
+            let (whom, address) = (link.member.id.to_string(), link.member.address.clone());
+            self.say_refused(Kind::Packet, &whom, address, format!("it sent {fault}"));
         }
     }
 

@@ -37,7 +37,7 @@ fn garbage_and_huge_lengths_cost_little() {
         // The node may have closed already.
         let _ = stream.write_all(match index % 4 {
             0 => &[0xff; 16],
-            1 => b"crowd-link/1 0000000000000000000000000000000000000000000000000000000000000000\n",
+            1 => b"crowd-link/2 0000000000000000000000000000000000000000000000000000000000000000\n",
             2 => b"\x7f\xff\xff\xff\xff\xff\xff\xff",
             _ => &garbage,
         });
@@ -69,7 +69,7 @@ fn slow_words_are_cut_short() {
     let mut a = Config::new("a").start();
     let mut slow = connect(&a);
     let began = Instant::now();
-    let words = b"crowd-link/1 00000000000000000000000000000000";
+    let words = b"crowd-link/2 00000000000000000000000000000000";
     let mut written = 0;
     while let Some(byte) = words.get(written % words.len()) {
         if slow.write_all(&[*byte]).is_err() {

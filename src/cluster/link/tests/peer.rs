@@ -22,7 +22,10 @@ use crate::{
         protocol::{Protocol, Service},
     },
     settings::Secret,
-    telemetry::{Telemetry, event::ClusterRefused},
+    telemetry::{
+        Telemetry,
+        event::{ClusterRefused, ClusterStumbled},
+    },
 };
 
 const VARIABLE: &str = "CROWD_LINK_PEER";
@@ -134,6 +137,11 @@ impl Peer {
     /// The first thing it ever says that is looked for.
     pub(super) fn until<T>(&self, what: &str, look: impl Fn(&Value) -> Option<T>) -> T {
         self.since(0, PATIENCE, what, look)
+    }
+
+    /// Whether it said something so far that is looked for.
+    pub(super) fn says_so_far(&self, look: impl Fn(&Value) -> bool) -> bool {
+        self.heard.0.lock().unwrap().iter().any(look)
     }
 
     /// Whether it ever said such a thing.
@@ -251,6 +259,11 @@ async fn a_peer() {
             say(&json!({"refused": refused.reason, "address": refused.address}));
         }
     });
+    let _stumbles = telemetry.subscribe(|occurrence| {
+        if let Some(stumbled) = occurrence.event.downcast_ref::<ClusterStumbled>() {
+            say(&json!({"stumbled": stumbled.node, "why": stumbled.reason}));
+        }
+    });
     let listener = Listener::bind(config.listen.parse().unwrap()).unwrap();
     let mesh = Mesh::new(Member {
         id: MemberId::new(config.name.as_str(), rand::random()),
@@ -286,10 +299,14 @@ async fn a_peer() {
     }
 }
 
+/// The handler of whoever gets this number panics.
+const POISON: u64 = u64::MAX;
+
 /// Counts what comes from everybody, and whether it comes in order.
 fn serve(mesh: &Mesh) {
     let seen = Mutex::new(BTreeMap::<MemberId, u64>::new());
     mesh.serve(move |from: &MemberId, Number(number, body), responder| {
+        assert!(number != POISON || !body.is_empty(), "number {number} is not to be handled");
         if let Some(responder) = responder {
             return responder.answer(&(number + body.len() as u64));
         }
@@ -328,6 +345,8 @@ async fn obey(mesh: &Mesh, links: &Links, order: &Value) {
             }
         }
         say(&json!({"sent": count}));
+    } else if order["poison"] == true {
+        say(&json!({"poisoned": mesh.cast(&to(order), &Number(POISON, Vec::new())).is_ok()}));
     } else if let Some(number) = order["call"].as_u64() {
         let size = usize::try_from(order["size"].as_u64().unwrap()).unwrap();
         let answer =

@@ -14,13 +14,13 @@ use tempfile::TempDir;
 use super::peer::{Config, PATIENCE};
 
 /// An authority, and the directory its certificates lie in.
-struct Authority {
+pub(super) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     directory: TempDir,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -34,7 +34,7 @@ impl Authority {
     }
 
     /// The files of a node that nobody else's certificate names.
-    fn files(&self, name: &str) -> [PathBuf; 3] {
+    pub(super) fn files(&self, name: &str) -> [PathBuf; 3] {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![format!("{name}.example")]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
@@ -45,7 +45,7 @@ impl Authority {
         [cert, key, self.file("ca")]
     }
 
-    fn config(&self, name: &str) -> Config {
+    pub(super) fn config(&self, name: &str) -> Config {
         Config { tls: Some(self.files(name)), ..Config::new(name) }
     }
 }

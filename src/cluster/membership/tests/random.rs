@@ -31,7 +31,7 @@ fn event() -> impl Strategy<Value = Event> {
         place.clone().prop_map(Event::Join),
         (name.clone(), incarnation.clone(), place.clone())
             .prop_map(|(name, incarnation, at)| Event::ToldOf(name, incarnation, at)),
-        (place.clone(), 0..6_u8).prop_map(|(at, how)| Event::DialFailed(at, how)),
+        (place.clone(), 0..8_u8).prop_map(|(at, how)| Event::DialFailed(at, how)),
         (name.clone(), incarnation.clone(), any::<bool>())
             .prop_map(|(name, incarnation, unlinked)| Event::Call { name, incarnation, unlinked }),
         (name.clone(), incarnation.clone(), place)
@@ -90,6 +90,8 @@ impl World {
                     2 => DialFault::Refused(Refused::Itself),
                     3 => DialFault::Refused(Refused::Busy),
                     4 => DialFault::Refused(Refused::Linked(Some(node(1, 1)))),
+                    5 => DialFault::Unproven("who is that".into()),
+                    6 => DialFault::Mute("nothing".into()),
                     _ => DialFault::Refused(Refused::Because("no".into())),
                 };
                 m.dial_failed(&place(at), &fault, now)

@@ -101,6 +101,55 @@ fn whoever_leaves_is_not_looked_for_unless_asked_for() {
 }
 
 #[test]
+fn whoever_does_not_prove_itself_is_dialled_only_if_the_settings_name_it() {
+    let mut m = me();
+    m.join(&address("x:1"), seconds(0));
+    m.seed(&address("seed:1"), seconds(0));
+    assert_eq!(dials(&m.tick(seconds(0))), 2);
+    let stranger = DialFault::Unproven("no node".into());
+    let said = m.dial_failed(&address("x:1"), &stranger, seconds(1));
+    let why = "no node; it is not dialled any more".to_owned();
+    let words = Command::Say { address: address("x:1"), why: why.clone(), refused: true };
+    assert_eq!(said, [words]);
+    assert_eq!(m.dials(&address("x:1")), (1, Dial::Failed(why)));
+    m.dial_failed(&address("seed:1"), &stranger, seconds(1));
+    let commands = m.tick(seconds(30));
+    assert_eq!(dials(&commands), 1);
+    assert!(
+        matches!(&commands[0], Command::Dial { address, .. } if *address == self::address("seed:1"))
+    );
+    // It is shown for a while, and may be asked for again.
+    assert_eq!(m.views().len(), 2);
+    m.join(&address("x:1"), seconds(40));
+    assert_eq!(dials(&m.tick(seconds(40))), 1);
+    m.dial_failed(&address("x:1"), &stranger, seconds(41));
+    m.dial_failed(&address("seed:1"), &stranger, seconds(41));
+    m.tick(seconds(41) + HEARSAY);
+    assert_eq!(m.views().len(), 1);
+    m.dial_failed(&address("seed:1"), &stranger, seconds(41) + HEARSAY);
+    // Whoever only takes a proof may do so a few times.
+    m.join(&address("z:1"), seconds(100));
+    for dial in 1..=5 {
+        assert_eq!(dials(&m.tick(seconds(100 + 10 * dial))), 2, "{dial}");
+        let mute = DialFault::Mute("nothing".into());
+        m.dial_failed(&address("z:1"), &mute, seconds(100 + 10 * dial));
+        m.dial_failed(&address("seed:1"), &stranger, seconds(100 + 10 * dial));
+    }
+    assert_eq!(dials(&m.tick(seconds(190))), 1);
+    m.dial_failed(&address("seed:1"), &stranger, seconds(190));
+    // A refusal by a node of this cluster is no such thing.
+    m.join(&address("y:1"), seconds(200));
+    m.tick(seconds(200));
+    let no = DialFault::Refused(Refused::Because("another version".into()));
+    m.dial_failed(&address("y:1"), &no, seconds(201));
+    let commands = m.tick(seconds(230));
+    let again = commands.iter().any(
+        |command| matches!(command, Command::Dial { address, .. } if *address == self::address("y:1")),
+    );
+    assert!(again, "{commands:?}");
+}
+
+#[test]
 fn the_same_trouble_is_said_once_a_minute() {
     let mut m = me();
     m.join(&address("x:1"), seconds(0));

@@ -97,6 +97,101 @@ async fn a_head_that_is_too_long_is_refused() {
 }
 
 #[tokio::test]
+async fn a_head_of_too_many_lines_is_refused() {
+    let served = Served::new().await;
+    let mut stream = served.connect().await;
+    let lines = "X: 1\r\n".repeat(200);
+    let head = format!("GET /api/v1/live HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    assert!(rest(&mut stream).await.starts_with("HTTP/1.1 431 "));
+}
+
+/// What this process has allocated and touched, in bytes.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+/// 120 heads of 400 kB each that never end are 48 MB, if they are kept.
+#[tokio::test]
+async fn half_sent_heads_cost_no_memory() {
+    let token = Some(Secret::new("sesame"));
+    let served = Served::with(ApiOptions { token, ..ApiOptions::default() }).await;
+    let beginning = "POST /api/v1/command HTTP/1.1\r\nHost: localhost\r\nX-Long: ";
+    let head = [beginning.as_bytes(), &vec![b'x'; 400 * 1024]].concat();
+    assert_eq!(served.ask("GET /api/v1/live", &["Host: localhost"], "").await.status, 200);
+    let before = resident();
+    let mut open = Vec::new();
+    for _ in 0..120 {
+        let mut stream = served.connect().await;
+        // It is refused before all of it is taken.
+        let _ = timeout(EVENTUALLY, stream.write_all(&head)).await.expect("it is not refused");
+        open.push(stream);
+    }
+    let live = served.ask("GET /api/v1/live", &["Host: localhost"], "").await;
+    assert_eq!(live.status, 200);
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 8 * 1024 * 1024, "{grown} bytes");
+    // As much as may be kept, of as many as there may be, and silent.
+    let head = [beginning.as_bytes(), &vec![b'x'; LONGEST_HEAD / 2]].concat();
+    for _ in 0..240 {
+        let mut stream = served.connect().await;
+        stream.write_all(&head).await.unwrap();
+        open.push(stream);
+    }
+    let live = served.ask("GET /api/v1/live", &["Host: localhost"], "").await;
+    assert_eq!(live.status, 200);
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 12 * 1024 * 1024, "{grown} bytes");
+}
+
+/// Who has shown no token is sent away by the head, before anything else is taken of it.
+#[tokio::test]
+async fn the_body_of_a_stranger_is_not_waited_for() {
+    let token = Some(Secret::new("sesame"));
+    let served = Served::with(ApiOptions { token, ..ApiOptions::default() }).await;
+    for (path, expect) in
+        [("command", ""), ("command", "Expect: 100-continue\r\n"), ("nowhere", "")]
+    {
+        let mut stream = served.connect().await;
+        let head = format!(
+            "POST /api/v1/{path} HTTP/1.1\r\nHost: localhost\r\n{TEXT}\r\n{expect}\
+             Content-Length: 60000\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let heard = timeout(Duration::from_secs(5), hear(&mut stream)).await;
+        // Neither told to go on, nor waited for.
+        assert_eq!(heard.expect("the body is waited for").code(), (401, "unauthorized"));
+        // What it sends after that is not taken either.
+        assert_eq!(timeout(EVENTUALLY, rest(&mut stream)).await, Ok(String::new()));
+    }
+}
+
+/// A body that comes byte by byte has the same time as one that does not come.
+#[tokio::test]
+async fn a_body_in_drops_is_told_so() {
+    let served = Served::with(impatient()).await;
+    let mut stream = served.connect().await;
+    let head = format!(
+        "POST /api/v1/command HTTP/1.1\r\nHost: localhost\r\n{TEXT}\r\n\
+         Content-Length: 60000\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (mut reading, mut writing) = stream.into_split();
+    let drops = AbortOnDropHandle::new(tokio::spawn(async move {
+        while writing.write_all(b"#").await.is_ok() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    }));
+    let mut heard = [0; 12];
+    let answer = timeout(EVENTUALLY, reading.read_exact(&mut heard)).await;
+    answer.expect("it has all the time it wants").unwrap();
+    assert_eq!(&heard, b"HTTP/1.1 408");
+    drop(drops);
+}
+
+#[tokio::test]
 async fn commands_beyond_the_bound_are_refused_and_waits_do_not_count() {
     let served = Served::with(ApiOptions { commands: 1, ..ApiOptions::default() }).await;
     served.node.with(|inside| inside.init = Duration::from_secs(60));

@@ -1,24 +1,51 @@
 //! Lists: items separated by commas.
 
+use std::ops::Range;
+
 use super::{SettingValue, Shape};
 
 /// Splits a text at its commas; a backslash before a comma or a backslash takes away its meaning.
 /// White space around items does not count; an empty text has no items.
 pub fn split_list(text: &str) -> Vec<String> {
+    places(text).into_iter().map(|place| unescaped(&text[place])).collect()
+}
+
+/// Where the items of a list are, without the white space around them.
+pub fn places(text: &str) -> Vec<Range<usize>> {
     if text.trim().is_empty() {
         return Vec::new();
     }
-    let (mut items, mut item) = (Vec::new(), String::new());
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
+    let (mut items, mut start) = (Vec::new(), 0);
+    let mut letters = text.char_indices();
+    while let Some((at, letter)) = letters.next() {
         match letter {
-            '\\' if matches!(letters.peek(), Some(',' | '\\')) => item.extend(letters.next()),
-            ',' => items.push(std::mem::take(&mut item).trim().to_owned()),
-            other => item.push(other),
+            '\\' if text[at + 1..].starts_with([',', '\\']) => drop(letters.next()),
+            ',' => {
+                items.push(trimmed(text, start..at));
+                start = at + 1;
+            }
+            _ => {}
         }
     }
-    items.push(item.trim().to_owned());
+    items.push(trimmed(text, start..text.len()));
     items
+}
+
+fn trimmed(text: &str, place: Range<usize>) -> Range<usize> {
+    let item = &text[place.clone()];
+    let start = place.start + item.len() - item.trim_start().len();
+    start..start + item.trim().len()
+}
+
+fn unescaped(item: &str) -> String {
+    let (mut plain, mut letters) = (String::with_capacity(item.len()), item.chars().peekable());
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' if matches!(letters.peek(), Some(',' | '\\')) => plain.extend(letters.next()),
+            other => plain.push(other),
+        }
+    }
+    plain
 }
 
 /// Writes items so that [`split_list`] finds them again.
