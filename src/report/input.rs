@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    load::tally::{Tallies, Tally},
+    load::tally::Tallies,
     measure::{health::HealthSummary, series::Series, window::Window},
     profile::Profile,
     scenario::settings::PROFILE,
