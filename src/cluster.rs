@@ -23,4 +23,4 @@ pub(crate) mod protocol;
 pub(crate) mod run;
 pub(crate) mod worker;
 
-pub(crate) use crowd_core::{codec, placement};
+pub(crate) use crowd_core::codec;

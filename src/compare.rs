@@ -7,7 +7,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::{measure::health::Trust, report::Verdict};
+use crate::report::Verdict;
+use crowd_measure::health::Trust;
 
 mod between;
 mod blocks;

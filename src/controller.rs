@@ -30,10 +30,10 @@ use self::{
     message::{ControllerMessage, ControllerOptions, SetOutcome},
     run::ActiveRun,
 };
-use crate::{
+use crate::user::supervisor::SupervisorMessage;
+use crowd_core::{
     refusal::{Code, Refusal},
     telemetry::event::{ControllerState, ControllerUsers},
-    user::supervisor::SupervisorMessage,
 };
 
 type Reply<T> = RpcReplyPort<Result<T, Refusal>>;

@@ -33,7 +33,7 @@ use std::{fmt, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{refusal::Refusal, user::UserId};
+use crowd_core::{refusal::Refusal, user_id::UserId};
 
 mod action;
 pub(crate) mod batch;

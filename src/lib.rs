@@ -81,7 +81,6 @@ pub mod user;
 
 #[doc(hidden)]
 pub use crowd_core::derive;
-use crowd_core::{aside, json_fault, mark, printable, suggestion};
 pub use crowd_core::{failure, moment, random, refusal, telemetry};
 pub use crowd_measure as measure;
 pub use crowd_plan::{iterate, load, profile, threshold};

@@ -15,7 +15,6 @@ use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    aside::aside,
     capacity::Desk,
     cluster::{mail::Mail, measure::feed::MeasureFeed, mesh::Mesh},
     controller::{
@@ -25,17 +24,22 @@ use crate::{
     },
     coordinator::Coordinators,
     feed::Feeders,
-    measure::{
-        Measure, Snapshot,
-        health::{GeneratorVerdict, watchdog::Watchdog},
-    },
-    refusal::{Code, Refusal},
     report::RunReport,
-    scenario::{catalog::Catalog, settings::Environment},
+    scenario::catalog::Catalog,
     settings::NodeSettings,
-    telemetry::Telemetry,
     throttle::{ThrottleOptions, Throttles},
-    user::{UserId, fence::Fence},
+};
+use crowd_core::{
+    aside::aside,
+    fence::Fence,
+    refusal::{Code, Refusal},
+    settings::Environment,
+    telemetry::Telemetry,
+    user_id::UserId,
+};
+use crowd_measure::{
+    Measure, Snapshot,
+    health::{GeneratorVerdict, watchdog::Watchdog},
 };
 
 mod account;

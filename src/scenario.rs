@@ -4,7 +4,8 @@ use std::future::Future;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{failure::Failure, user::User};
+use crate::user::User;
+use crowd_core::failure::Failure;
 
 pub mod catalog;
 pub mod erased;

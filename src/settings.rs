@@ -153,7 +153,7 @@ node_settings! {
 }
 
 /// What the master does about the users of a node that is lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, crate::scenario::settings::SettingValue)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, crowd_core::settings::SettingValue)]
 pub enum OnNodeLoss {
     /// Starts them again on the other nodes, under the same ids.
     Replace,

@@ -57,13 +57,13 @@ use self::{
     check::{Checker, Checking},
     shared::Shared,
 };
-use crate::{
+use crate::scenario::{Run, Scenario};
+use crowd_core::{
     failure::Failure,
-    measure::Measure,
     refusal::{Code, Refusal},
-    scenario::{Run, Scenario},
     telemetry::Telemetry,
 };
+use crowd_measure::Measure;
 
 /// The targets of a run on this node, and their health check. Cheap to clone. The check ends with
 /// the run, with [`Targets::end`], or with the last clone.

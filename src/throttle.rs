@@ -61,8 +61,8 @@ pub use self::{
     rate::{Rate, RateError},
     running::{RunError, Running},
 };
-use crate::{
-    cluster::protocol::throttle::{Change, ThrottleAnswer, ToThrottles, Which},
+use crate::cluster::protocol::throttle::{Change, ThrottleAnswer, ToThrottles, Which};
+use crowd_core::{
     failure::Failure,
     refusal::{Code, Refusal},
     telemetry::Telemetry,

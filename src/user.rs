@@ -18,15 +18,17 @@ pub mod supervisor;
 pub mod task;
 
 use crate::{
-    failure::{Failure, Stopped},
     feed::{Feed, Row},
-    iterate::{Capture, Captures, Pacing, ThinkTime, Weighted},
-    measure::Attempt,
-    moment,
-    random::Random,
     scenario::{Run, Scenario},
     throttle::{Permit, Throttle},
 };
+use crowd_core::{
+    failure::{Failure, Stopped},
+    moment,
+    random::Random,
+};
+use crowd_measure::Attempt;
+use crowd_plan::iterate::{Capture, Captures, Pacing, ThinkTime, Weighted};
 
 pub use self::{
     core::UserCore,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::observation::{Measured, Verdict};
-use crate::measure::timing::Timing;
+use crowd_measure::timing::Timing;
 
 /// How many points a curve has at most; one more and neighbouring loads become one point.
 pub const MOST_POINTS: usize = 200;

@@ -20,7 +20,8 @@ use super::{
     settings::{SearchSettings, Unit},
     signal::OwnSignal,
 };
-use crate::{measure::window::Window, refusal::Refusal};
+use crowd_core::refusal::Refusal;
+use crowd_measure::window::Window;
 
 /// How often in a row a rate may be refused: while a node is lost, say.
 const REFUSALS: u32 = 5;

@@ -9,7 +9,7 @@ use super::{
     settings::SearchSettings,
     signal::OwnSignal,
 };
-use crate::measure::{
+use crowd_measure::{
     timing::Timing,
     window::{ActionNumbers, CheckNumbers, Window},
 };

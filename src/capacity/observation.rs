@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{measure::timing::Timing, scenario::settings::SettingValue};
+use crowd_core::settings::SettingValue;
+use crowd_measure::timing::Timing;
 
 /// What is done about signals that have no value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, SettingValue)]

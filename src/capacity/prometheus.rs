@@ -11,7 +11,7 @@ use super::{
     observation::{Signal, SignalKind},
     settings::Query,
 };
-use crate::settings::masking::without_secrets_of_url;
+use crowd_core::settings::masking::without_secrets_of_url;
 
 mod client;
 pub mod reply;

@@ -8,7 +8,8 @@ use super::{
     bisect::BisectSettings, equilibrium::EquilibriumSettings, observation::Missing,
     signal::OwnSignal, stress::StressSettings,
 };
-use crate::{scenario::settings::SettingValue, threshold::Comparator};
+use crowd_core::settings::SettingValue;
+use crowd_plan::threshold::Comparator;
 
 mod query;
 mod range;

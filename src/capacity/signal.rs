@@ -4,10 +4,8 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use super::observation::{Signal, SignalKind};
-use crate::{
-    measure::{names::clip, window::Window},
-    threshold::{Metric, Scope, Threshold, ThresholdFault, Unit, metric::Kind},
-};
+use crowd_measure::{names::clip, window::Window};
+use crowd_plan::threshold::{Metric, Scope, Threshold, ThresholdFault, Unit, metric::Kind};
 
 /// A signal of the run's own measurements: it is healthy while its threshold holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -181,7 +179,7 @@ mod tests {
     fn checks_and_counters_are_signals_as_well() {
         let mut window = measured(&[100], 0);
         window.counters.insert("orders".into(), 20);
-        let check = crate::measure::window::CheckNumbers { passed: 9, failed: 1 };
+        let check = crowd_measure::window::CheckNumbers { passed: 9, failed: 1 };
         window.checks.insert("has a title".into(), check);
         assert_eq!(signal("rate(orders) >= 120/min", &window), (Some(2.0), Some(true)));
         assert_eq!(signal("check_rate(has a title) > 95%", &window), (Some(0.9), Some(false)));

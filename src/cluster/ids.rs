@@ -1,6 +1,6 @@
 //! Pure: what is taken out of sets of ids, and sets cut into parts that fit a message.
 
-use crate::user::id::IdSet;
+use crowd_core::user_id::IdSet;
 
 /// The most ranges in one message: two numbers of at most nine bytes each, so that a message stays
 /// well below [`super::codec::MOST_BYTES`].
@@ -72,7 +72,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::user::UserId;
+    use crowd_core::user_id::UserId;
 
     fn ids() -> impl Strategy<Value = BTreeSet<u64>> {
         prop::collection::vec((1..400_u64, 1..60_u64), 0..12).prop_map(|ranges| {

@@ -19,7 +19,7 @@ use super::{
     member::MemberId,
     protocol::operate::{Operate, OperateAnswer},
 };
-use crate::refusal::{Code, Refusal};
+use crowd_core::refusal::{Code, Refusal};
 
 /// How long a claim may take.
 pub(crate) const CLAIM: Duration = Duration::from_secs(5);

@@ -33,7 +33,7 @@ use super::{
     membership::{Dial, Standing},
     mesh::Mesh,
 };
-use crate::{
+use crowd_core::{
     refusal::{Code, Refusal},
     settings::{NodeAddress, secret::Secret},
     telemetry::Telemetry,

@@ -35,16 +35,14 @@ use super::{
         run::Assignment,
     },
 };
-use crate::{
+use crate::user::elsewhere::{Carrier, Intake, Sending};
+use crowd_core::{
+    errors::SendError,
     failure::Failure,
-    measure::{Measure, Source},
     telemetry::{Telemetry, event::MailUndelivered},
-    user::{
-        SendError, UserId,
-        elsewhere::{Carrier, Intake, Sending},
-        id::IdSet,
-    },
+    user_id::{IdSet, UserId},
 };
+use crowd_measure::{Measure, Source};
 
 pub(crate) mod master;
 mod outgoing;

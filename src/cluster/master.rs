@@ -25,11 +25,14 @@ use crate::{
         message::{SettingView, UserView},
         run::is_over,
     },
-    refusal::{Code, Refusal},
-    scenario::{catalog::Catalog, settings::Environment},
+    scenario::catalog::Catalog,
     settings::OnNodeLoss,
+};
+use crowd_core::{
+    refusal::{Code, Refusal},
+    settings::Environment,
     telemetry::Telemetry,
-    user::UserId,
+    user_id::UserId,
 };
 
 mod actor;

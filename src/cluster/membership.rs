@@ -14,7 +14,7 @@ use std::{
 };
 
 use super::{lease::SILENCE, member::MemberId};
-use crate::settings::NodeAddress;
+use crowd_core::settings::NodeAddress;
 
 mod admission;
 mod target;

@@ -14,10 +14,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{ids, member::MemberId, protocol::run::Assignment};
-use crate::{
-    controller::{endings::EndingCounts, machine::RunState, population::UserCounts},
-    user::id::IdSet,
-};
+use crate::controller::{endings::EndingCounts, machine::RunState, population::UserCounts};
+use crowd_core::user_id::IdSet;
 
 mod change;
 mod plan;

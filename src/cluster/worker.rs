@@ -16,11 +16,12 @@ use super::{
     parts::Follower,
     protocol::run::ToWorker,
 };
-use crate::{
-    controller::{machine::RunState, message::ControllerMessage},
+use crate::controller::{machine::RunState, message::ControllerMessage};
+use crowd_core::{
+    fence::Fence,
     refusal::{Code, Refusal},
     telemetry::Telemetry,
-    user::{fence::Fence, id::IdSet},
+    user_id::IdSet,
 };
 
 mod actor;

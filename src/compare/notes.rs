@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::Side;
-use crate::report::{RunReport, units};
+use crate::report::RunReport;
+use crowd_core::units;
 
 /// Times that differ by more than this share are told.
 const DURATION: f64 = 0.1;

@@ -9,7 +9,7 @@ use super::{
     Change,
     side::{ActionReading, Readings},
 };
-use crate::suggestion::did_you_mean;
+use crowd_core::suggestion::did_you_mean;
 
 /// A single run of several is judged by what it lacks if the others have so much of it: less may be
 /// missing by chance.

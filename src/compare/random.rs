@@ -2,7 +2,7 @@
 
 use std::{f64::consts::TAU, time::Duration};
 
-use crate::measure::timing::Timing;
+use crowd_measure::timing::Timing;
 
 /// A stream of draws: xoshiro256++ (Blackman and Vigna, 2021), filled by SplitMix64.
 #[derive(Debug, Clone)]

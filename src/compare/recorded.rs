@@ -1,7 +1,7 @@
 //! Distributions of times as a document holds them: a number of one, and how far the samples it
 //! rests on leave it open.
 
-use crate::measure::timing::Timing;
+use crowd_measure::timing::Timing;
 
 /// Fewer times than this say nothing of a mean or a median.
 const FEWEST: u64 = 50;

@@ -8,13 +8,11 @@ use super::{
     seconds::{self, Seconds},
     shares::Share,
 };
-use crate::{
-    measure::{health::Trust, timing::Timing},
-    report::{
-        Verdict,
-        document::{self, ActionReport, Distribution, RunReport},
-    },
+use crate::report::{
+    Verdict,
+    document::{self, ActionReport, Distribution, RunReport},
 };
+use crowd_measure::{health::Trust, timing::Timing};
 
 /// Fewer than this say nothing of a share or a rate.
 const FEWEST: f64 = 50.0;

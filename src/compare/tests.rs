@@ -4,10 +4,8 @@ use super::{
     random::{Draws, times},
     *,
 };
-use crate::{
-    measure::timing::Timing,
-    report::{Colour, RunReport},
-};
+use crate::report::{Colour, RunReport};
+use crowd_measure::timing::Timing;
 
 fn distribution(timing: &Timing) -> Value {
     json!({

@@ -29,7 +29,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::operations::Operations;
-use crate::settings::Secret;
+use crowd_core::settings::Secret;
 
 mod answer;
 mod body;

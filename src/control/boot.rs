@@ -5,11 +5,11 @@ use std::{fmt, path::PathBuf};
 
 use super::{exit::Exit, logging::Logs, tell::complain};
 use crate::{
-    refusal::Refusal,
     scenario::catalog::Catalog,
-    settings::{NodeSettings, SettingsFaults, Sources, env::ProcessEnvironment},
+    settings::{NodeSettings, SettingsFaults, Sources},
     user::task::log_panics,
 };
+use crowd_core::{refusal::Refusal, settings::env::ProcessEnvironment};
 
 /// What the command line says of the node.
 #[derive(Debug, Default)]

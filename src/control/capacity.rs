@@ -13,12 +13,14 @@ use crate::{
         drive::monitors,
         settings::{Given, SearchFaults},
     },
-    measure::window::Window,
     node::RunState,
-    refusal::{Code, Refusal},
-    scenario::settings::{ALLOW_ERRORS, ITERATION_RATE, USER_RATE},
-    throttle::Rate,
 };
+use crowd_core::{
+    rate::Rate,
+    refusal::{Code, Refusal},
+};
+use crowd_measure::window::Window;
+use crowd_plan::run_settings::{ALLOW_ERRORS, ITERATION_RATE, USER_RATE};
 
 pub(super) mod once;
 pub(super) mod searcher;

@@ -16,12 +16,9 @@ use super::{
     tell::{complain, say},
     view::ScenarioView,
 };
-use crate::{
-    scenario::{
-        catalog::Catalog,
-        settings::{ALLOW_ERRORS, PROFILE, THRESHOLDS},
-    },
-    settings::NodeSettings,
+use crate::{scenario::catalog::Catalog, settings::NodeSettings};
+use crowd_plan::{
+    run_settings::{ALLOW_ERRORS, PROFILE, THRESHOLDS},
     threshold::{ThresholdFaults, Thresholds},
 };
 

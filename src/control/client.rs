@@ -15,7 +15,7 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::api::{self, COMMAND, LIVE, STATUS};
-use crate::{
+use crowd_core::{
     printable::{WORD, line, lines},
     settings::Secret,
 };

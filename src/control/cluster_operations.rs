@@ -1,7 +1,7 @@
 //! The operations of a node of this process that is part of a cluster. What is the whole run's part
 //! is carried out by the master; [`Operations::relay`] takes it there.
 
-use crate::settings::masking::without_secrets_of_url;
+use crowd_core::settings::masking::without_secrets_of_url;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -23,19 +23,21 @@ use super::{
 use crate::{
     capacity::Desk,
     cluster::{master::view::Listed, protocol::operate::Orphan},
-    measure::{health::nodes::judge_nodes, window::Window},
     node::{Added, ClusterNode, RunState, SetOutcome, SettingView, Status, UserView},
-    refusal::{Code, Refusal},
     report::{
         RunReport,
         findings::{self, Asked},
         live::Screen,
-        units,
     },
     scenario::catalog::Catalog,
     throttle::Started,
-    user::UserId,
 };
+use crowd_core::{
+    refusal::{Code, Refusal},
+    units,
+    user_id::UserId,
+};
+use crowd_measure::{health::nodes::judge_nodes, window::Window};
 
 /// How long the master may wait at a time on behalf of another node.
 const WAIT: Duration = Duration::from_secs(5);

@@ -12,8 +12,8 @@ use crate::{
         membership::Standing,
     },
     node::{Added, ClusterNode, RunState, Status, UserCounts},
-    refusal::Refusal,
 };
+use crowd_core::refusal::Refusal;
 
 impl ClusterNode {
     /// This node, as `nodes` shows it.

@@ -5,7 +5,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use crate::{refusal::Refusal, user::UserId};
+use crowd_core::{refusal::Refusal, user_id::UserId};
 
 mod grammar;
 mod verbs;

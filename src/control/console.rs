@@ -23,9 +23,9 @@ use super::{
 };
 use crate::{
     node::RunState,
-    printable,
     report::{Colour, text::summary},
 };
+use crowd_core::printable;
 
 pub mod completion;
 mod editor;

@@ -13,9 +13,9 @@ use super::{
 };
 use crate::{
     node::{RunState, Status},
-    refusal::{Code, Refusal},
     report::RunReport,
 };
+use crowd_core::refusal::{Code, Refusal};
 
 /// How often `wait` looks.
 const WAIT_LOOK: Duration = Duration::from_millis(50);

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::refusal::{Code, Refusal};
+use crowd_core::refusal::{Code, Refusal};
 
 /// The exit codes of the command line. Programs rely on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

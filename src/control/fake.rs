@@ -15,18 +15,21 @@ use super::{
 };
 use crate::{
     capacity::Desk,
-    failure::Failure,
-    measure::{health::HealthSummary, series::Series, window::Window},
     node::{Added, RunState, SetOutcome, SettingView, Status, UserCounts, UserView},
-    refusal::{Code, Refusal},
     report::{
         ReportInput, RunReport,
         input::{Outcome, RunFacts, UserTotals},
         live::Screen,
     },
     scenario::{Run, Scenario, catalog::Catalog},
-    user::{User, UserId},
+    user::User,
 };
+use crowd_core::{
+    failure::Failure,
+    refusal::{Code, Refusal},
+    user_id::UserId,
+};
+use crowd_measure::{health::HealthSummary, series::Series, window::Window};
 
 /// A scenario to be listed; nobody runs it.
 pub(super) struct Idle;

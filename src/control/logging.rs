@@ -17,7 +17,7 @@ use tracing_subscriber::{
 };
 
 use super::table::wants_colour;
-use crate::printable;
+use crowd_core::printable;
 
 /// The longest text of a log line, in characters: whoever is quoted in it.
 const LONGEST: usize = 2_000;

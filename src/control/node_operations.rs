@@ -12,9 +12,7 @@ use super::{
 use crate::{
     capacity::Desk,
     coordinator::{CoordinatorInfo, CoordinatorState},
-    measure::{Snapshot, health::Trust, window::Window},
     node::{Added, Node, RunState, SettingView, Status, UserView},
-    refusal::{Code, Refusal},
     report::{
         RunReport,
         findings::{self, Asked},
@@ -22,9 +20,14 @@ use crate::{
         metrics::render_metrics,
     },
     scenario::catalog::Catalog,
-    throttle::{Ramp, Rate, Started, ThrottleInfo, ThrottleState},
-    user::UserId,
+    throttle::{Ramp, Started, ThrottleInfo, ThrottleState},
 };
+use crowd_core::{
+    rate::Rate,
+    refusal::{Code, Refusal},
+    user_id::UserId,
+};
+use crowd_measure::{Snapshot, health::Trust, window::Window};
 
 /// What `metrics` tells programs of a run's document.
 const MEASURED: [&str; 5] = ["actions", "counters", "gauges", "checks", "failures"];

@@ -1,18 +1,21 @@
 //! What can be done with a node, whoever asks and wherever the node is.
 
-use crate::settings::masking::without_secrets_of_url;
+use crowd_core::settings::masking::without_secrets_of_url;
 use std::{future::Future, time::Duration};
 
 use crate::{
     capacity::Desk,
-    measure::window::Window,
     node::{Added, RunState, SettingView, Status, UserView},
-    refusal::{Code, Refusal},
     report::{RunReport, live::Screen},
-    scenario::{catalog::Catalog, settings::ITERATION_RATE},
-    throttle::Rate,
-    user::UserId,
+    scenario::catalog::Catalog,
 };
+use crowd_core::{
+    rate::Rate,
+    refusal::{Code, Refusal},
+    user_id::UserId,
+};
+use crowd_measure::window::Window;
+use crowd_plan::run_settings::ITERATION_RATE;
 
 use super::{
     command::{Command, Pair, RampText, RateText},

@@ -3,7 +3,7 @@
 
 use std::{env, fmt, io::IsTerminal};
 
-use crate::printable::{LINE, line};
+use crowd_core::printable::{LINE, line};
 
 /// Whether text that is written there may have colours: it is a terminal that knows them (`TERM`),
 /// and nobody said no (`NO_COLOR`).

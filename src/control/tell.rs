@@ -6,7 +6,7 @@ use std::{
     io::{self, Write},
 };
 
-use crate::printable::lines;
+use crowd_core::printable::lines;
 
 /// Prints a text of our own on standard output.
 pub(super) fn say(text: &dyn fmt::Display) {

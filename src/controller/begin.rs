@@ -13,10 +13,12 @@ use super::{
     run::{ActiveRun, Ended},
 };
 use crate::{
-    failure::Failure,
-    refusal::{Code, Refusal},
     scenario::erased::Running,
     user::supervisor::{SupervisorMessage, UserSupervisor},
+};
+use crowd_core::{
+    failure::Failure,
+    refusal::{Code, Refusal},
 };
 
 impl Controller {

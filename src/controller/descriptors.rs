@@ -1,6 +1,6 @@
 //! Whether the machine allows as many open files as the users need, said before it hurts.
 
-use crate::refusal::{Code, Refusal};
+use crowd_core::refusal::{Code, Refusal};
 
 /// Descriptors the node keeps for itself: sockets, the runtime, standard streams, log files.
 const RESERVED: u64 = 64;

@@ -5,10 +5,8 @@ use std::{collections::VecDeque, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::population::Count;
-use crate::user::{
-    id::UserId,
-    task::{Ending, Exit},
-};
+use crate::user::task::{Ending, Exit};
+use crowd_core::user_id::UserId;
 
 /// How many endings with a reason are kept.
 const KEPT: usize = 1000;

@@ -6,12 +6,12 @@ use ractor::ActorRef;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{Controller, State, machine::RunState, message::ControllerMessage};
-use crate::{
+use crate::user::supervisor::SupervisorMessage;
+use crowd_core::{
     moment,
     refusal::{Code, Refusal},
-    scenario::settings::{DEFAULT_GRACEFUL_STOP, GRACEFUL_STOP},
-    user::supervisor::SupervisorMessage,
 };
+use crowd_plan::run_settings::{DEFAULT_GRACEFUL_STOP, GRACEFUL_STOP};
 
 /// How often it is looked who has finished.
 const LOOK: Duration = Duration::from_millis(200);

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::{
+use crate::throttle::ThrottleInfo;
+use crowd_measure::health::monitor::Lateness;
+use crowd_plan::{
     load::{gate::Gate, tally::Tally},
-    measure::health::monitor::Lateness,
-    scenario::settings::USER_RATE,
-    throttle::ThrottleInfo,
+    run_settings::USER_RATE,
 };
 
 /// How late this node is: by its own throttles, and by the arrivals that it began since this was last

@@ -12,8 +12,14 @@ use super::{
     message::{ControllerMessage, ControllerOptions, Dealing},
     run::ActiveRun,
 };
-use crate::{
-    cluster::protocol::run::PlanBeat,
+use crate::{cluster::protocol::run::PlanBeat, user::supervisor::SupervisorMessage};
+use crowd_core::{
+    moment,
+    refusal::{Code, Refusal},
+    settings::Values,
+    user_id::IdSet,
+};
+use crowd_plan::{
     load::{
         desk::{Arrival, Deal},
         gate::{Gate, Standing},
@@ -22,10 +28,7 @@ use crate::{
         status::PlanStatus,
         tally::Tallies,
     },
-    moment,
-    refusal::{Code, Refusal},
-    scenario::settings::{LoadSettings, Values},
-    user::{id::IdSet, supervisor::SupervisorMessage},
+    run_settings::LoadSettings,
 };
 
 /// How often the number of users is brought to what the plan asks for.

@@ -9,9 +9,9 @@ pub use timers::Timer;
 use timers::Timers;
 
 use super::population::{Count, Departure, Gone, Population, Removal};
-use crate::{
+use crowd_core::{
     refusal::{Code, Refusal},
-    user::id::{IdSet, UserId},
+    user_id::{IdSet, UserId},
 };
 
 /// The state of the run on this node.

@@ -18,20 +18,21 @@ use crate::{
         protocol::run::{PlanBeat, PlanWords},
     },
     coordinator::Coordinators,
-    failure::Failure,
     feed::Feeders,
-    load::{desk::Arrival, gate::Gate, status::PlanStatus, tally::Tallies},
-    measure::{Measure, health::watchdog::Watchdog},
-    refusal::Refusal,
-    scenario::{
-        catalog::Catalog,
-        erased::Running,
-        settings::{Declaration, Environment, Value},
-    },
-    telemetry::Telemetry,
+    scenario::{catalog::Catalog, erased::Running},
     throttle::Throttles,
-    user::{UserId, fence::Fence, id::IdSet, task::Exit},
+    user::task::Exit,
 };
+use crowd_core::{
+    failure::Failure,
+    fence::Fence,
+    refusal::Refusal,
+    settings::{Declaration, Environment, Value},
+    telemetry::Telemetry,
+    user_id::{IdSet, UserId},
+};
+use crowd_measure::{Measure, health::watchdog::Watchdog};
+use crowd_plan::load::{desk::Arrival, gate::Gate, status::PlanStatus, tally::Tallies};
 
 /// What the controller needs from the node.
 #[derive(Clone)]

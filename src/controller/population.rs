@@ -8,9 +8,9 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
+use crowd_core::{
     refusal::{Code, Refusal},
-    user::id::{IdSet, UserId},
+    user_id::{IdSet, UserId},
 };
 
 /// The highest user id that may ever be given out; far beyond any run, far from overflow.

@@ -4,12 +4,14 @@
 use std::time::Duration;
 
 use super::message::ControllerOptions;
-use crate::{
+use crate::throttle::ThrottleInfo;
+use crowd_core::{
     failure::Failure,
+    rate::Rate,
     refusal::{Code, Refusal},
-    scenario::settings::{Change, ITERATION_RATE, RATES, Values, check_change_of_iteration_rate},
-    throttle::{Rate, ThrottleInfo},
+    settings::{Change, Values},
 };
+use crowd_plan::run_settings::{ITERATION_RATE, RATES, check_change_of_iteration_rate};
 
 /// The name of a throttle, and its rate.
 pub(super) type Named = (&'static str, Rate);

@@ -1,6 +1,7 @@
 //! One run on this node: what the controller keeps of it, and the tasks that run the scenario's
 //! own code for it.
 
+use crowd_plan::run_settings::check_thresholds;
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
@@ -23,25 +24,27 @@ use super::{
 };
 use crate::{
     coordinator::CoordinatorInfo,
-    failure::Failure,
     feed::RunFeeders,
-    measure::Measure,
-    refusal::Refusal,
     scenario::{
         erased::{Registered, Running, Starting},
         run::Services,
-        settings::{
-            self, Change, Declarations, Faults, RATES, SEED, Values, check_iteration_rate,
-            runtime_declarations,
-        },
+        settings,
     },
+    throttle::ThrottleInfo,
+};
+use crowd_core::{
+    failure::Failure,
+    fence::Fence,
+    refusal::Refusal,
+    settings::{Change, Declarations, Faults, Values},
     telemetry::event::{
         ConfigEnv, ConfigHook, ConfigUpdate, ConfigVerify, GeneratorWarning, InitException,
         InitStart, InitStop, TerminateException, TerminateStart, TerminateStop,
     },
-    threshold,
-    throttle::ThrottleInfo,
-    user::fence::Fence,
+};
+use crowd_measure::Measure;
+use crowd_plan::{
+    run_settings::{RATES, SEED, check_iteration_rate, runtime_declarations},
 };
 
 /// What is left of a run's throttles and coordinators when it ends.
@@ -101,7 +104,7 @@ impl ActiveRun {
         let values = settings::resolve(&declarations, given, &*options.environment)
             .map_err(|faults| refuse(faults, options))?;
         let values = settings::with_rate_of_profile(values);
-        threshold::check_settings(&values)?;
+        check_thresholds(&values)?;
         check_iteration_rate(&values)?;
         let load = ActiveLoad::of(&values)?;
         if let Some(load) = &load {

@@ -12,16 +12,16 @@ use super::{
     population::Departure,
     run::ActiveRun,
 };
-use crate::{
+use crate::user::{
+    supervisor::SupervisorMessage,
+    task::{Ending, Exit},
+};
+use crowd_core::{
     failure::Failure,
-    measure::Source,
     refusal::Refusal,
     telemetry::event::{UserException, UserStop},
-    user::{
-        supervisor::SupervisorMessage,
-        task::{Ending, Exit},
-    },
 };
+use crowd_measure::Source;
 
 impl Controller {
     pub(super) fn add(&self, state: &mut State, count: u64) -> Result<Added, Refusal> {

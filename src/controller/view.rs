@@ -5,11 +5,11 @@ use super::{
     message::{Account, ControllerOptions, SettingView, Status, UserView},
     run::ActiveRun,
 };
-use crate::{
+use crowd_core::{
     refusal::{Code, Refusal},
-    scenario::settings::USER_RATE,
-    user::UserId,
+    user_id::UserId,
 };
+use crowd_plan::run_settings::USER_RATE;
 
 impl State {
     pub(super) fn status(&self, options: &ControllerOptions) -> Status {

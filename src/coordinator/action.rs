@@ -3,7 +3,7 @@
 use std::{fmt, future::Future, pin::Pin};
 
 use super::event::{Event, Member};
-use crate::failure::Failure;
+use crowd_core::failure::Failure;
 
 type OnEvent = Box<dyn Fn(Event) -> Outcome + Send + Sync>;
 type OnMembers<D> = Box<dyn Fn(Event, &[Member<D>]) -> Outcome + Send + Sync>;

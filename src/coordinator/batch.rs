@@ -9,7 +9,7 @@ use super::{
     event::{Event, EventCounts, Member},
     plan::Group,
 };
-use crate::user::UserId;
+use crowd_core::user_id::UserId;
 
 /// A group that is handed to the actions of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use super::{
     plan::{Group, Timeout},
     worker::Wake,
 };
-use crate::{
+use crowd_core::{
     refusal::{Code, Refusal},
     telemetry::{Telemetry, event::CoordinatorFault},
 };

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::user::UserId;
+use crowd_core::user_id::UserId;
 
 /// Why a group is handed to its actions. The number is how many users the group holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -18,10 +18,10 @@ use super::{
     plan::Timeout,
     shared::Shared,
 };
-use crate::{
+use crowd_core::{
     refusal::Refusal,
     telemetry::event::{CoordinatorAdd, CoordinatorReset, CoordinatorStop, CoordinatorTimeout},
-    user::UserId,
+    user_id::UserId,
 };
 
 /// What waits for the worker.

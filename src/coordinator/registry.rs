@@ -21,7 +21,7 @@ use super::{
     supervisor::{Beginning, Start, Supervisor, Table},
     worker::Worker,
 };
-use crate::{
+use crowd_core::{
     failure::Failure,
     refusal::{Code, Refusal},
     suggestion::did_you_mean,

@@ -22,11 +22,11 @@ use super::{
 };
 use crowd_core::panic::panic_text;
 
-use crate::{
-    cluster::codec::{self, CodecError},
+use crowd_core::{
+    codec::{self, CodecError},
     refusal::Refusal,
     telemetry::event::CoordinatorAdd,
-    user::UserId,
+    user_id::UserId,
 };
 
 /// What of a plan the master knows; nodes whose plans agree in it gather users together.

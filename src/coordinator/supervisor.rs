@@ -12,7 +12,7 @@ use ractor::{
 };
 
 use super::instance::AnyInstance;
-use crate::telemetry::event::CoordinatorStart;
+use crowd_core::telemetry::event::CoordinatorStart;
 
 /// The start of a worker: its id, or why there is none.
 pub(super) type Beginning = BoxFuture<'static, Result<ActorId, String>>;

@@ -23,7 +23,7 @@ use super::{
 };
 use crowd_core::panic::panic_text;
 
-use crate::telemetry::event::CoordinatorExecute;
+use crowd_core::telemetry::event::CoordinatorExecute;
 
 /// A list of jobs that is longer than this is given back once it is done.
 const KEPT_CAPACITY: usize = 4096;

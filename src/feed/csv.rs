@@ -2,7 +2,7 @@
 //! what has commas, quotes (doubled) or line ends in it.
 
 use super::rows::{Builder, FeederFaults, Rows, check_length};
-use crate::mark;
+use crowd_core::mark;
 
 /// The rows of a text.
 ///

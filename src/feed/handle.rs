@@ -11,14 +11,14 @@ use std::{
 use rand::RngExt;
 
 use super::{Order, Row, Rows, counter::Counter};
-use crate::{
+use crowd_core::{
     failure::Failure,
     random::Random,
     telemetry::{
         Telemetry,
         event::{FeederExhausted, FeederShort},
     },
-    user::id::UserId,
+    user_id::UserId,
 };
 
 /// A feeder that was started: users ask it for rows with

@@ -9,7 +9,7 @@ use serde::{
 use serde_json::Value;
 
 use super::rows::{Builder, FeederFaults, Rows, check_length};
-use crate::{json_fault, mark};
+use crowd_core::{json_fault, mark};
 
 /// So many faults of one line are told; the others are counted.
 const MOST_OF_A_LINE: usize = 5;

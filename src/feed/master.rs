@@ -9,18 +9,18 @@ use std::{
 use futures_util::future::BoxFuture;
 
 use super::{Order, dealer::Dealer};
-use crate::{
-    cluster::{
-        member::MemberId,
-        mesh::Mesh,
-        parts::Companion,
-        protocol::{
-            feed::{Ask, FeederAnswer, ToFeeders},
-            run::{Assignment, RunSpec},
-        },
+use crate::cluster::{
+    member::MemberId,
+    mesh::Mesh,
+    parts::Companion,
+    protocol::{
+        feed::{Ask, FeederAnswer, ToFeeders},
+        run::{Assignment, RunSpec},
     },
+};
+use crowd_core::{
     refusal::{Code, Refusal},
-    scenario::settings::SettingValue,
+    settings::SettingValue,
     telemetry::{Telemetry, event::FeederLost},
 };
 

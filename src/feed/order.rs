@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::settings::SettingValue;
+use crowd_core::settings::SettingValue;
 
 /// In which order the rows of a feeder are given to whoever asks.
 #[derive(

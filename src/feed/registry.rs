@@ -10,14 +10,14 @@ use std::{
 use futures_util::future::BoxFuture;
 
 use super::{Feed, Feeder, Order, counter::Counter, handle::Tickets, stock::Stock};
-use crate::{
-    cluster::{
-        member::MemberId,
-        mesh::Mesh,
-        protocol::feed::{FeederAnswer, ToFeeders},
-    },
+use crate::cluster::{
+    member::MemberId,
+    mesh::Mesh,
+    protocol::feed::{FeederAnswer, ToFeeders},
+};
+use crowd_core::{
     refusal::{Code, Refusal},
-    scenario::settings::SettingValue,
+    settings::SettingValue,
     suggestion::did_you_mean,
     telemetry::{Telemetry, event::FeederStart},
 };

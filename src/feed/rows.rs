@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 use aws_lc_rs::digest::{Context, SHA256};
 use serde::de::DeserializeOwned;
 
-use crate::report::units::plural;
+use crowd_core::units::plural;
 
 /// More bytes than this are not read.
 pub const MOST_BYTES: usize = 50 * 1024 * 1024;

@@ -9,17 +9,17 @@ use std::{
 use tokio::task::JoinSet;
 
 use super::{registry::RunFeeders, *};
-use crate::{
-    cluster::{
-        mesh::{Mesh, memory::Network},
-        parts::{Companion, Follower},
-        protocol::run::{Assignment, RunSpec},
-    },
+use crate::cluster::{
+    mesh::{Mesh, memory::Network},
+    parts::{Companion, Follower},
+    protocol::run::{Assignment, RunSpec},
+};
+use crowd_core::{
     failure::{Failure, Owner},
     random::Random,
     refusal::{Code, Refusal},
     telemetry::{Telemetry, event::Kind},
-    user::UserId,
+    user_id::UserId,
 };
 
 struct Node {

@@ -12,19 +12,19 @@ use flate2::{Compression, write::ZlibEncoder};
 use super::{targets, text};
 use crate::{
     compare::{self, Options, Side},
-    failure::Failure,
-    measure::{
-        Measure, Sample, Source,
-        health::HealthSummary,
-        series::Series,
-        timing::{BOUNDS, Timing},
-    },
     report::{
         Colour, ReportInput, RunReport, html,
         input::{Outcome, RunFacts, ThrottleRow, UserTotals},
         json, junit,
         text::summary,
     },
+};
+use crowd_core::failure::Failure;
+use crowd_measure::{
+    Measure, Sample, Source,
+    health::HealthSummary,
+    series::Series,
+    timing::{BOUNDS, Timing},
 };
 
 fn document(bytes: &[u8]) {

@@ -7,7 +7,6 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{choose, targets};
 use crate::{
     cluster::{
-        codec,
         member::{Member, MemberId},
         mesh::Mesh,
         protocol::{
@@ -27,12 +26,17 @@ use crate::{
     },
     coordinator::Event,
     feed::Order,
-    measure::{Measure, Sample, Source, health::HealthSummary, series::Activity, wire},
-    refusal::{Code, Refusal},
     report::live::LiveAction,
-    throttle::{Block, Rate, Started},
-    user::{UserId, elsewhere::Bounce, id::IdSet},
+    throttle::{Block, Started},
+    user::elsewhere::Bounce,
 };
+use crowd_core::{
+    codec,
+    rate::Rate,
+    refusal::{Code, Refusal},
+    user_id::{IdSet, UserId},
+};
+use crowd_measure::{Measure, Sample, Source, health::HealthSummary, series::Activity, wire};
 
 /// The message in these bytes, if they are one. It is written and read again as it is.
 fn read<T: Serialize + DeserializeOwned + Debug>(bytes: &[u8]) -> Option<T> {
@@ -151,7 +155,7 @@ fn measurements() -> Vec<Vec<u8>> {
         let time = Duration::from_millis(millis);
         measure.record("login", Sample { service: time, response: time * 2, failure: None });
     }
-    let failure = crate::failure::Failure::target("no route to 10.0.0.1:80");
+    let failure = crowd_core::failure::Failure::target("no route to 10.0.0.1:80");
     measure.failure(Source::ALL[0], &failure);
     measure.count("bytes", 17);
     measure.gauge("depth", 2.5);

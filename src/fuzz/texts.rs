@@ -13,21 +13,25 @@ use super::{choose, targets, text};
 use crate::{
     capacity::{prometheus::reply, settings::Given},
     control::client::ApiAddress,
+};
+use crowd_core::{
     failure::Failure,
-    iterate::{Capture, Captures, Pacing, Template, ThinkTime, Weighted},
-    load::plan::{Dealt, Plan},
-    measure::window::Window,
-    profile::{Format, Profile, draw},
-    scenario::settings::{Arrive, LoadSettings, Saturation, SettingValue, Spacing},
+    rate::Rate,
     settings::{
-        NodeAddress, Secret,
+        NodeAddress, Secret, SettingValue,
         masking::{without_secrets_of_url, without_secrets_of_urls},
     },
+};
+use crowd_measure::window::Window;
+use crowd_plan::{
+    iterate::{Capture, Captures, Pacing, Template, ThinkTime, Weighted},
+    load::plan::{Dealt, Plan},
+    profile::{Format, Profile, draw},
+    run_settings::{Arrive, LoadSettings, Saturation, Spacing},
     threshold::{
         Thresholds,
         judge::{Interval, Judge, Standing},
     },
-    throttle::Rate,
 };
 
 /// A value of the type, if the text is one.

@@ -10,18 +10,18 @@ use super::{
     judging::{self, Standings},
 };
 use crate::{
-    aside::aside,
     cluster::measure::feed::{MeasureFeed, Reading, Source},
     controller::{lateness::lateness, machine::RunState, run::is_over},
     coordinator::CoordinatorInfo,
-    measure::series::Activity,
     report::{
         RunReport,
         input::{CoordinatorRow, Outcome, ProfileFacts, ReportInput, RunFacts, ThrottleRow},
     },
-    scenario::settings::USER_RATE,
     throttle::ThrottleInfo,
 };
+use crowd_core::aside::aside;
+use crowd_measure::series::Activity;
+use crowd_plan::run_settings::USER_RATE;
 
 /// How often what is measured is gathered.
 const INTERVAL: Duration = Duration::from_secs(1);

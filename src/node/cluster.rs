@@ -12,7 +12,6 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use super::{Node, Spanning, weak::weak};
 use crate::{
-    aside::aside,
     cluster::{
         coordinator::master::CoordinatorMaster,
         link::{LinkOptions, Links, Listener, TlsFiles},
@@ -28,19 +27,19 @@ use crate::{
     control::execute::{is_on, relayed},
     controller::run::is_over,
     feed::FeederMaster,
-    measure::Snapshot,
-    refusal::{Code, Refusal},
     report::RunReport,
-    scenario::{
-        catalog::Catalog,
-        erased::Registered,
-        settings::{Declaration, Environment},
-    },
+    scenario::{catalog::Catalog, erased::Registered},
     settings::{NodeSettings, rules::LONGEST},
-    telemetry::Telemetry,
     throttle::{ThrottleMaster, ThrottleOptions},
-    user::fence::Fence,
 };
+use crowd_core::{
+    aside::aside,
+    fence::Fence,
+    refusal::{Code, Refusal},
+    settings::{Declaration, Environment},
+    telemetry::Telemetry,
+};
+use crowd_measure::Snapshot;
 
 pub(super) mod report;
 

@@ -11,11 +11,13 @@ use super::{
     cluster::{ClusterNode, Parts},
 };
 use crate::{
-    aside::aside,
     cluster::master::view::ClusterAccount,
     controller::{machine::RunState, population::UserCounts, run::is_over},
+};
+use crowd_core::{aside::aside, settings::SettingValue};
+use crowd_plan::{
     profile::Profile,
-    scenario::settings::{PROFILE, SettingValue, THRESHOLDS},
+    run_settings::{PROFILE, THRESHOLDS},
     threshold::{Interval, Judge, Judged, Standing, Thresholds},
 };
 

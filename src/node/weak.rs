@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::{settings::Secret, telemetry::event::WeakSecret};
+use crowd_core::{settings::Secret, telemetry::event::WeakSecret};
 
 /// A secret with fewer bytes than this can be found by trying.
 const ENOUGH: usize = 16;

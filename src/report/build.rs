@@ -16,11 +16,11 @@ use super::{
     targets,
     verdict::{Found, conclude},
 };
-use crate::measure::{
+use crowd_measure::{
     health::{GeneratorVerdict, HealthSummary},
     window::per_second,
 };
-use crate::profile::{Load, Stage};
+use crowd_plan::profile::{Load, Stage};
 
 impl RunReport {
     /// Builds the document. Pure: equal inputs give equal documents.

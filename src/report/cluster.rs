@@ -10,7 +10,7 @@ use super::{
     table::Table,
     units,
 };
-use crate::measure::health::{GeneratorVerdict, HealthSummary, Trust, judge, nodes::judge_nodes};
+use crowd_measure::health::{GeneratorVerdict, HealthSummary, Trust, judge, nodes::judge_nodes};
 
 /// The generator's health and the verdict on it: of a cluster, that on the worst node. A lost node
 /// makes it DEGRADED at least: for a while there was less load, and some of it was not measured.

@@ -13,16 +13,14 @@ use super::{
     units,
     verdict::{INTERRUPTED, Verdict},
 };
-use crate::{
-    failure::Owner,
-    measure::{
-        Phase, Source,
-        health::{Trust, spell::Cause},
-        timing::Timing,
-        window::{ActionNumbers, Window, per_second},
-    },
-    threshold::Judged,
+use crowd_core::failure::Owner;
+use crowd_measure::{
+    Phase, Source,
+    health::{Trust, spell::Cause},
+    timing::Timing,
+    window::{ActionNumbers, Window, per_second},
 };
+use crowd_plan::threshold::Judged;
 
 /// The name and version of the document's shape.
 pub const SCHEMA: &str = "crowd.run/1";

@@ -4,13 +4,13 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{targets::TargetReport, units};
-use crate::{
-    measure::{
-        series::Series,
-        timing::Timing,
-        window::{ActionNumbers, Window},
-    },
-    scenario::settings::{ALLOW_ERRORS, THRESHOLDS},
+use crowd_measure::{
+    series::Series,
+    timing::Timing,
+    window::{ActionNumbers, Window},
+};
+use crowd_plan::{
+    run_settings::{ALLOW_ERRORS, THRESHOLDS},
     threshold::{Judged, Metric, Scope, Threshold, Thresholds},
 };
 

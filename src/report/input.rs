@@ -1,16 +1,13 @@
 //! What the node knows at the end of a run, in plain fields.
 
-pub use crate::load::Arrivals;
+pub use crowd_plan::load::Arrivals;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    load::tally::Tallies,
-    measure::{health::HealthSummary, series::Series, window::Window},
-    profile::Profile,
-    scenario::settings::PROFILE,
-    threshold::Judged,
+use crowd_measure::{health::HealthSummary, series::Series, window::Window};
+use crowd_plan::{
+    load::tally::Tallies, profile::Profile, run_settings::PROFILE, threshold::Judged,
 };
 
 /// Everything a report is built from.

@@ -11,10 +11,10 @@ use super::{
     document::{RunReport, SCHEMA},
     file,
 };
-use crate::{mark, printable};
+use crowd_core::{mark, printable};
 
 pub use super::file::WriteError;
-use crate::json_fault;
+use crowd_core::json_fault;
 
 mod layout;
 
@@ -115,7 +115,7 @@ fn parse(text: &str) -> Result<RunReport, Fault> {
     // Another schema has other fields: what it is comes before what it lacks.
     let Kind { schema } = serde_json::from_str(text).map_err(wrong)?;
     if schema != SCHEMA {
-        return Err(Fault::Schema(crate::printable::line(&schema, 60)));
+        return Err(Fault::Schema(crowd_core::printable::line(&schema, 60)));
     }
     serde_json::from_str(text).map_err(wrong)
 }

@@ -6,10 +6,8 @@ use super::{
     table::{Accent, Colour, Table, cut, one_line},
     units,
 };
-use crate::{
-    load::status::PlanStatus,
-    measure::{health::Trust, window::Window},
-};
+use crowd_measure::{health::Trust, window::Window};
+use crowd_plan::load::status::PlanStatus;
 
 /// How many actions are shown: those done most often.
 const MOST_ACTIONS: usize = 10;

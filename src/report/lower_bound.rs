@@ -1,7 +1,7 @@
 //! Pure: which numbers of a distribution are only lower bounds, because attempts are among them that
 //! did not end.
 
-use crate::measure::timing::Timing;
+use crowd_measure::timing::Timing;
 
 /// The quantiles of a report by name.
 const QUANTILES: [(&str, f64); 5] =

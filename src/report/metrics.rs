@@ -7,7 +7,7 @@ use super::{
     table::{Colour, WIDTH},
     tables, units,
 };
-use crate::measure::Snapshot;
+use crowd_measure::Snapshot;
 
 /// How many reasons of failure are shown.
 const MOST_FAILURES: usize = 15;

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::document::millis;
-use crate::measure::{
+use crowd_measure::{
     lifetimes::Lifetimes,
     series::{Percentiles, Series},
 };

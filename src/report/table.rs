@@ -1,6 +1,6 @@
 //! Text in aligned columns. Names and reasons may come from the target.
 
-pub(crate) use crate::printable::{line as cut, one_line};
+pub(crate) use crowd_core::printable::{line as cut, one_line};
 
 /// The widest line that is written.
 pub(crate) const WIDTH: usize = 100;

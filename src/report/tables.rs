@@ -5,7 +5,7 @@ use super::{
     table::Table,
     units,
 };
-use crate::measure::Source;
+use crowd_measure::Source;
 
 pub(crate) fn actions<'a>(actions: impl IntoIterator<Item = (&'a str, &'a ActionReport)>) -> Table {
     const SERVICE: &str = "service ms";

@@ -10,7 +10,7 @@ use super::{
     tables, targets, units,
     verdict::Verdict,
 };
-use crate::measure::health::{Cores, Trust};
+use crowd_measure::health::{Cores, Trust};
 
 /// How many reasons of failure are shown; the document has them all.
 const MOST_FAILURES: usize = 15;

@@ -5,10 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::input::{Outcome, UserTotals};
-use crate::{
-    measure::health::{GeneratorVerdict, Trust},
-    threshold::Judged,
-};
+use crowd_measure::health::{GeneratorVerdict, Trust};
+use crowd_plan::threshold::Judged;
 
 /// Why a run is [`Verdict::Interrupted`].
 pub(super) const INTERRUPTED: &str = "the run was interrupted";

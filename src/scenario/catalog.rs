@@ -6,7 +6,7 @@ use super::{
     Scenario,
     erased::{Entry, Registered},
 };
-use crate::{
+use crowd_core::{
     refusal::{Code, Refusal},
     suggestion::did_you_mean,
 };

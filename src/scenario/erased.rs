@@ -11,14 +11,11 @@ use super::{
 };
 use crowd_core::panic::panic_text;
 
-use crate::{
-    failure::Failure,
-    refusal::Refusal,
-    user::{
-        User, UserCore,
-        task::{UserTask, Watch},
-    },
+use crate::user::{
+    User, UserCore,
+    task::{UserTask, Watch},
 };
+use crowd_core::{failure::Failure, refusal::Refusal};
 
 /// A scenario that is compiled in.
 pub trait Registered: fmt::Debug + Send + Sync {

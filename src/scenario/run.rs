@@ -10,15 +10,13 @@ use super::{Scenario, iteration_rate::IterationRate};
 use crate::{
     cluster::mail::Mail,
     coordinator::{Coordinator, CoordinatorData, Coordinators, Plan, Timeout},
-    failure::Failure,
     feed::{Feed, Feeder, RunFeeders},
-    load::gate::Gate,
-    measure::Measure,
-    refusal::Refusal,
-    telemetry::Telemetry,
-    throttle::{Rate, Throttle, Throttles},
+    throttle::{Throttle, Throttles},
     user::{Post, directory::Directory},
 };
+use crowd_core::{failure::Failure, rate::Rate, refusal::Refusal, telemetry::Telemetry};
+use crowd_measure::Measure;
+use crowd_plan::load::gate::Gate;
 
 /// The parts of a node that a run uses. One set per run.
 #[derive(Clone, Debug)]
@@ -271,7 +269,7 @@ impl<S: Scenario> Run<S> {
 
     /// Counts a failure without ending anybody.
     pub fn note_failure(&self, failure: &Failure) {
-        self.measure().failure(crate::measure::Source::Noted, failure);
+        self.measure().failure(crowd_measure::Source::Noted, failure);
     }
 
     /// Where measurements go.

@@ -61,7 +61,7 @@ pub use crowd_plan::run_settings::{
     SATURATION, SEED, SPACING, Saturation, Spacing, THRESHOLDS, USER_RATE,
     check_change_of_iteration_rate, check_iteration_rate, runtime_declarations,
 };
-pub(crate) use crowd_plan::run_settings::{DEFAULT_GRACEFUL_STOP, with_rate_of_profile};
+pub(crate) use crowd_plan::run_settings::with_rate_of_profile;
 
 /// Whether declarations go together, and declare no name of the node or the runtime.
 ///

@@ -11,7 +11,7 @@ use super::{
     masking::{masked, secrets_of_url_list, unquoted, whole},
     value::{SettingValue, Shape, join_list},
 };
-use crate::{
+use crowd_core::{
     mark,
     suggestion::{did_you_mean, nearest},
 };

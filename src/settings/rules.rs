@@ -5,7 +5,7 @@ use std::{fs, net::SocketAddr, num::NonZeroU16, path::PathBuf, time::Duration};
 use tracing_subscriber::EnvFilter;
 
 use super::{NodeSettings, env, faults::SettingsFaults, layers::Layers, secret::Secret};
-use crate::{mark, throttle::Rate};
+use crowd_core::{mark, rate::Rate};
 
 /// More supervisors than this cannot be meant: one per core is plenty.
 const MOST_SUPERVISORS: usize = 1024;

@@ -15,7 +15,7 @@ use super::{
     shared::Shared,
     slot::{Slot, Target},
 };
-use crate::{failure::Failure, moment};
+use crowd_core::{failure::Failure, moment};
 
 /// What a check that was passed says of its target. `()` will do; a number is its tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

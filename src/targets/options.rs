@@ -3,7 +3,7 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use super::score::{Rules, Score};
-use crate::moment;
+use crowd_core::moment;
 
 /// The shortest wait between two rounds of checks, however the jitter falls.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);

@@ -17,14 +17,14 @@ use super::{
     score::Rules,
     slot::{Slot, Target},
 };
-use crate::{
+use crowd_core::{
     failure::{Failure, Owner},
-    measure::{Measure, Source},
     telemetry::{
         Telemetry,
         event::{TargetBack, TargetOut},
     },
 };
+use crowd_measure::{Measure, Source};
 
 /// The list and what stands around it. Picking takes no lock; saying something about a target does
 /// only while that can still change its score. No lock is held where anybody waits.

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crowd_core::panic::panic_text;
 
 use super::{Ramp, Rate, bucket::Bucket, gate::Gate, supply::Supply};
-use crate::{
+use crowd_core::{
     refusal::{Code, Refusal},
     telemetry::event::ThrottleRate,
 };

@@ -10,19 +10,17 @@ use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Owner, Throttles, courier::carry, master::PATIENCE, registry::Registration};
-use crate::{
-    cluster::{
-        clock::ClockReading,
-        member::MemberId,
-        mesh::{CallFault, Mesh},
-        parts::Follower,
-        protocol::{
-            run::Assignment,
-            throttle::{Tally, ThrottleAnswer, ToNode, ToThrottles},
-        },
+use crate::cluster::{
+    clock::ClockReading,
+    member::MemberId,
+    mesh::{CallFault, Mesh},
+    parts::Follower,
+    protocol::{
+        run::Assignment,
+        throttle::{Tally, ThrottleAnswer, ToNode, ToThrottles},
     },
-    refusal::{Code, Refusal},
 };
+use crowd_core::refusal::{Code, Refusal};
 
 /// More throttles that have ended are not remembered for the last word.
 const MOST_FINALS: usize = 10_000;

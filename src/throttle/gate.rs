@@ -28,7 +28,7 @@ use super::{
     tally::Tally,
     waiting::Waiting,
 };
-use crate::telemetry::{
+use crowd_core::telemetry::{
     Telemetry,
     event::{ThrottleInit, ThrottleRate, ThrottleStop},
 };

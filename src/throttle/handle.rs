@@ -15,9 +15,12 @@ use super::{
 };
 use crate::{
     cluster::protocol::throttle::{Change, ThrottleId, ToThrottles, Which},
-    refusal::{Code, Refusal},
     scenario::Message,
-    user::{Post, UserId},
+    user::Post,
+};
+use crowd_core::{
+    refusal::{Code, Refusal},
+    user_id::UserId,
 };
 
 /// One throttle. Cheap to clone; all clones are one. Once stopped it stays stopped: a throttle

@@ -13,16 +13,16 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Ramp, Rate, Started, ThrottleInfo, ThrottleOptions};
-use crate::{
-    cluster::{
-        member::MemberId,
-        mesh::{Mesh, MeshEvent, Responder},
-        parts::Companion,
-        protocol::{
-            run::{Assignment, RunSpec},
-            throttle::{Change, ThrottleAnswer, ToThrottles, Which},
-        },
+use crate::cluster::{
+    member::MemberId,
+    mesh::{Mesh, MeshEvent, Responder},
+    parts::Companion,
+    protocol::{
+        run::{Assignment, RunSpec},
+        throttle::{Change, ThrottleAnswer, ToThrottles, Which},
     },
+};
+use crowd_core::{
     refusal::{Code, Refusal},
     telemetry::Telemetry,
 };

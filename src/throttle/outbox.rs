@@ -5,7 +5,7 @@ use crowd_core::panic::panic_text;
 use std::{panic::AssertUnwindSafe, sync::Arc, task::Waker};
 
 use super::{gate::Gate, queue::Entry, rate::Rate};
-use crate::telemetry::event::{ThrottleExecute, ThrottleFault, ThrottleForfeit, ThrottleRate};
+use crowd_core::telemetry::event::{ThrottleExecute, ThrottleFault, ThrottleForfeit, ThrottleRate};
 
 /// What is to be done.
 #[derive(Default)]

@@ -6,7 +6,7 @@ use super::{
     exact::{Slots, floor_sum, gcd, mul_div_rem},
     rate::{Pace, Rate},
 };
-use crate::refusal::{Code, Refusal};
+use crowd_core::refusal::{Code, Refusal};
 
 /// A gradual change of a rate: from one to another over a time, continuously or in steps.
 ///

@@ -12,8 +12,8 @@ use super::{
     Rate, Started, Throttle, ThrottleInfo, ThrottleOptions, actor::ThrottleActor,
     follower::Following, gate::Gate, holdings::Holdings,
 };
-use crate::{
-    cluster::protocol::throttle::{Terms, ThrottleId},
+use crate::cluster::protocol::throttle::{Terms, ThrottleId};
+use crowd_core::{
     refusal::{Code, Refusal},
     suggestion::did_you_mean,
     telemetry::{Telemetry, event::ThrottleFault},

@@ -3,11 +3,9 @@
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{actor::Control, *};
-use crate::{
-    measure::Measure,
-    telemetry::event::Kind,
-    user::{Mail, Post, UserCore, UserId, directory::Directory},
-};
+use crate::user::{Mail, Post, UserCore, directory::Directory};
+use crowd_core::{telemetry::event::Kind, user_id::UserId};
+use crowd_measure::Measure;
 
 async fn started(rate: Rate) -> (Throttles, Throttle, Telemetry) {
     let telemetry = Telemetry::default();

@@ -13,11 +13,9 @@ use super::{
     id::UserId,
     mailbox::{Mail, Undelivered},
 };
-use crate::{
-    cluster::codec::{self, CodecError},
-    measure::Measure,
-    scenario::Message,
-};
+use crate::scenario::Message;
+use crowd_core::codec::{self, CodecError};
+use crowd_measure::Measure;
 
 /// The running users of this node, and the way to those elsewhere. Cheap to clone; all clones are
 /// one.

@@ -18,12 +18,10 @@ use super::{
     id::{IdSet, UserId},
     task::{Exit, ExitBox, Watch},
 };
-use crate::{
-    load::gate::Gate,
-    measure::Measure,
-    scenario::erased::Running,
-    telemetry::{Telemetry, event::UserStart},
-};
+use crate::scenario::erased::Running;
+use crowd_core::telemetry::{Telemetry, event::UserStart};
+use crowd_measure::Measure;
+use crowd_plan::load::gate::Gate;
 
 /// How many users are started, stopped or killed before others get a turn.
 const TURN: usize = 512;

@@ -15,10 +15,8 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use super::{blame, core::UserCore, fence::Fence, id::UserId};
-use crate::{
-    failure::Failure,
-    measure::{Measure, give_up_at},
-};
+use crowd_core::failure::Failure;
+use crowd_measure::{Measure, give_up_at};
 
 /// How a user ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +81,7 @@ impl ExitBox {
 
 /// A poll of a user that takes longer than this holds up every user on its thread, and spoils what
 /// they measure.
-pub(crate) use crate::measure::blocked::STALL;
+pub(crate) use crowd_measure::blocked::STALL;
 
 thread_local! {
     static IN_USER: Cell<bool> = const { Cell::new(false) };

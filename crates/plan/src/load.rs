@@ -10,6 +10,7 @@ pub mod desk;
 pub mod gate;
 pub mod plan;
 pub mod seats;
+pub mod settings;
 pub mod share;
 pub mod status;
 pub mod tally;

@@ -5,13 +5,10 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use self::tally::{Piece, Tally};
-use crate::{
-    profile::Profile,
-    run_settings::{PROFILE, THRESHOLDS},
-};
+use crate::profile::Profile;
 use crowd_core::{
     refusal::{Code, Refusal},
-    settings::{SettingValue, Values},
+    settings::SettingValue,
 };
 use crowd_measure::window::Window;
 
@@ -109,15 +106,6 @@ impl Thresholds {
         }
         Err(Refusal::new(Code::ParametersVerificationFailed, faults.join("; ")))
     }
-}
-
-/// Checks the thresholds among the settings of a run against its load profile.
-///
-/// # Errors
-/// As [`Thresholds::check`].
-pub fn check_settings(values: &Values) -> Result<(), Refusal> {
-    let Some(thresholds) = values.read::<Option<Thresholds>>(THRESHOLDS)? else { return Ok(()) };
-    thresholds.check(values.read::<Option<Profile>>(PROFILE)?.as_ref())
 }
 
 impl fmt::Display for Scope {

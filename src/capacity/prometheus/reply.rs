@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::json_fault;
+use crowd_core::json_fault;
 
 /// Why an answer holds no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use super::Comparator;
-use crate::scenario::settings::SettingValue;
+use crowd_core::settings::SettingValue;
 
 /// An instant query. Unlike a signal of the run's own it says when something is *wrong*: it alerts
 /// while its value is to its limit as it says.

@@ -11,10 +11,9 @@ use super::{
 };
 use crate::{
     capacity::{prometheus, signal::OwnSignal},
-    scenario::settings::SettingValue,
     settings::layers::without_source,
-    suggestion::did_you_mean,
 };
+use crowd_core::{settings::SettingValue, suggestion::did_you_mean};
 
 /// The longest time that a search may take to look at anything.
 const LONGEST: Duration = Duration::from_secs(30 * 86_400);

@@ -25,9 +25,8 @@ use crate::{
         Member,
         shared::{Bureau, Site, Work},
     },
-    refusal::Refusal,
-    user::UserId,
 };
+use crowd_core::{refusal::Refusal, user_id::UserId};
 
 mod branch;
 

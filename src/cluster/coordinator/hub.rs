@@ -21,8 +21,10 @@ use crate::{
         batch::{Batch, Batcher},
         shared::Shape,
     },
+};
+use crowd_core::{
     refusal::{Code, Refusal},
-    user::UserId,
+    user_id::UserId,
 };
 
 mod row;

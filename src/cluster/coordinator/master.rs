@@ -26,6 +26,8 @@ use crate::{
         },
     },
     coordinator::CoordinatorInfo,
+};
+use crowd_core::{
     refusal::{Code, Refusal},
     telemetry::Telemetry,
 };

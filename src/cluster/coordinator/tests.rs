@@ -14,10 +14,13 @@ use crate::{
         parts::Companion,
         protocol::run::{Assignment, RunSpec},
     },
-    coordinator::{Action, AddError, Coordinator, Event, Group, Member, Plan, Scope, Timeout},
+    coordinator::{Action, Coordinator, Event, Group, Member, Plan, Scope, Timeout},
+};
+use crowd_core::{
+    errors::AddError,
     refusal::Code,
     telemetry::{Telemetry, event::Kind},
-    user::UserId,
+    user_id::UserId,
 };
 
 /// Event, node, and who, newest first; in the order in which the actions ran.

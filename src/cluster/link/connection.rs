@@ -17,14 +17,12 @@ use super::{
     hello::Hello,
     proof::Token,
 };
-use crate::{
-    cluster::{
-        clock::{ClockFilter, ClockReading},
-        member::{Member, MemberId},
-        membership::LinkId,
-    },
-    printable::line,
+use crate::cluster::{
+    clock::{ClockFilter, ClockReading},
+    member::{Member, MemberId},
+    membership::LinkId,
 };
+use crowd_core::printable::line;
 
 /// Which link of a name may deliver. It is locked while a message is delivered and while a member
 /// is told to come or go, so that nothing of a member arrives before it comes or after it went.

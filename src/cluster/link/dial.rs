@@ -14,15 +14,15 @@ use super::{
     proof::Channel,
     socket, tls,
 };
-use crate::{
-    cluster::{
-        member::MemberId,
-        membership::{DialFault, LinkId, Newcomer, Refused},
-    },
+use crate::cluster::{
+    member::MemberId,
+    membership::{DialFault, LinkId, Newcomer, Refused},
+};
+use crowd_core::panic::panic_text;
+use crowd_core::{
     printable::{self, SENTENCE},
     settings::NodeAddress,
 };
-use crowd_core::panic::panic_text;
 
 /// Dials once, and tells the membership what came of it.
 pub(super) fn start(hub: &Arc<Hub>, address: NodeAddress, expected: Option<MemberId>) {

@@ -11,10 +11,8 @@ use super::{
     hello::{self, Hello, No},
     proof::Channel,
 };
-use crate::{
-    cluster::{codec, member::MemberId},
-    settings::secret::Secret,
-};
+use crate::cluster::member::MemberId;
+use crowd_core::{codec, settings::secret::Secret};
 
 /// A node that links with everybody who fits.
 struct Anybody;

@@ -26,7 +26,7 @@ use super::{
     lines::{LONGEST, Lines},
     proof::{Channel, Nonce, Role, Token, Transcript, hex, unhex},
 };
-use crate::{printable, settings::secret::Secret};
+use crowd_core::{printable, settings::secret::Secret};
 
 /// The first word of a connection, and the version of these words.
 const MAGIC: &str = "crowd-link/";

@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    cluster::{member::MemberId, protocol},
-    printable::{SENTENCE, line, quoted},
-};
+use crate::cluster::{member::MemberId, protocol};
+use crowd_core::printable::{SENTENCE, line, quoted};
 
 /// What a node says of itself. What a node of another version does not say is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

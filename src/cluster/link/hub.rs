@@ -30,14 +30,15 @@ use super::{
     stream::Handed,
     tls::Tls,
 };
-use crate::{
-    cluster::{
-        clock::ClockReading,
-        codec,
-        member::{Member, MemberId},
-        membership::{Command, LinkId, Membership},
-        mesh::{Mesh, Transport, Unreachable},
-    },
+use crate::cluster::{
+    clock::ClockReading,
+    member::{Member, MemberId},
+    membership::{Command, LinkId, Membership},
+    mesh::{Mesh, Transport, Unreachable},
+};
+use crowd_core::panic::panic_text;
+use crowd_core::{
+    codec,
     printable::{self, SENTENCE},
     settings::secret::Secret,
     telemetry::{
@@ -45,7 +46,6 @@ use crate::{
         event::{ClusterConnect, ClusterNodeDown, ClusterRefused, ClusterStumbled},
     },
 };
-use crowd_core::panic::panic_text;
 
 mod packets;
 

@@ -13,7 +13,7 @@
 
 use aws_lc_rs::hmac;
 
-use crate::settings::secret::Secret;
+use crowd_core::settings::secret::Secret;
 
 /// A number that was never used before.
 pub(super) type Nonce = [u8; 32];

@@ -9,7 +9,7 @@ use std::{
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpStream, lookup_host};
 
-use crate::{
+use crowd_core::{
     refusal::{Code, Refusal},
     settings::NodeAddress,
 };

@@ -29,7 +29,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
 use super::proof::Channel;
-use crate::refusal::{Code, Refusal};
+use crowd_core::refusal::{Code, Refusal};
 
 /// What a channel's binding is exported under (RFC 9266).
 const EXPORTED: &[u8] = b"EXPORTER-Channel-Binding";

@@ -167,7 +167,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::user::UserId;
+    use crowd_core::user_id::UserId;
 
     fn letter(number: u64, size: usize) -> Letter {
         Letter { from: None, to: UserId(number), message: vec![0; size] }

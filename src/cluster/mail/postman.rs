@@ -18,8 +18,9 @@ use crate::{
         mesh::MeshEvent,
         protocol::mail::{Letter, MailMessage},
     },
-    user::{SendError, elsewhere::Bounce},
+    user::elsewhere::Bounce,
 };
+use crowd_core::errors::SendError;
 
 /// Works as long as there is a mail.
 pub(super) async fn work(desk: Arc<Desk>, mut inbox: mpsc::Receiver<(MemberId, MailMessage)>) {

@@ -15,15 +15,14 @@ use crate::{
         parts::Companion,
         protocol::run::{Assignment, RunSpec},
     },
-    failure::Owner,
     scenario::Message,
-    telemetry::event::Kind,
     user::{
         Post, UserCore,
         directory::{Directory, REFUSED},
         mailbox::CAPACITY,
     },
 };
+use crowd_core::{failure::Owner, telemetry::event::Kind};
 
 struct Town<M> {
     mesh: Mesh,

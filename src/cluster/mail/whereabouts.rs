@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::{cluster::member::MemberId, user::UserId};
+use crate::cluster::member::MemberId;
+use crowd_core::user_id::UserId;
 
 /// Id → member, kept as ranges: a million users dealt in blocks are a few entries.
 ///

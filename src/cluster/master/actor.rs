@@ -35,9 +35,9 @@ use crate::{
         },
     },
     controller::{load::takes_users, machine::RunState},
-    refusal::{Code, Refusal},
-    scenario::settings::{RATES, USER_RATE},
 };
+use crowd_core::refusal::{Code, Refusal};
+use crowd_plan::run_settings::{RATES, USER_RATE};
 
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(100);

@@ -19,9 +19,11 @@ use crate::{
         protocol::run::{Assignment, RunSpec, ToWorker, WorkerAnswer},
         run::{Change, Run, Stage},
     },
-    refusal::{Code, Refusal},
     settings::OnNodeLoss,
-    user::id::IdSet,
+};
+use crowd_core::{
+    refusal::{Code, Refusal},
+    user_id::IdSet,
 };
 
 mod back;

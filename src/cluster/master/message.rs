@@ -18,9 +18,8 @@ use crate::{
         },
     },
     controller::message::SettingView,
-    refusal::Refusal,
-    user::UserId,
 };
+use crowd_core::{refusal::Refusal, user_id::UserId};
 
 /// What operators ask for.
 #[derive(Debug, Clone)]

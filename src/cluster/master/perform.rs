@@ -21,8 +21,8 @@ use crate::{
         protocol::{operate::Operate, run::ToWorker},
     },
     controller::machine::RunState,
-    telemetry::event::{ClusterBack, ClusterMoved},
 };
+use crowd_core::telemetry::event::{ClusterBack, ClusterMoved};
 
 impl MasterActor {
     /// Performs what the pure parts say, until they say nothing more.

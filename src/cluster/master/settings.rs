@@ -1,17 +1,22 @@
 //! The settings of the run as the master knows them: checked here before any worker is asked.
 
+use crowd_plan::run_settings::check_thresholds;
 use std::sync::Arc;
 
 use super::{MasterOptions, core::plan::Load};
 use crate::{
     controller::{message::SettingView, run::full_declarations},
-    load::plan::Plan,
+    scenario::settings,
+};
+use crowd_core::{
     refusal::{Code, Refusal},
-    scenario::settings::{
-        self, Change, Declarations, LoadSettings, RATES, USER_RATE, Values,
-        check_change_of_iteration_rate, check_iteration_rate,
+    settings::{Change, Declarations, Values},
+};
+use crowd_plan::{
+    load::plan::Plan,
+    run_settings::{
+        LoadSettings, RATES, USER_RATE, check_change_of_iteration_rate, check_iteration_rate,
     },
-    threshold,
 };
 
 /// The checked settings of a run.
@@ -35,7 +40,7 @@ impl Resolved {
         let declarations = full_declarations(&*registered, &options.user_rate);
         let values = settings::resolve(&declarations, given, &*options.environment)?;
         let values = settings::with_rate_of_profile(values);
-        threshold::check_settings(&values)?;
+        check_thresholds(&values)?;
         check_iteration_rate(&values)?;
         Ok(Self { declarations, values })
     }

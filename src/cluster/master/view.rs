@@ -9,8 +9,8 @@ use crate::{
     controller::{
         endings::EndingCounts, machine::RunState, message::UserView, population::UserCounts,
     },
-    load::{status::PlanStatus, tally::Tallies},
 };
+use crowd_plan::load::{status::PlanStatus, tally::Tallies};
 
 /// Where the users went that `do` or `add` gave out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

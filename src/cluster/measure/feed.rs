@@ -19,20 +19,20 @@ use super::{
     backlog::Kept,
     owed::{Owed, Part, Settled},
 };
-use crate::{
-    aside::aside,
-    cluster::{
-        member::MemberId,
-        mesh::{CallFault, Mesh, MeshEvent, SendFault},
-        parts::Follower,
-        protocol::{
-            measure::{Measured, Taken},
-            run::Assignment,
-        },
+use crate::cluster::{
+    member::MemberId,
+    mesh::{CallFault, Mesh, MeshEvent, SendFault},
+    parts::Follower,
+    protocol::{
+        measure::{Measured, Taken},
+        run::Assignment,
     },
-    measure::{Measure, collect::Unsent, health::HealthSummary, series::Activity, wire},
+};
+use crowd_core::{
+    aside::aside,
     telemetry::{Telemetry, event::GeneratorWarning},
 };
+use crowd_measure::{Measure, collect::Unsent, health::HealthSummary, series::Activity, wire};
 
 /// How long the master may take to say that it has taken something in.
 const DEADLINE: Duration = Duration::from_secs(5);

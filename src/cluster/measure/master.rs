@@ -15,26 +15,26 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{intake::Intake, quota::Quota};
-use crate::{
+use crate::cluster::{
+    member::MemberId,
+    mesh::{Mesh, Responder},
+    parts::Companion,
+    protocol::{
+        measure::{Interval, Measured, Taken},
+        run::{Assignment, RunSpec},
+    },
+};
+use crowd_core::{
     aside::aside,
-    cluster::{
-        member::MemberId,
-        mesh::{Mesh, Responder},
-        parts::Companion,
-        protocol::{
-            measure::{Interval, Measured, Taken},
-            run::{Assignment, RunSpec},
-        },
-    },
-    measure::{
-        Snapshot,
-        gather::{Arrival, Closed, Gathered, NodeIndex},
-        health::HealthSummary,
-        series::Series,
-    },
-    scenario::settings::THRESHOLDS,
     telemetry::{Telemetry, event::GeneratorWarning},
 };
+use crowd_measure::{
+    Snapshot,
+    gather::{Arrival, Closed, Gathered, NodeIndex},
+    health::HealthSummary,
+    series::Series,
+};
+use crowd_plan::run_settings::THRESHOLDS;
 
 /// How long the end of a run waits until what has come is added.
 const PATIENCE: Duration = Duration::from_secs(5);

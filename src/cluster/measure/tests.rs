@@ -10,25 +10,23 @@ use super::{
     feed::{MeasureFeed, Reading},
     master::{MOST_WAITING, MeasureMaster, Missing, Received},
 };
-use crate::{
-    cluster::{
-        member::MemberId,
-        mesh::{Mesh, memory::Network},
-        parts::{Companion, Follower},
-        protocol::{
-            measure::{Interval, Measured},
-            run::{Assignment, RunSpec},
-        },
+use crate::cluster::{
+    member::MemberId,
+    mesh::{Mesh, memory::Network},
+    parts::{Companion, Follower},
+    protocol::{
+        measure::{Interval, Measured},
+        run::{Assignment, RunSpec},
     },
-    measure::{
-        Measure, Sample,
-        health::HealthSummary,
-        series::Activity,
-        timing::{BOUNDS, Bounds},
-        window::Window,
-        wire,
-    },
-    telemetry::{Telemetry, event::GeneratorWarning},
+};
+use crowd_core::telemetry::{Telemetry, event::GeneratorWarning};
+use crowd_measure::{
+    Measure, Sample,
+    health::HealthSummary,
+    series::Activity,
+    timing::{BOUNDS, Bounds},
+    window::Window,
+    wire,
 };
 
 mod handing_in;
@@ -277,7 +275,7 @@ async fn what_is_left_of_an_earlier_run_is_ignored() {
     a.tick().await;
     eventually("it came", || !master.health().is_empty()).await;
     master.forget();
-    assert_eq!(master.snapshot(), crate::measure::Snapshot::default());
+    assert_eq!(master.snapshot(), crowd_measure::Snapshot::default());
     master.begin(&spec(Duration::ZERO));
     master.joined(a.mesh.me(), Assignment(5));
     act(&a.measure(), "old", 1);
@@ -332,7 +330,7 @@ fn interval(part: wire::Part) -> Interval {
 }
 
 fn warnings(telemetry: &Telemetry) -> u64 {
-    telemetry.count(<GeneratorWarning as crate::telemetry::Event>::KIND)
+    telemetry.count(<GeneratorWarning as crowd_core::telemetry::Event>::KIND)
 }
 
 /// More than it may: not what a worker does, which waits until what it sent was taken in.

@@ -1,7 +1,8 @@
 //! What an operator sees of the membership.
 
 use super::{LinkId, Membership, Phase, target::Outcome};
-use crate::{cluster::member::MemberId, settings::NodeAddress};
+use crate::cluster::member::MemberId;
+use crowd_core::settings::NodeAddress;
 
 /// How it stands with a node.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,11 +11,8 @@ use serde::{
 };
 
 use super::{Protocol, Service};
-use crate::{
-    coordinator::{Event, shared::Shape},
-    refusal::Refusal,
-    user::UserId,
-};
+use crate::coordinator::{Event, shared::Shape};
+use crowd_core::{refusal::Refusal, user_id::UserId};
 
 /// Worker to master; cast.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -7,7 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Protocol, Service};
-use crate::{feed::Order, refusal::Refusal};
+use crate::feed::Order;
+use crowd_core::refusal::Refusal;
 
 /// Node to master.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Protocol, Service};
-use crate::user::{UserId, elsewhere::Bounce};
+use crate::user::elsewhere::Bounce;
+use crowd_core::user_id::UserId;
 
 /// Between any two nodes; all of it is cast.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

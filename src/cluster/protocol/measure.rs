@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{Protocol, Service, run::Assignment};
-use crate::measure::{health::HealthSummary, series::Activity, wire::Part};
+use crowd_measure::{health::HealthSummary, series::Activity, wire::Part};
 
 /// Worker to master.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ impl Protocol for Measured {
 }
 
 /// What was measured in an interval, or a part of it: together at most
-/// [`crate::measure::wire::MOST_PART_BYTES`] and a little.
+/// [`crowd_measure::wire::MOST_PART_BYTES`] and a little.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Interval {
     /// Which part in the run.

@@ -6,10 +6,8 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::{Protocol, Service};
-use crate::{
-    cluster::{member::MemberId, packed::Packed},
-    refusal::Refusal,
-};
+use crate::cluster::{member::MemberId, packed::Packed};
+use crowd_core::refusal::Refusal;
 
 /// Node to node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,10 +17,12 @@ use crate::{
         message::{SetOutcome, UserView},
         population::UserCounts,
     },
-    load::{desk::Deal, tally::Tallies},
-    refusal::Refusal,
-    user::id::{IdSet, UserId},
 };
+use crowd_core::{
+    refusal::Refusal,
+    user_id::{IdSet, UserId},
+};
+use crowd_plan::load::{desk::Deal, tally::Tallies};
 
 /// The number of an assignment, given out by the master, never twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

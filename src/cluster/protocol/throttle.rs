@@ -10,10 +10,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Protocol, Service};
-use crate::{
-    refusal::Refusal,
-    throttle::{Block, Lateness, Ramp, Rate, Started, ThrottleInfo},
-};
+use crate::throttle::{Block, Lateness, Ramp, Started, ThrottleInfo};
+use crowd_core::{rate::Rate, refusal::Refusal};
 
 /// The number of a throttle, given out by the master, never twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

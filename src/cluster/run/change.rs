@@ -12,9 +12,9 @@ use crate::{
         protocol::run::{Assignment, PlanBeat},
     },
     controller::machine::RunState,
-    load::plan::Dealt,
-    user::id::IdSet,
 };
+use crowd_core::user_id::IdSet;
+use crowd_plan::load::plan::Dealt;
 
 /// Something that happens to a run. What does not fit the run changes nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

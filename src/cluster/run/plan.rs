@@ -5,14 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{Part, Run};
-use crate::{
-    cluster::protocol::run::{Assignment, PlanBeat},
-    load::{
-        plan::Dealt,
-        seats::Seats,
-        tally::{Tallies, Tally},
-    },
-    user::id::IdSet,
+use crate::cluster::protocol::run::{Assignment, PlanBeat};
+use crowd_core::user_id::IdSet;
+use crowd_plan::load::{
+    plan::Dealt,
+    seats::Seats,
+    tally::{Tallies, Tally},
 };
 
 /// A load profile that is followed.

@@ -28,6 +28,8 @@ use crate::{
         message::{ControllerMessage, Standing},
         run::is_over,
     },
+};
+use crowd_core::{
     refusal::{Code, Refusal},
     telemetry::event::ClusterMasterDown,
 };

@@ -19,8 +19,8 @@ use crate::{
         population::Gone,
         run::is_over,
     },
-    user::id::IdSet,
 };
+use crowd_core::user_id::IdSet;
 
 impl WorkerActor {
     /// Asks the controller how the run stands; the beat follows.

@@ -9,8 +9,8 @@ use super::{actor::Message, core::Key, followers::Followers};
 use crate::{
     cluster::protocol::run::RunSpec,
     controller::{machine::RunState, message::ControllerMessage, run::is_over},
-    refusal::{Code, Refusal},
 };
+use crowd_core::refusal::{Code, Refusal};
 
 /// How long the `terminate` of what was before may take, whatever its own limits are.
 const CLEARING: Duration = Duration::from_secs(120);

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use crate::{
-    cluster::{
-        lease::{self, CLEAN_END, Hold, LEASE, MARGIN, Sight},
-        member::MemberId,
-        protocol::run::Assignment,
-    },
-    refusal::{Code, Refusal},
+use crate::cluster::{
+    lease::{self, CLEAN_END, Hold, LEASE, MARGIN, Sight},
+    member::MemberId,
+    protocol::run::Assignment,
 };
+use crowd_core::refusal::{Code, Refusal};
 
 /// How long before its end a lease is looked at. If it will be good to keep the users, that must
 /// be said before they are killed at the end of the lease.

@@ -23,8 +23,10 @@ use crate::{
         machine::RunState,
         message::{ControllerMessage, Dealing},
     },
+};
+use crowd_core::{
     refusal::{Code, Refusal},
-    user::UserId,
+    user_id::UserId,
 };
 
 /// How many users one answer shows, at the most, so that it fits into a message.

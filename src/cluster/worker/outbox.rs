@@ -3,7 +3,8 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use crate::{controller::population::Gone, user::id::IdSet};
+use crate::controller::population::Gone;
+use crowd_core::user_id::IdSet;
 
 /// How many ranges of ids one beat tells of, at the most: a third of a mebibyte.
 const MOST_RANGES: usize = 20_000;
@@ -74,10 +75,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{
-        cluster::{codec::encode, protocol::run::Beat},
-        user::id::UserId,
-    };
+    use crate::cluster::protocol::run::Beat;
+    use crowd_core::{codec::encode, user_id::UserId};
 
     proptest! {
         /// Everything is told exactly once, whatever is put back in between.

@@ -7,10 +7,8 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::{
-    control::reply::Reply,
-    refusal::{Code, Refusal},
-};
+use crate::control::reply::Reply;
+use crowd_core::refusal::{Code, Refusal};
 
 /// What was asked for, done.
 #[derive(Debug, Serialize)]

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::answer::Fault;
 use crate::control::command::{Command, parse_line};
-use crate::{
+use crowd_core::{
     json_fault,
     printable::quoted,
     refusal::{Code, Refusal},

@@ -4,7 +4,8 @@ use std::{io, net::SocketAddr, time::Duration};
 
 use tokio::{net::TcpListener, time::timeout};
 
-use crate::{control::client::Client, settings::env};
+use crate::control::client::Client;
+use crowd_core::settings::env;
 
 /// How long whoever holds the port may take to say what it is.
 const CURIOSITY: Duration = Duration::from_secs(1);

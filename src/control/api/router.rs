@@ -22,11 +22,9 @@ use super::{
     body, guard,
     seat::Seat,
 };
-use crate::printable;
-use crate::{
-    control::{command::Command, execute::execute, operations::Operations, reply::Reply},
-    refusal::{Code, Refusal},
-};
+use crate::control::{command::Command, execute::execute, operations::Operations, reply::Reply};
+use crowd_core::printable;
+use crowd_core::refusal::{Code, Refusal};
 
 /// Carries out a command.
 pub(in crate::control) const COMMAND: &str = "/api/v1/command";

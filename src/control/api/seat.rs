@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 use super::connections::{Connections, NotBegun, Turn};
-use crate::refusal::{Code, Refusal};
+use crowd_core::refusal::{Code, Refusal};
 
 /// All connections.
 pub(super) type All = Arc<Mutex<Connections<CancellationToken>>>;

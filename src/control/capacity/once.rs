@@ -30,10 +30,10 @@ use crate::{
         signals::EndSignals,
         tell::{complain, print_summary},
     },
-    measure::health::Trust,
-    printable::{self, one_line},
     report::{RunReport, file, html},
 };
+use crowd_core::printable::{self, one_line};
+use crowd_measure::health::Trust;
 
 /// How often the lines on the terminal are drawn anew.
 const DRAW: Duration = Duration::from_millis(300);

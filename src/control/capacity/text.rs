@@ -5,8 +5,8 @@ use std::{fmt::Write, time::Duration};
 use crate::{
     capacity::{CapacityResult, CapacityStatus, SearchState, desk::SignalView},
     control::{table::Table, view::age},
-    printable::{lines, one_line},
 };
+use crowd_core::printable::{lines, one_line};
 
 /// How a search stands.
 pub(in crate::control) fn status(status: &CapacityStatus) -> String {

@@ -7,8 +7,8 @@ use clap::Args;
 use crate::{
     capacity::settings::Given,
     control::{capacity::once::CapacityOptions, command::read_pairs, outputs},
-    mark,
 };
+use crowd_core::mark;
 
 pub(super) const CAPACITY_EXAMPLES: &str = "\
 Examples:

@@ -12,9 +12,9 @@ use super::say;
 use crate::{
     compare::{Change, Comparison, Options, Side, compare, render},
     control::{exit::Exit, table::wants_colour, tell::complain},
-    mark, printable,
-    report::{Colour, RunReport, document::SCHEMA, units::plural},
+    report::{Colour, RunReport, document::SCHEMA},
 };
+use crowd_core::{mark, printable, units::plural};
 
 pub(super) const COMPARE_EXAMPLES: &str = "\
 Examples:

@@ -8,10 +8,8 @@ use std::{
 use clap::Args;
 
 use super::say;
-use crate::{
-    control::{exit::Exit, tell::complain},
-    profile::{Format, Profile, ProfileFaults, draw},
-};
+use crate::control::{exit::Exit, tell::complain};
+use crowd_plan::profile::{Format, Profile, ProfileFaults, draw};
 
 pub(super) const PROFILE_EXAMPLES: &str = "\
 Examples:

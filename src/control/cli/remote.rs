@@ -18,8 +18,9 @@ use crate::{
     },
     report::RunReport,
     scenario::catalog::Catalog,
-    settings::{NodeSettings, env},
+    settings::NodeSettings,
 };
+use crowd_core::settings::env;
 
 /// Which node is asked.
 #[derive(Debug, Clone, Args)]

@@ -26,9 +26,9 @@ use crate::{
     node::{ClusterNode, Node, weak::weak},
     report::{Colour, RunReport, json, text},
     scenario::catalog::Catalog,
-    settings::{NodeSettings, env::ProcessEnvironment},
-    telemetry::Telemetry,
+    settings::NodeSettings,
 };
+use crowd_core::{settings::env::ProcessEnvironment, telemetry::Telemetry};
 
 /// What a node is started for.
 pub(super) enum Work {

@@ -14,9 +14,9 @@ use crate::{
         command::{CapacityCommand, Command},
         run::host::Trouble,
     },
-    json_fault,
     report::live::Screen,
 };
+use crowd_core::json_fault;
 
 /// How often it is looked whether the search is over.
 const LOOK: Duration = Duration::from_millis(500);

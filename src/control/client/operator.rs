@@ -6,13 +6,11 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::Client;
-use crate::{
-    control::{
-        command::Command,
-        console::{completion::Known, operator::Operator},
-    },
-    printable::is_printable,
+use crate::control::{
+    command::Command,
+    console::{completion::Known, operator::Operator},
 };
+use crowd_core::printable::is_printable;
 
 /// How long completion may keep the prompt away to learn names.
 const LEARNING: Duration = Duration::from_secs(1);

@@ -20,10 +20,12 @@ use crate::{
         operations::RunEnd,
         run::host::{Host, Trouble},
     },
-    json_fault,
     node::{RunState, Status},
-    refusal::{Code, Refusal},
     report::{RunReport, json, live::Screen, table::cut},
+};
+use crowd_core::{
+    json_fault,
+    refusal::{Code, Refusal},
 };
 
 /// How often it is looked whether the run is over.

@@ -8,14 +8,12 @@ use std::{
 use tokio::{io::BufReader, time::timeout};
 
 use super::{Answer, Client, ClientFault, Done, Refused, Remote};
-use crate::{
-    control::{
-        console,
-        exit::Exit,
-        tell::{complain, say},
-    },
-    printable,
+use crate::control::{
+    console,
+    exit::Exit,
+    tell::{complain, say},
 };
+use crowd_core::printable;
 
 /// How long a node may take to tell its status.
 const STATUS: Duration = Duration::from_secs(5);

@@ -12,11 +12,11 @@ use super::{
     verbs::{EXIT, Verb},
     words,
 };
-use crate::{
+use crowd_core::{
     mark, printable,
     refusal::{Code, Refusal},
     suggestion::did_you_mean,
-    user::UserId,
+    user_id::UserId,
 };
 
 #[derive(Parser)]

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::{
-    control::table::fill,
+use crate::control::table::fill;
+use crowd_core::{
     printable::quoted,
     refusal::{Code, Refusal},
     suggestion::did_you_mean,

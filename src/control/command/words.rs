@@ -3,11 +3,11 @@
 use std::{borrow::Cow, fmt, time::Duration};
 
 use super::{Pair, RampText};
-use crate::{
+use crowd_core::{
     printable,
     refusal::{Code, Refusal},
-    scenario::settings::PROFILE,
 };
+use crowd_plan::run_settings::PROFILE;
 
 /// More users than this nobody means.
 pub const COUNT_LIMIT: u64 = 1_000_000_000_000;

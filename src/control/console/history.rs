@@ -15,10 +15,8 @@ use reedline::{
 };
 
 use super::completion::Known;
-use crate::{
-    control::command::{CapacityCommand, Command, parse_line},
-    settings::masking::{secrets_of_url_list, secrets_of_urls},
-};
+use crate::control::command::{CapacityCommand, Command, parse_line};
+use crowd_core::settings::masking::{secrets_of_url_list, secrets_of_urls};
 
 /// How many lines the history keeps.
 const LINES: usize = 1000;

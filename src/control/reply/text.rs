@@ -14,9 +14,9 @@ use crate::{
             SettingLine, StatusView, ThrottleView, age,
         },
     },
-    load::status::PlanStatus,
     node::{Status, UserView},
 };
+use crowd_plan::load::status::PlanStatus;
 
 /// Each node's share, and what did not go as it should.
 pub(super) fn shares(

@@ -9,9 +9,9 @@ use crate::{
         logging::{Diverted, Logs},
         table::wants_colour,
     },
-    printable::lines,
     report::{Colour, live::Screen},
 };
+use crowd_core::printable::lines;
 
 /// The lines on standard error; nothing is drawn if that is no terminal.
 #[derive(Debug)]

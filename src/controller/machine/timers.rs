@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::user::id::IdSet;
+use crowd_core::user_id::IdSet;
 
 /// One timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

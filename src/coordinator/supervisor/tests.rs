@@ -7,11 +7,11 @@ use std::{
 
 use ractor::{ActorRef, ActorStatus};
 
-use crate::{
-    coordinator::{Action, Coordinator, Coordinators, Group, Plan, Timeout, worker::Wake},
+use crate::coordinator::{Action, Coordinator, Coordinators, Group, Plan, Timeout, worker::Wake};
+use crowd_core::{
     refusal::Code,
     telemetry::{Subscription, Telemetry, event::CoordinatorFault},
-    user::UserId,
+    user_id::UserId,
 };
 
 type Told = Arc<Mutex<Vec<String>>>;

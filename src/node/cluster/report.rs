@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 
 use super::ClusterNode;
 use crate::{
-    aside::aside,
     cluster::{
         master::view::{ClusterAccount, ClusterStatus, GapView, NodeStatus},
         measure::master::Received,
     },
     controller::{endings::EndingCounts, machine::RunState, population::UserCounts, run::is_over},
     coordinator::CoordinatorInfo,
-    measure::health::HealthSummary,
     node::{
         account::{coordinator_row, throttle_row},
         judging::standings_of_cluster,
@@ -25,6 +23,8 @@ use crate::{
     },
     throttle::ThrottleInfo,
 };
+use crowd_core::aside::aside;
+use crowd_measure::health::HealthSummary;
 
 /// The result of the run that this node commands, as of now; `None` without one.
 pub(super) async fn of_cluster(node: &ClusterNode, interrupted: bool) -> Option<RunReport> {

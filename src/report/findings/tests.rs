@@ -1,5 +1,5 @@
 use super::*;
-use crate::measure::series::Activity;
+use crowd_measure::series::Activity;
 
 const STRICT: Asked = Asked { allow_errors: false, judged: false };
 

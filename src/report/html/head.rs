@@ -6,10 +6,9 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use super::{clip, tables, view::View};
-use crate::{
-    measure::health::{Cores, Trust},
-    report::{document::RunReport, units, verdict::Verdict},
-};
+use crate::report::{document::RunReport, verdict::Verdict};
+use crowd_core::units;
+use crowd_measure::health::{Cores, Trust};
 
 /// So many reasons are shown.
 const MOST_REASONS: usize = 8;

@@ -8,14 +8,12 @@ use super::{
     scale::{Scale, Tick},
     view::{HEIGHT, View, WIDTH},
 };
-use crate::{
-    measure::timing::Timing,
-    report::{
-        document::{ActionReport, Distribution},
-        over_time::PercentileSeries,
-        units,
-    },
+use crate::report::{
+    document::{ActionReport, Distribution},
+    over_time::PercentileSeries,
 };
+use crowd_core::units;
+use crowd_measure::timing::Timing;
 
 /// So many actions have charts: those done most often.
 const MOST_CHARTS: usize = 12;

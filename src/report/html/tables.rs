@@ -6,12 +6,10 @@ use maud::{Markup, PreEscaped, html};
 use super::clip;
 use crate::{
     capacity::CapacityResult,
-    measure::{Source, health::Trust},
-    report::{
-        document::{Distribution, RunReport},
-        units,
-    },
+    report::document::{Distribution, RunReport},
 };
+use crowd_core::units;
+use crowd_measure::{Source, health::Trust};
 
 /// A name in a table is cut here.
 const NAME: usize = 120;

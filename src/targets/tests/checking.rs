@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::measure::Source;
+use crowd_measure::Source;
 
 /// Targets with their check as a task.
 fn checked<F, H, E>(
@@ -191,7 +191,7 @@ async fn a_check_that_is_wrong_itself_says_nothing_about_its_target() {
     let failures = measure.snapshot().total.failures;
     let noted: Vec<_> = failures.keys().filter(|key| key.source == Source::Noted).collect();
     let reasons: Vec<_> = noted.iter().map(|key| (key.owner, &*key.reason)).collect();
-    use crate::failure::Owner::{Generator, Scenario};
+    use crowd_core::failure::Owner::{Generator, Scenario};
     assert_eq!(
         reasons,
         [

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::*;
-use crate::{measure::window::GaugeNumbers, telemetry::event::Kind};
+use crowd_core::telemetry::event::Kind;
+use crowd_measure::window::GaugeNumbers;
 
 fn counters(measure: &Measure) -> BTreeMap<String, u64> {
     let window = measure.snapshot().total;

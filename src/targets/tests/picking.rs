@@ -46,7 +46,7 @@ async fn when_all_are_out_the_error_says_which_and_why() {
         "all 2 targets are out: one: connection refused; two: connection refused"
     );
     // It is the targets' failure, whoever hands it on with `?`.
-    assert_eq!(Failure::from(nobody).owner(), crate::failure::Owner::Target);
+    assert_eq!(Failure::from(nobody).owner(), crowd_core::failure::Owner::Target);
 }
 
 #[tokio::test]

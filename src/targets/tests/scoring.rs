@@ -36,7 +36,7 @@ async fn a_failure_that_is_not_the_targets_lowers_no_score() {
     let target = targets.pick().unwrap();
     targets.down(&target, &Failure::generator("too many open files"));
     targets.down(&target, &Failure::scenario("lost its way"));
-    targets.down(&target, &crate::failure::Stopped.into());
+    targets.down(&target, &crowd_core::failure::Stopped.into());
     assert_eq!(target.score(), 1.0);
     targets.report(&target, &Err::<(), _>(refused()));
     assert_eq!(target.score(), 0.0);

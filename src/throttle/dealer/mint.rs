@@ -1,7 +1,8 @@
 //! Making slots of a schedule.
 
 use super::{Block, Dealer, MILLISECOND, Plan, Slots};
-use crate::throttle::{rate::Rate, schedule::Schedule};
+use crate::throttle::schedule::Schedule;
+use crowd_core::rate::Rate;
 
 /// Slots that are not dealt.
 #[derive(Debug, Clone, Copy)]

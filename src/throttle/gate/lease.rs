@@ -8,9 +8,9 @@ use crate::{
         clock::ClockReading,
         protocol::throttle::{Demand, Grant, Tally, Terms, ThrottleId},
     },
-    telemetry::event::ThrottleRate,
     throttle::holdings::Want,
 };
+use crowd_core::telemetry::event::ThrottleRate;
 
 /// How many of those who wait are asked how many slots they want.
 const LOOKS: usize = 256;

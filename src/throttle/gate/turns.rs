@@ -6,15 +6,13 @@ use std::{
 };
 
 use super::{Answer, Asked, Gate, Inner};
-use crate::{
-    telemetry::event::ThrottleRequest,
-    throttle::{
-        outbox::Outbox,
-        queue::{Call, Look, Ticket, What},
-        supply::Supply,
-        waiting::Waiting,
-    },
+use crate::throttle::{
+    outbox::Outbox,
+    queue::{Call, Look, Ticket, What},
+    supply::Supply,
+    waiting::Waiting,
 };
+use crowd_core::telemetry::event::ThrottleRequest;
 
 impl Gate {
     /// Passes an open gate without the lock.

@@ -11,19 +11,22 @@ use crate::{
             Change, Grant, Tally, Terms, ThrottleAnswer, ThrottleId, ToNode, ToThrottles, Which,
         },
     },
-    refusal::{Code, Refusal},
-    scenario::settings::RATES,
-    telemetry::{
-        Telemetry,
-        event::{ThrottleForfeit, ThrottleInit, ThrottleRate, ThrottleStop},
-    },
     throttle::{
-        Ramp, Rate, Started, ThrottleInfo, ThrottleOptions,
+        Ramp, Started, ThrottleInfo, ThrottleOptions,
         actor::on_a_ramp,
         dealer::TICK,
         registry::{already, unknown},
     },
 };
+use crowd_core::{
+    rate::Rate,
+    refusal::{Code, Refusal},
+    telemetry::{
+        Telemetry,
+        event::{ThrottleForfeit, ThrottleInit, ThrottleRate, ThrottleStop},
+    },
+};
+use crowd_plan::run_settings::RATES;
 
 /// How often the master says that its word still holds.
 const RENEWAL: u64 = 1_000_000_000;

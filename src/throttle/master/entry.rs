@@ -7,8 +7,9 @@ use crate::{
         member::MemberId,
         protocol::throttle::{Tally, Terms, ThrottleId},
     },
-    throttle::{Lateness, Rate, ThrottleInfo, ThrottleState, dealer::Dealer},
+    throttle::{Lateness, ThrottleInfo, ThrottleState, dealer::Dealer},
 };
+use crowd_core::rate::Rate;
 
 #[derive(Debug)]
 pub(super) struct Entry {

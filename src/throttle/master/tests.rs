@@ -10,8 +10,9 @@ use tokio::{
 use super::*;
 use crate::{
     cluster::{mesh::memory::Network, parts::Follower, protocol::run::Assignment},
-    throttle::{Throttle, ThrottleState, ThrottleStopped, Throttles},
+    throttle::{Throttle, ThrottleState, Throttles},
 };
+use crowd_core::errors::ThrottleStopped;
 
 struct Worker {
     id: MemberId,

@@ -3,7 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::throttle::rate::Pace;
+use crowd_core::rate::Pace;
 
 const SECOND: u64 = 1_000_000_000;
 

@@ -41,7 +41,7 @@ fn a_user_that_waits_is_small() {
 async fn no_user_acts_after_its_deadline() {
     let exits = Arc::new(ExitBox::new(|| {}));
     let fence = Fence::default();
-    let measure = Measure::new(crate::telemetry::Telemetry::default());
+    let measure = Measure::new(crowd_core::telemetry::Telemetry::default());
     let watch =
         Arc::new(Watch { exits: exits.clone(), measure, scenario: "acts", fence: fence.clone() });
     let acts = Arc::new(Mutex::new(0));

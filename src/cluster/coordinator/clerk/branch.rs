@@ -9,8 +9,10 @@ use super::{Asked, Desk, QUEUE_BYTES, START, Term, cost};
 use crate::{
     cluster::protocol::coordinator::{Bytes, Request},
     coordinator::shared::{Bureau, Shape, Site},
+};
+use crowd_core::{
     refusal::{Code, Refusal},
-    user::UserId,
+    user_id::UserId,
 };
 
 /// The way to the master for coordinators of one term: what they say later reaches nobody.

@@ -15,12 +15,12 @@ use super::{
     },
     Asker, BACKLOG_BYTES, Order,
 };
-use crate::{
-    cluster::{
-        member::MemberId,
-        mesh::Mesh,
-        protocol::coordinator::{CoordinatorWork, Request, Requests},
-    },
+use crate::cluster::{
+    member::MemberId,
+    mesh::Mesh,
+    protocol::coordinator::{CoordinatorWork, Request, Requests},
+};
+use crowd_core::{
     refusal::Refusal,
     telemetry::{
         Telemetry,

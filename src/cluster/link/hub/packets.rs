@@ -15,7 +15,8 @@ use super::{
     },
     Hub, Notice,
 };
-use crate::cluster::{codec, member::MemberId};
+use crate::cluster::member::MemberId;
+use crowd_core::codec;
 use crowd_core::panic::panic_text;
 
 /// So many probes are sent one after the other when a link comes up, so that the clock is known

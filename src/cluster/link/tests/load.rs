@@ -35,7 +35,7 @@ fn a_flood_does_not_silence_a_member() {
     }
     assert!(!a.has_said("down") && !b.has_said("down"));
     // The largest message passes, and the link survives it.
-    let size = crate::cluster::codec::MOST_BYTES - 100;
+    let size = crowd_core::codec::MOST_BYTES - 100;
     let answer = b.ask(&json!({"call": 0, "size": size, "to": "a"}), "answer");
     assert_eq!(answer, json!({"Ok": size}));
 }

@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader as AsyncBufReader};
 
-use crate::{
-    cluster::{
-        link::{LinkOptions, Links, Listener, Standing, TlsFiles},
-        member::{Member, MemberId},
-        mesh::{Mesh, MeshEvent},
-        protocol::{Protocol, Service},
-    },
+use crate::cluster::{
+    link::{LinkOptions, Links, Listener, Standing, TlsFiles},
+    member::{Member, MemberId},
+    mesh::{Mesh, MeshEvent},
+    protocol::{Protocol, Service},
+};
+use crowd_core::{
     settings::Secret,
     telemetry::{
         Telemetry,

@@ -11,8 +11,10 @@ use crate::{
         run::{Change, Part, Run, Stage, Standing},
     },
     controller::population::HIGHEST_ID,
+};
+use crowd_core::{
     refusal::{Code, Refusal},
-    user::id::IdSet,
+    user_id::IdSet,
 };
 
 /// How much longer than `init` itself a worker may take to answer.

@@ -3,16 +3,14 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{ANSWER, Command, Core, Outcome, Plan, Purpose};
-use crate::{
-    cluster::{
-        lease::CLEAN_END,
-        member::MemberId,
-        protocol::run::ToWorker,
-        run::{Change, Part, Stage, Standing},
-    },
-    refusal::Refusal,
-    scenario::settings::{DEFAULT_GRACEFUL_STOP, GRACEFUL_STOP, SettingValue},
+use crate::cluster::{
+    lease::CLEAN_END,
+    member::MemberId,
+    protocol::run::ToWorker,
+    run::{Change, Part, Stage, Standing},
 };
+use crowd_core::{refusal::Refusal, settings::SettingValue};
+use crowd_plan::run_settings::{DEFAULT_GRACEFUL_STOP, GRACEFUL_STOP};
 
 /// A run that is being forgotten.
 #[derive(Debug)]

@@ -13,9 +13,9 @@ use crate::{
         protocol::run::Assignment,
         run::{Change, Fate, Part, Stage, Standing},
     },
-    refusal::{Code, Refusal},
     settings::OnNodeLoss,
 };
+use crowd_core::refusal::{Code, Refusal};
 
 /// How many members that are away are remembered; more than any cluster has.
 const MOST_AWAY: usize = 10_000;

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::{ANSWER, Command, Core, Outcome};
-use crate::{
-    cluster::{
-        lease::{BEAT, CLEAN_END},
-        placement,
-        protocol::run::{Assignment, ToWorker},
-        run::{Change, Part, Standing},
-    },
+use crate::cluster::{
+    lease::{BEAT, CLEAN_END},
+    protocol::run::{Assignment, ToWorker},
+    run::{Change, Part, Standing},
+};
+use crowd_core::{
+    placement,
     refusal::{Code, Refusal},
 };
 

@@ -5,20 +5,18 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{Command, Core};
-use crate::{
-    cluster::{
-        lease::BEAT,
-        protocol::run::{Assignment, PlanWords, ToWorker},
-        run::{Change, Part, Stage, Told},
-    },
-    load::{
-        desk::Deal,
-        plan::{Plan, Row},
-        seats,
-        share::Share,
-        status::PlanStatus,
-    },
-    user::id::IdSet,
+use crate::cluster::{
+    lease::BEAT,
+    protocol::run::{Assignment, PlanWords, ToWorker},
+    run::{Change, Part, Stage, Told},
+};
+use crowd_core::user_id::IdSet;
+use crowd_plan::load::{
+    desk::Deal,
+    plan::{Plan, Row},
+    seats,
+    share::Share,
+    status::PlanStatus,
 };
 
 /// How far ahead arrivals are dealt: longer than a tick and the way to a worker take together.

@@ -11,8 +11,8 @@ use crate::{
         run::{Account, Change, Part, Stage, Standing},
     },
     controller::machine::RunState,
-    refusal::Code,
 };
+use crowd_core::refusal::Code;
 
 impl Core {
     /// A worker tells how its part stands. One of another part than its current one is ignored, and

@@ -5,15 +5,13 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{ANSWER, Answered, Core, Outcome, Purpose, Workers, fault};
-use crate::{
-    cluster::{
-        master::view::ClusterSet,
-        member::MemberId,
-        protocol::run::{Assignment, ToWorker, WorkerAnswer},
-        run::{Change, Part, Stage},
-    },
-    refusal::{Code, Refusal},
+use crate::cluster::{
+    master::view::ClusterSet,
+    member::MemberId,
+    protocol::run::{Assignment, ToWorker, WorkerAnswer},
+    run::{Change, Part, Stage},
 };
+use crowd_core::refusal::{Code, Refusal};
 
 /// A `set` that the master has checked.
 #[derive(Debug, Clone, PartialEq)]

@@ -10,9 +10,9 @@ use crate::{
         run::{Gap, Part, Run, Standing},
     },
     controller::machine::RunState,
-    scenario::settings::USER_RATE,
-    user::UserId,
 };
+use crowd_core::user_id::UserId;
+use crowd_plan::run_settings::USER_RATE;
 
 /// Where a user is.
 #[derive(Debug, Clone, PartialEq, Eq)]

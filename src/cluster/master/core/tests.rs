@@ -213,8 +213,8 @@ proptest! {
         world.kill(1);
         world.run_for(Duration::from_secs(6));
         let run = world.core.run().unwrap();
-        let bytes = crate::cluster::codec::encode(run).unwrap();
-        prop_assert_eq!(&crate::cluster::codec::decode::<Run>(&bytes).unwrap(), run);
+        let bytes = crowd_core::codec::encode(run).unwrap();
+        prop_assert_eq!(&crowd_core::codec::decode::<Run>(&bytes).unwrap(), run);
     }
 }
 

@@ -10,13 +10,15 @@ use crate::{
     cluster::{
         ids,
         master::view::{Dealt, Removed},
-        placement,
         protocol::run::{Assignment, ToWorker, WorkerAnswer},
         run::{Change, Part, Run, Stage, Standing},
     },
     controller::{finishing::it_ends, load::has_a_plan, machine::RunState, population::HIGHEST_ID},
+};
+use crowd_core::{
+    placement,
     refusal::{Code, Refusal},
-    user::id::IdSet,
+    user_id::IdSet,
 };
 
 /// A worker that is not heard of for so long is named to whoever deals users to it.

@@ -17,10 +17,9 @@ use crate::{
         protocol::run::{Assignment, Beat, RunSpec, ToMaster},
     },
     controller::{endings::EndingCounts, message::SetOutcome, population::UserCounts},
-    failure::Failure,
     prelude::*,
-    user::id::IdSet,
 };
+use crowd_core::{failure::Failure, user_id::IdSet};
 
 #[derive(Settings, Debug, Clone)]
 pub(super) struct Knobs {

@@ -1,7 +1,7 @@
 //! What was measured while the master was out of reach is handed in when it is reached again.
 
 use super::{super::owed::MOST_OVER, *};
-use crate::measure::{Attempt, health::HealthSummary};
+use crowd_measure::{Attempt, health::HealthSummary};
 
 fn master_id() -> MemberId {
     MemberId::new("master", 1)

@@ -8,8 +8,8 @@ use super::support::*;
 use crate::{
     cluster::protocol::run::{Assignment, ToWorker, WorkerAnswer},
     controller::machine::RunState,
-    refusal::Code,
 };
+use crowd_core::refusal::Code;
 
 const STOP: ToWorker = ToWorker::Stop { assignment: A };
 const RESET: ToWorker = ToWorker::Reset { assignment: A };

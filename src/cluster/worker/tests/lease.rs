@@ -11,8 +11,8 @@ use crate::{
         protocol::run::{Assignment, ToWorker, WorkerAnswer},
     },
     controller::machine::RunState,
-    telemetry::event::Kind,
 };
+use crowd_core::telemetry::event::Kind;
 
 /// Cuts the master off. Answers with the moment at which the last beat was sent that was answered.
 fn cut(rig: &Rig) -> Instant {

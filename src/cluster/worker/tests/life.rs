@@ -9,8 +9,8 @@ use crate::{
     cluster::protocol::run::{Assignment, RunSpec, ToWorker, WorkerAnswer},
     controller::{machine::RunState, message::ControllerMessage},
     prelude::Rate,
-    refusal::Code,
 };
+use crowd_core::refusal::Code;
 
 #[tokio::test(start_paused = true)]
 async fn beginning_twice_is_as_good_as_once() {

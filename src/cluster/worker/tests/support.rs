@@ -217,7 +217,7 @@ impl Rig {
             telemetry: telemetry.clone(),
             throttles: throttles.clone(),
             coordinators: Coordinators::spawn(telemetry.clone()).await.unwrap(),
-            watchdog: crate::measure::health::watchdog::Watchdog::start(telemetry.clone()),
+            watchdog: crowd_measure::health::watchdog::Watchdog::start(telemetry.clone()),
             supervisors: 2,
             user_rate: "unlimited".into(),
             init_timeout: Duration::from_secs(60),

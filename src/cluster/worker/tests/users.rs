@@ -7,9 +7,12 @@ use crate::{
         protocol::run::{Assignment, ToWorker, WorkerAnswer},
     },
     controller::{message::SetOutcome, population::UserCounts},
+    throttle::Ramp,
+};
+use crowd_core::{
+    rate::Rate,
     refusal::Code,
-    throttle::{Ramp, Rate},
-    user::{UserId, id::IdSet},
+    user_id::{IdSet, UserId},
 };
 
 #[tokio::test(start_paused = true)]

@@ -6,11 +6,13 @@ use super::super::*;
 use crate::{
     cluster::protocol::run::{PlanBeat, PlanWords},
     controller::population::UserCounts,
+};
+use crowd_plan::{
     load::{
         desk::{Arrival, Desk, Fate},
         plan::Plan as LoadPlan,
     },
-    scenario::settings::LoadSettings,
+    run_settings::LoadSettings,
 };
 
 /// What all nodes know of the profile.

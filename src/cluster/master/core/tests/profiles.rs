@@ -9,10 +9,8 @@ use super::{
     planned::Profiled,
     world::{Cut, MASTER_TIMEOUT, World},
 };
-use crate::{
-    scenario::settings::{Arrive, LoadSettings, Saturation, Spacing},
-    settings::OnNodeLoss,
-};
+use crate::settings::OnNodeLoss;
+use crowd_plan::run_settings::{Arrive, LoadSettings, Saturation, Spacing};
 
 fn settings(profile: &str, spacing: Spacing, saturation: Saturation) -> LoadSettings {
     LoadSettings {

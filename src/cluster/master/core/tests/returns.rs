@@ -9,10 +9,8 @@ use super::{
     policy,
     world::{Cut, World},
 };
-use crate::{
-    scenario::settings::{Arrive, LoadSettings, Saturation, Spacing},
-    settings::OnNodeLoss,
-};
+use crate::settings::OnNodeLoss;
+use crowd_plan::run_settings::{Arrive, LoadSettings, Saturation, Spacing};
 
 fn running(workers: usize, users: u64) -> World {
     let mut world = World::new(workers, policy(OnNodeLoss::Replace, false), 7);

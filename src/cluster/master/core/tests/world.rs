@@ -13,8 +13,8 @@ use crate::{
         run::Part,
     },
     controller::{endings::EndingCounts, machine::RunState, population::UserCounts},
-    user::UserId,
 };
+use crowd_core::user_id::UserId;
 
 pub(super) const STEP: Duration = Duration::from_millis(50);
 pub(super) const MASTER_TIMEOUT: Duration = Duration::from_secs(8);
