@@ -1,6 +1,7 @@
 //! The operations of a node of this process that is part of a cluster. What is the whole run's part
 //! is carried out by the master; [`Operations::relay`] takes it there.
 
+use crate::settings::masking::without_secrets_of_url;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -95,9 +96,10 @@ impl Operations for ClusterNode {
     }
 
     async fn join(&self, address: &str) -> Result<String, Refusal> {
-        let address = address
-            .parse()
-            .map_err(|fault| Refusal::new(Code::BadUsage, format!("`{address}`: {fault}")))?;
+        let address = address.parse().map_err(|fault| {
+            let shown = without_secrets_of_url(address);
+            Refusal::new(Code::BadUsage, format!("`{shown}`: {fault}"))
+        })?;
         self.links().join(&address).await
     }
 

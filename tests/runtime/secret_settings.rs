@@ -1,6 +1,7 @@
 //! Settings that a scenario declares secret: nothing that shows settings shows them.
 
 use std::{
+    io,
     ops::Range,
     sync::{Arc, Mutex},
 };
@@ -10,6 +11,7 @@ use crowd::{
     prelude::*,
     scenario::catalog::Catalog,
     telemetry::event::ConfigUpdate,
+    user::task::log_panics,
 };
 
 use super::support::*;
@@ -30,6 +32,7 @@ struct LoginSettings {
 }
 
 fn no_blank(key: String) -> Result<String, String> {
+    assert!(!key.starts_with('!'), "bad key {key}");
     match key.split_once(' ') {
         Some((before, _)) => Err(format!("`{before}` is followed by a space in `{key}`")),
         None => Ok(key),
@@ -37,6 +40,7 @@ fn no_blank(key: String) -> Result<String, String> {
 }
 
 fn behind_colon(text: &str) -> Option<Range<usize>> {
+    assert!(!text.contains('!'), "bad parts of {text}");
     Some(text.find(':').map_or(0, |at| at + 1)..text.len())
 }
 
@@ -121,5 +125,40 @@ async fn a_refusal_quotes_no_secret() {
     );
     told(&[("key", "S3CRET"), ("key", "S3CRET")]).await;
     told(&[("keys", "S3CRET")]).await;
+    node.shutdown().await;
+}
+
+/// What is logged, from all threads.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_panic_over_a_secret_is_logged_by_its_place() {
+    let log = Log::default();
+    let writer = log.clone();
+    tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).init();
+    log_panics();
+    let node = node(Catalog::new().with::<Login>()).await;
+    let pairs = given(&[("key", "!S3CRET"), ("account", ":S3CRET!")]);
+    let refusal = node.start_run("login", 1, pairs).await.unwrap_err();
+    assert!(clean(refusal.message).contains("its check panicked"));
+    // What this test itself has to complain of is for the standard error.
+    drop(std::panic::take_hook());
+    let logged = log.0.lock().unwrap().clone();
+    let logged = clean(String::from_utf8(logged).unwrap());
+    // The check of the one, and twice what answers which parts of the other are secret.
+    let places = logged.matches("what reads a setting panicked at tests/runtime/").count();
+    assert!(places >= 2, "{logged}");
     node.shutdown().await;
 }
