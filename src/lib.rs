@@ -61,9 +61,7 @@
 // So that `#[derive(Settings)]`, which names `::crowd`, works inside this crate too.
 extern crate self as crowd;
 
-pub mod capacity;
 mod cluster;
-pub mod compare;
 pub mod control;
 pub mod controller;
 pub mod coordinator;
@@ -72,7 +70,6 @@ pub mod feed;
 mod fuzz;
 pub mod node;
 pub mod prelude;
-pub mod report;
 pub mod scenario;
 pub mod settings;
 pub mod targets;
@@ -84,6 +81,7 @@ pub use crowd_core::derive;
 pub use crowd_core::{failure, moment, random, refusal, telemetry};
 pub use crowd_measure as measure;
 pub use crowd_plan::{iterate, load, profile, threshold};
+pub use crowd_report::{capacity, compare, report};
 
 /// The example of the page for scenario authors compiles.
 #[cfg(doctest)]

@@ -40,7 +40,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 mod check;
 pub(crate) mod list;
-pub(crate) mod names;
+use crowd_measure::target_names as names;
 mod nobody;
 mod options;
 mod rotation;

@@ -43,9 +43,7 @@ use crowd_core::{
     },
 };
 use crowd_measure::Measure;
-use crowd_plan::{
-    run_settings::{RATES, SEED, check_iteration_rate, runtime_declarations},
-};
+use crowd_plan::run_settings::{RATES, SEED, check_iteration_rate, runtime_declarations};
 
 /// What is left of a run's throttles and coordinators when it ends.
 #[derive(Debug, Clone, Default)]

@@ -56,12 +56,12 @@ pub use crowd_core::settings::{
     Shape, Update, Value, Values, not_one_of, update,
 };
 
+pub(crate) use crowd_plan::run_settings::with_rate_of_profile;
 pub use crowd_plan::run_settings::{
     ALLOW_ERRORS, ARRIVALS, Arrive, GRACEFUL_STOP, ITERATION_RATE, LoadSettings, PROFILE, RATES,
     SATURATION, SEED, SPACING, Saturation, Spacing, THRESHOLDS, USER_RATE,
     check_change_of_iteration_rate, check_iteration_rate, runtime_declarations,
 };
-pub(crate) use crowd_plan::run_settings::with_rate_of_profile;
 
 /// Whether declarations go together, and declare no name of the node or the runtime.
 ///

@@ -11,6 +11,7 @@ use super::{
     masking::{masked, secrets_of_url_list, unquoted, whole},
     value::{SettingValue, Shape, join_list},
 };
+use crowd_core::toml_fault::without_source;
 use crowd_core::{
     mark,
     suggestion::{did_you_mean, nearest},
@@ -195,17 +196,6 @@ fn read_file(path: &Path, names: &[&str], faults: &mut SettingsFaults) -> Held {
         Err(error) => faults.add(format!("{shown} is not TOML: {}", without_source(&error))),
     }
     held
-}
-
-/// A TOML error quotes the line it is about, and that line may hold a secret.
-pub(crate) fn without_source(error: &ConfigError) -> String {
-    let quotes = |line: &&str| {
-        let line = line.trim_start().trim_start_matches(|letter: char| letter.is_ascii_digit());
-        line.trim_start().starts_with('|')
-    };
-    let text = error.to_string();
-    let lines: Vec<_> = text.lines().filter(|line| !quotes(line)).map(str::trim).collect();
-    lines.join(": ")
 }
 
 fn read_environment(names: &[&str], sources: &Sources, faults: &mut SettingsFaults) -> Held {

@@ -23,6 +23,7 @@ pub mod refusal;
 pub mod settings;
 pub mod suggestion;
 pub mod telemetry;
+pub mod toml_fault;
 pub mod units;
 pub mod user_id;
 

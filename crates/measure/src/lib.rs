@@ -37,6 +37,7 @@ pub mod names;
 mod polls;
 pub mod series;
 mod shard;
+pub mod target_names;
 pub mod timing;
 mod under_way;
 pub mod window;

@@ -1,12 +1,12 @@
 //! Number by number: what both sides had, and what the change says.
 
+use crate::normal::upper_point;
 use std::collections::BTreeSet;
 
 use super::{
     Change, Metric, Options, Row, Unit,
     between::{Contrast, Observed, doubts},
     interval::{Finding, Interval},
-    normal::upper_point,
     presence::{Event, Presence},
     shares::{Share, difference},
     side::{Measured, Readings},

@@ -1,6 +1,7 @@
 //! Intervals for shares, from counts alone.
 
-use super::{interval::Interval, normal::upper_point};
+use super::interval::Interval;
+use crate::normal::upper_point;
 
 /// So many of so many.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

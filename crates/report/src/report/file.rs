@@ -32,7 +32,7 @@ pub struct WriteError {
 
 /// What a path names in the end, when all links are followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
+pub enum Place {
     /// A plain file, or one that does not exist yet: it is replaced as a whole.
     File(PathBuf),
     /// The standard output of this process.
@@ -46,7 +46,7 @@ impl Place {
     ///
     /// # Errors
     /// If a file cannot be there, as a sentence's second half: "this is a folder; name a file".
-    pub(crate) fn of(path: &Path) -> Result<Self, String> {
+    pub fn of(path: &Path) -> Result<Self, String> {
         if path.as_os_str() == "-" {
             return Err("`-` names no file; write `/dev/stdout` for standard output".to_owned());
         }
@@ -69,7 +69,7 @@ impl Place {
     ///
     /// # Errors
     /// Why not, as a sentence's second half.
-    pub(crate) fn try_out(&self) -> Result<(), String> {
+    pub fn try_out(&self) -> Result<(), String> {
         let Self::File(path) = self else { return Ok(()) };
         match File::options().write(true).open(path) {
             Ok(_) => Ok(()),

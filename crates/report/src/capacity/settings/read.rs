@@ -9,10 +9,8 @@ use super::{
     query::{comparator, share},
     range::End,
 };
-use crate::{
-    capacity::{prometheus, signal::OwnSignal},
-    settings::layers::without_source,
-};
+use crate::capacity::{prometheus, signal::OwnSignal};
+use crowd_core::toml_fault::without_source;
 use crowd_core::{settings::SettingValue, suggestion::did_you_mean};
 
 /// The longest time that a search may take to look at anything.

@@ -7,7 +7,7 @@ use super::{
 };
 use crowd_measure::Source;
 
-pub(crate) fn actions<'a>(actions: impl IntoIterator<Item = (&'a str, &'a ActionReport)>) -> Table {
+pub(super) fn actions<'a>(actions: impl IntoIterator<Item = (&'a str, &'a ActionReport)>) -> Table {
     const SERVICE: &str = "service ms";
     const RESPONSE: &str = "response ms";
     let actions: Vec<_> = actions.into_iter().collect();
@@ -46,13 +46,13 @@ pub(crate) fn actions<'a>(actions: impl IntoIterator<Item = (&'a str, &'a Action
 }
 
 /// A number of a distribution, in milliseconds, marked where it is a lower bound.
-pub(crate) fn time(of: &Distribution, name: &str, millis: f64) -> String {
+pub(super) fn time(of: &Distribution, name: &str, millis: f64) -> String {
     let mark = if of.is_at_least(name) { "≥" } else { "" };
     format!("{mark}{}", units::ms(millis))
 }
 
 /// What actions spent in their phases.
-pub(crate) fn phases<'a>(actions: impl IntoIterator<Item = (&'a str, &'a ActionReport)>) -> Table {
+pub(super) fn phases<'a>(actions: impl IntoIterator<Item = (&'a str, &'a ActionReport)>) -> Table {
     let heads = [("", "count"), ("", "p50"), ("", "p95"), ("", "p99"), ("", "max ms")];
     let mut table = Table::new("phases", &heads);
     for (name, action) in actions {
@@ -67,7 +67,7 @@ pub(crate) fn phases<'a>(actions: impl IntoIterator<Item = (&'a str, &'a ActionR
     table
 }
 
-pub(crate) fn failures(failures: &[FailureRow], most: usize) -> Table {
+pub(super) fn failures(failures: &[FailureRow], most: usize) -> Table {
     let mut table = Table::new("failures", &[("", "count")]).with_tail("reason");
     for row in failures.iter().take(most) {
         let what = match (row.source, &row.action) {
@@ -87,14 +87,14 @@ pub(crate) fn failures(failures: &[FailureRow], most: usize) -> Table {
 }
 
 /// Why, and one case of it where the reason leaves something out.
-pub(crate) fn reason(row: &FailureRow) -> String {
+pub(super) fn reason(row: &FailureRow) -> String {
     match &row.example {
         Some(example) => format!("{} (as in: {example})", row.reason),
         None => row.reason.clone(),
     }
 }
 
-pub(crate) fn counters<'a>(counters: impl IntoIterator<Item = (&'a str, CounterReport)>) -> Table {
+pub(super) fn counters<'a>(counters: impl IntoIterator<Item = (&'a str, CounterReport)>) -> Table {
     let mut table = Table::new("counters", &[("", "count"), ("", "rate/s")]);
     for (name, counter) in counters {
         table.row([name.to_owned(), units::count(counter.count), units::rate(counter.rate)]);
@@ -102,7 +102,7 @@ pub(crate) fn counters<'a>(counters: impl IntoIterator<Item = (&'a str, CounterR
     table
 }
 
-pub(crate) fn gauges<'a>(gauges: impl IntoIterator<Item = (&'a str, GaugeReport)>) -> Table {
+pub(super) fn gauges<'a>(gauges: impl IntoIterator<Item = (&'a str, GaugeReport)>) -> Table {
     let mut table = Table::new("gauges", &[("", "last"), ("", "min"), ("", "max")]);
     for (name, gauge) in gauges {
         let numbers = [gauge.last, gauge.min, gauge.max].map(units::number);
@@ -111,7 +111,7 @@ pub(crate) fn gauges<'a>(gauges: impl IntoIterator<Item = (&'a str, GaugeReport)
     table
 }
 
-pub(crate) fn checks<'a>(checks: impl IntoIterator<Item = (&'a str, CheckReport)>) -> Table {
+pub(super) fn checks<'a>(checks: impl IntoIterator<Item = (&'a str, CheckReport)>) -> Table {
     let mut table = Table::new("checks", &[("", "passed"), ("", "failed"), ("", "share")]);
     for (name, check) in checks {
         let share = check.passed as f64 / check.passed.saturating_add(check.failed) as f64;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{document::GaugeReport, table::Table, units};
-use crate::targets::names::{Count, counter_of, score_of};
+use crowd_measure::target_names::{Count, counter_of, score_of};
 use crowd_measure::window::{GaugeNumbers, Window};
 
 /// How a target did. Over several nodes, each of which scores by itself, counts and times are sums,

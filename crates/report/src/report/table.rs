@@ -1,9 +1,9 @@
 //! Text in aligned columns. Names and reasons may come from the target.
 
-pub(crate) use crowd_core::printable::{line as cut, one_line};
+pub use crowd_core::printable::{line as cut, one_line};
 
 /// The widest line that is written.
-pub(crate) const WIDTH: usize = 100;
+pub const WIDTH: usize = 100;
 
 /// Whether text is coloured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,15 +17,20 @@ pub enum Colour {
 
 /// How a piece of text stands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Accent {
+pub enum Accent {
+    /// What is as it should be.
     Good,
+    /// What is worth a look.
     Warning,
+    /// What is wrong.
     Bad,
+    /// What names a part.
     Title,
 }
 
 impl Colour {
-    pub(crate) fn paint(self, accent: Accent, text: &str) -> String {
+    /// The text in that accent, if there are colours.
+    pub fn paint(self, accent: Accent, text: &str) -> String {
         let code = match (self, accent) {
             (Self::Plain, _) => return text.to_owned(),
             (Self::Ansi, Accent::Good) => "1;32",
@@ -40,7 +45,7 @@ impl Colour {
 /// Rows of cells under headings. The first column is text and gives way if a line gets too long;
 /// the others are numbers, aligned to the right.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub struct Table {
     title: String,
     /// (group, heading) of each column after the first.
     heads: Vec<(&'static str, &'static str)>,
@@ -52,26 +57,28 @@ pub(crate) struct Table {
 impl Table {
     /// A table called `title`, with columns under these headings after the first; neighbours
     /// that name the same group share a heading above their own.
-    pub(crate) fn new(title: &str, heads: &[(&'static str, &'static str)]) -> Self {
+    pub fn new(title: &str, heads: &[(&'static str, &'static str)]) -> Self {
         Self { title: title.to_owned(), heads: heads.to_vec(), rows: Vec::new(), tail: None }
     }
 
     /// The same with a last column of text.
-    pub(crate) fn with_tail(mut self, head: &'static str) -> Self {
+    pub fn with_tail(mut self, head: &'static str) -> Self {
         self.tail = Some(head);
         self
     }
 
-    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+    /// Adds a row.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().map(|cell| one_line(&cell)).collect());
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether it has no rows.
+    pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
     /// The lines; none if there are no rows.
-    pub(crate) fn lines(&self, colour: Colour, width: usize) -> Vec<String> {
+    pub fn lines(&self, colour: Colour, width: usize) -> Vec<String> {
         if self.rows.is_empty() {
             return Vec::new();
         }
@@ -156,12 +163,12 @@ impl Table {
 const GAP: usize = 2;
 
 /// How many columns a text takes, taking each character for one.
-pub(crate) fn length(text: &str) -> usize {
+pub fn length(text: &str) -> usize {
     text.chars().count()
 }
 
 /// The text broken between words into lines of at most `width`.
-pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in one_line(text).split_whitespace() {
         let last = lines.len() - 1;

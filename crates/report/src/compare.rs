@@ -14,7 +14,6 @@ mod between;
 mod blocks;
 mod interval;
 mod metric;
-pub(crate) mod normal;
 mod notes;
 mod presence;
 #[cfg(test)]

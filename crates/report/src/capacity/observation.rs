@@ -9,6 +9,7 @@ use crowd_measure::timing::Timing;
 
 /// What is done about signals that have no value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, SettingValue)]
+#[setting(crate = crowd_core)]
 #[serde(rename_all = "lowercase")]
 pub enum Missing {
     /// The load is not raised: growing blindly is dangerous.

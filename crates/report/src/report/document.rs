@@ -535,7 +535,7 @@ impl Distribution {
 }
 
 /// The failures of a window, the most frequent first.
-pub(crate) fn failures_of(window: &Window) -> Vec<FailureRow> {
+pub fn failures_of(window: &Window) -> Vec<FailureRow> {
     let mut rows: Vec<_> = window
         .failures
         .iter()
@@ -553,7 +553,7 @@ pub(crate) fn failures_of(window: &Window) -> Vec<FailureRow> {
 }
 
 /// Milliseconds with their fraction.
-pub(crate) fn millis(duration: Duration) -> f64 {
+pub fn millis(duration: Duration) -> f64 {
     // By microseconds, so that 1.005 ms does not become 1.0049999999.
     duration.as_nanos() as f64 / 1e6
 }

@@ -15,7 +15,7 @@ use crowd_plan::{
 };
 
 /// The share of an action that may fail where no threshold speaks of errors.
-pub(crate) const MOST_ERRORS: f64 = 0.01;
+pub const MOST_ERRORS: f64 = 0.01;
 
 /// An action that has not succeeded for so long is not suspected yet.
 const LEAST_SILENCE: Duration = Duration::from_secs(2);
@@ -32,16 +32,16 @@ const LONGEST_SUCCESSES: u32 = 3;
 
 /// What a run was asked about errors.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub struct Asked {
     /// Whether errors are accepted, however many.
-    pub(crate) allow_errors: bool,
+    pub allow_errors: bool,
     /// Whether a threshold says how many are.
-    pub(crate) judged: bool,
+    pub judged: bool,
 }
 
 impl Asked {
     /// What the settings of a run say, as texts.
-    pub(crate) fn of_settings(settings: &[(String, Option<String>)]) -> Self {
+    pub fn of_settings(settings: &[(String, Option<String>)]) -> Self {
         let of = |name: &str| settings.iter().find(|(key, _)| key == name)?.1.as_deref();
         let thresholds = of(THRESHOLDS).and_then(|text| text.parse::<Thresholds>().ok());
         // One of a stage says nothing of the others.
@@ -62,7 +62,7 @@ impl Asked {
 }
 
 /// The actions of which too many failed by default, as thresholds that did not hold.
-pub(crate) fn too_many_errors(measured: &Window, asked: Asked) -> Vec<Judged> {
+pub fn too_many_errors(measured: &Window, asked: Asked) -> Vec<Judged> {
     if !asked.is_strict() {
         return Vec::new();
     }
@@ -86,7 +86,7 @@ pub(crate) fn too_many_errors(measured: &Window, asked: Asked) -> Vec<Judged> {
 }
 
 /// The same, a line each, for whoever watches the run.
-pub(crate) fn failing(measured: &Window, asked: Asked) -> Vec<String> {
+pub fn failing(measured: &Window, asked: Asked) -> Vec<String> {
     let failing = too_many_errors(measured, asked);
     failing
         .into_iter()
@@ -97,7 +97,7 @@ pub(crate) fn failing(measured: &Window, asked: Asked) -> Vec<String> {
 /// What is wrong whatever the thresholds say, a sentence each. `measured` holds nothing that is under way
 /// any more; `took` is how long the run was. Of users: whether any were asked for, how many there were,
 /// and how many at once.
-pub(crate) fn whatever_was_asked(
+pub fn whatever_was_asked(
     measured: &Window,
     series: &Series,
     took: Duration,
@@ -129,7 +129,7 @@ pub(crate) fn whatever_was_asked(
 }
 
 /// Targets that were tried and never once worked, while others did.
-pub(crate) fn dead_targets(targets: &BTreeMap<String, TargetReport>, asked: Asked) -> Vec<String> {
+pub fn dead_targets(targets: &BTreeMap<String, TargetReport>, asked: Asked) -> Vec<String> {
     if asked.allow_errors || targets.values().all(|target| target.ups == 0) {
         return Vec::new();
     }

@@ -5,7 +5,7 @@
 
 /// A counter of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Count {
+pub enum Count {
     /// How often it was picked.
     Picks,
     /// Successes reported from outside.
@@ -23,7 +23,8 @@ pub(crate) enum Count {
 }
 
 impl Count {
-    pub(crate) const ALL: [Self; 7] = [
+    /// All of them.
+    pub const ALL: [Self; 7] = [
         Self::Picks,
         Self::Ups,
         Self::Downs,
@@ -51,32 +52,34 @@ const SCORE: &str = "score";
 
 /// The names of one target's counters and of its gauge, made once.
 #[derive(Debug)]
-pub(crate) struct Names {
+pub struct Names {
     counts: [String; 7],
     /// The gauge of its score.
-    pub(crate) score: String,
+    pub score: String,
 }
 
 impl Names {
-    pub(crate) fn of(target: &str) -> Self {
+    /// Those of a target.
+    pub fn of(target: &str) -> Self {
         let name = |kind: &str| format!("{PREFIX}{kind}.{target}");
         Self { counts: Count::ALL.map(|count| name(count.kind())), score: name(SCORE) }
     }
 
-    pub(crate) fn count(&self, count: Count) -> &str {
+    /// The name of that counter.
+    pub fn count(&self, count: Count) -> &str {
         &self.counts[count as usize]
     }
 }
 
 /// Which counter of which target has this name; `None` if it is another's.
-pub(crate) fn counter_of(name: &str) -> Option<(Count, &str)> {
+pub fn counter_of(name: &str) -> Option<(Count, &str)> {
     let (kind, target) = name.strip_prefix(PREFIX)?.split_once('.')?;
     let count = Count::ALL.into_iter().find(|count| count.kind() == kind)?;
     Some((count, target))
 }
 
 /// Of which target this gauge is the score; `None` if it is another's.
-pub(crate) fn score_of(name: &str) -> Option<&str> {
+pub fn score_of(name: &str) -> Option<&str> {
     let (kind, target) = name.strip_prefix(PREFIX)?.split_once('.')?;
     (kind == SCORE).then_some(target)
 }

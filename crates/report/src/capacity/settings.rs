@@ -30,6 +30,7 @@ const MOST_USERS: u64 = 10_000;
 
 /// How a capacity is searched.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, SettingValue)]
+#[setting(crate = crowd_core)]
 #[serde(rename_all = "lowercase")]
 pub enum Strategy {
     /// The feedback loop.
@@ -43,6 +44,7 @@ pub enum Strategy {
 
 /// What load is counted in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, SettingValue)]
+#[setting(crate = crowd_core)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
     /// Users that run at the same time.

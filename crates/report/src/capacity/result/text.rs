@@ -7,7 +7,7 @@ use crate::capacity::settings::Unit;
 
 impl Unit {
     /// So much of it, as people say it.
-    pub(crate) fn of(self, load: f64) -> String {
+    pub fn of(self, load: f64) -> String {
         let number = if load.fract() == 0.0 || load >= 100.0 {
             format!("{load:.0}")
         } else {

@@ -5,7 +5,7 @@
 //! autocorrelation allows: n / (1 + 2 Σ ρₖ), the sum taken until pairs of neighbouring ρ stop being
 //! positive (Geyer, "Practical Markov chain Monte Carlo", 1992).
 
-use crate::compare::normal::lower_point;
+use crate::normal::lower_point;
 
 /// The least that samples count for; below, no interval could be told.
 const LEAST: f64 = 4.0;
