@@ -57,7 +57,7 @@ fn names(declarations: &Declarations) -> Vec<&str> {
 }
 
 fn faults(declarations: &Declarations) -> Vec<String> {
-    let faults = check(&declarations).unwrap_err();
+    let faults = check(declarations).unwrap_err();
     assert!(faults.0.iter().all(|fault| fault.kind == FaultKind::Declaration));
     assert_eq!(Refusal::from(faults.clone()).code, Code::ParameterOverriding);
     faults.0.iter().map(ToString::to_string).collect()

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use super::share::Share;
 use crate::{
+    load::settings::Spacing,
     profile::{Profile, arrivals::Arrivals},
-    run_settings::Spacing,
 };
 
 /// The arrivals of one stage.

@@ -13,7 +13,7 @@ use super::{
     share::Share,
     tally::{Tallies, Tally},
 };
-use crate::run_settings::{Arrive, LoadSettings, Saturation};
+use crate::load::settings::{Arrive, LoadSettings, Saturation};
 
 /// Cells dealt to this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

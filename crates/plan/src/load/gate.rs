@@ -16,7 +16,7 @@ use super::{
     plan::Plan,
     tally::{Tallies, Tally},
 };
-use crate::run_settings::LoadSettings;
+use crate::load::settings::LoadSettings;
 use crowd_core::fence::Fence;
 use crowd_measure::timing::Timing;
 

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::cells::Cells;
 use crate::{
+    load::settings::LoadSettings,
     profile::{Load, Position, Profile},
-    run_settings::LoadSettings,
 };
 
 /// A profile with the arrivals of its stages.
@@ -115,7 +115,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::run_settings::{Arrive, Saturation, Spacing};
+    use crate::load::settings::{Arrive, Saturation, Spacing};
 
     fn plan(profile: &str, spacing: Spacing) -> Plan {
         Plan::of(&LoadSettings {

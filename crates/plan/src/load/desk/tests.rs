@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::run_settings::Spacing;
+use crate::load::settings::Spacing;
 
 fn settings(profile: &str, arrivals: Arrive, saturation: Saturation) -> LoadSettings {
     LoadSettings {
