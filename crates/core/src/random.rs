@@ -19,8 +19,8 @@ const PURPOSE: &[u8; 8] = b"user    ";
 /// `random_range`, `random_bool` and `random` are methods of it.
 ///
 /// ```
-/// use crowd::prelude::*;
-/// use crowd::random::Random;
+/// use crowd_core::{random::Random, user_id::UserId};
+/// use rand::RngExt as _;
 ///
 /// let mut dice = Random::of(1, UserId(7), 0);
 /// let thrown: u32 = dice.random_range(1..=6);

@@ -23,9 +23,11 @@ pub enum Shape {
 /// For an enum of your own derive it; the variants are then written in kebab-case:
 ///
 /// ```
-/// use crowd::scenario::settings::SettingValue;
+/// use crowd_core::settings::SettingValue;
 ///
+/// // A scenario, which depends on `crowd`, needs not say `crate`.
 /// #[derive(SettingValue, Debug, Clone, Copy, PartialEq)]
+/// #[setting(crate = crowd_core)]
 /// enum Mode {
 ///     Plain,
 ///     #[setting(name = "tls")]

@@ -1,7 +1,7 @@
 //! The thread that looks at the generator, whatever holds up the event loop.
 //!
 //! A starved event loop would look at itself when it is too late. So a thread of its own wakes every
-//! [`PULSE`] while a run goes on, and once a second judges what it sees. Its own lateness tells
+//! `PULSE` while a run goes on, and once a second judges what it sees. Its own lateness tells
 //! whether the whole machine stood still or the event loop alone. Nothing here waits for the loop.
 
 use std::{

@@ -9,7 +9,7 @@ use serde_json_path::JsonPath;
 /// What to take from an answer, and under which name to keep it.
 ///
 /// ```
-/// use crowd::iterate::{Capture, Captures};
+/// use crowd_plan::iterate::{Capture, Captures};
 ///
 /// let wanted = [
 ///     Capture::json("token", "$.login.token")?,
@@ -22,7 +22,7 @@ use serde_json_path::JsonPath;
 /// assert_eq!(captures.get("token"), Some("17"));
 /// assert_eq!(captures.get("session"), Some("s-1"));
 /// assert_eq!(missed, ["page"]);
-/// # Ok::<(), crowd::iterate::CaptureFault>(())
+/// # Ok::<(), crowd_plan::iterate::CaptureFault>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Capture {

@@ -74,7 +74,7 @@ impl Template {
     /// The text, with the value of each name in its places.
     ///
     /// ```
-    /// use crowd::iterate::{Captures, Template};
+    /// use crowd_plan::iterate::{Captures, Template};
     ///
     /// let mut captures = Captures::default();
     /// captures.set("id", "a b");

@@ -14,12 +14,12 @@ use crowd_core::settings::{
 /// As the text of a setting: `browse:3,buy:1`, where a weight that is not said is 1.
 ///
 /// ```
-/// use crowd::iterate::Weighted;
+/// use crowd_plan::iterate::Weighted;
 ///
 /// let steps = Weighted::new([(3.0, "browse"), (1.0, "buy")])?;
-/// # let mut random = crowd::random::Random::of(1, crowd::user::UserId(1), 0);
+/// # let mut random = crowd_core::random::Random::of(1, crowd_core::user_id::UserId(1), 0);
 /// let step = steps.pick(&mut random);
-/// # Ok::<(), crowd::iterate::WeightFaults>(())
+/// # Ok::<(), crowd_plan::iterate::WeightFaults>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weighted<T> {
