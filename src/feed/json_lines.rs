@@ -152,7 +152,7 @@ mod tests {
                     {\"a\": 1, \"b\": 2, \"b\": 3}";
         insta::assert_snapshot!(parse(text).unwrap_err().to_string().replace("; ", "\n"), @"
         line 2: no key 2 of the first line
-        line 3: a list stands where an object belongs
+        line 3: it is no JSON object
         line 4: key 3 is not in the first line
         line 5: it ends too early
         line 6: key 3 comes twice

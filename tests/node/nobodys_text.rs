@@ -145,6 +145,33 @@ fn whatever_is_no_node_is_not_quoted() {
     }
 }
 
+/// A server that is no node, or none of this version, ends no client in disorder.
+#[test]
+fn a_reply_of_any_kind_is_taken() {
+    for reply in
+        [json!("x"), json!([1]), json!(7), json!(true), json!(null), json!({ "data": "x" })]
+    {
+        let api = server("200 OK", json!({ "ok": true, "text": "a", "reply": reply }).to_string());
+        for verb in [
+            &["eval", "status", "--api", &api][..],
+            &["status", "--api", &api],
+            &["attach", "--api", &api],
+            &["run", "idle", "--users", "1", "--api", &api],
+            &["capacity", "idle", "--max", "5", "--api", &api],
+            &["report", "--api", &api],
+        ] {
+            let (code, text, faults) = told(verb, "status\n");
+            assert!(code.is_some_and(|code| code != 101), "{verb:?}, {reply}: {text}{faults}");
+            assert!(!faults.contains("panicked"), "{verb:?}, {reply}: {faults}");
+        }
+        let state = TempDir::new().unwrap();
+        let mut terminal = Terminal::crowd(state.path(), &["attach", "--api", &api]);
+        terminal.command("status", "a");
+        terminal.keys("\x04");
+        terminal.ended();
+    }
+}
+
 /// In a terminal, where it would do harm.
 #[test]
 fn an_attached_terminal_stays_as_it_is() {

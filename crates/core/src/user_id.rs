@@ -186,7 +186,8 @@ impl From<Vec<(u64, u64)>> for IdSet {
             let first = first.max(next);
             if first <= last {
                 set.insert(first..=last);
-                next = last.saturating_add(1);
+                let Some(after) = last.checked_add(1) else { break };
+                next = after;
             }
         }
         set
@@ -212,6 +213,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn ranges_up_to_the_last_number_may_overlap() {
+        let set = IdSet::from(vec![(u64::MAX, u64::MAX), (1, u64::MAX), (0, 5)]);
+        assert_eq!(Vec::from(set.clone()), [(1, u64::MAX)]);
+        assert_eq!(set.len(), u64::MAX);
+    }
 
     #[derive(Debug, Clone)]
     enum Step {

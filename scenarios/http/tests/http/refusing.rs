@@ -19,7 +19,7 @@ async fn every_fault_is_told() {
             &[
                 "'ftp://x/' is neither http:// nor https://",
                 "FETCH",
-                "the header 'nonsense' has no colon",
+                "the header '***' has no colon",
                 "'ok' is no status",
                 "0 requests; write 1 or more",
                 "no time at all",

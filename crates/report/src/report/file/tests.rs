@@ -75,6 +75,53 @@ fn a_planted_link_is_not_written_through() {
 }
 
 #[test]
+fn a_link_that_is_planted_meanwhile_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, victim, new] = ["result.json", "victim", "new"].map(|name| folder.path().join(name));
+    for before in [false, true] {
+        if before {
+            fs::remove_file(&path).unwrap();
+            fs::write(&path, "old").unwrap();
+        }
+        let output = Output::of(&path).unwrap();
+        for planted in [&victim, &new] {
+            fs::write(&victim, "precious").unwrap();
+            let _ = fs::remove_file(&path);
+            symlink(planted, &path).unwrap();
+            output.write("text").unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), "text");
+            assert!(fs::symlink_metadata(&path).unwrap().is_file());
+        }
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+        assert!(!new.exists());
+    }
+}
+
+/// Only the superuser can make somebody else's file, so others look at what would be decided.
+#[test]
+fn what_somebody_else_has_put_into_a_shared_folder_says_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("result.json");
+    fs::write(&path, "planted").unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+    let shared = |mode| fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
+    shared(0o777);
+    assert!(is_trusted(&fs::metadata(&path).unwrap(), folder.path()), "our own");
+    if std::os::unix::fs::chown(&path, Some(65_534), Some(65_534)).is_err() {
+        return;
+    }
+    assert!(!is_trusted(&fs::metadata(&path).unwrap(), folder.path()));
+    write(&path, "text").unwrap();
+    let written = fs::metadata(&path).unwrap();
+    assert_eq!((written.uid(), written.mode() & 0o022), (geteuid().as_raw(), 0));
+    // In a folder that nobody else writes to it is whose it was.
+    shared(0o755);
+    std::os::unix::fs::chown(&path, Some(65_534), Some(65_534)).unwrap();
+    write(&path, "more").unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().uid(), 65_534);
+}
+
+#[test]
 fn whoever_reads_meanwhile_sees_the_old_text_or_the_new_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("result.json");
