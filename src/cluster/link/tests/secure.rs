@@ -4,6 +4,7 @@ use std::{
     fs,
     net::TcpStream,
     path::PathBuf,
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -11,7 +12,10 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::peer::{Config, PATIENCE};
+use super::{
+    super::tls::{self, Tls, TlsFiles},
+    peer::{Config, PATIENCE},
+};
 
 /// An authority, and the directory its certificates lie in.
 pub(super) struct Authority {
@@ -103,4 +107,51 @@ fn a_plain_node_says_that_it_is_one() {
     let b = authority.config("b").seed(&a).start();
     a.refuses(0, "it speaks TLS, and this node does not");
     b.refuses(0, "TLS");
+}
+
+/// What a person reaches for makes a certificate that TLS does not take.
+#[tokio::test]
+async fn a_certificate_of_version_1_is_called_one() {
+    let authority = Authority::new();
+    let [cert, key, ca] = authority.files("good");
+    let folder = authority.directory.path();
+    fs::write(folder.join("ca.key"), authority.issuer.key().serialize_pem()).unwrap();
+    let openssl = |line: &str| {
+        let ran = Command::new("openssl").args(line.split(' ')).current_dir(folder).output();
+        let ran = ran.unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    };
+    openssl("req -new -key good.key -subj /CN=old -out old.csr");
+    openssl("x509 -req -in old.csr -CA ca -CAkey ca.key -CAcreateserial -out old.cert");
+    let words = "certificate is of version 1: sign it with an extension file, say \
+                 `basicConstraints=CA:FALSE`";
+    // This node's own.
+    let old = folder.join("old.cert");
+    let files = TlsFiles { cert: old.clone(), key: key.clone(), ca: ca.clone() };
+    let refusal = Tls::new(&files).err().unwrap().message;
+    assert!(refusal.contains(&format!("cannot be used: this node's {words}")), "{refusal}");
+    assert!(!refusal.contains("peer"), "{refusal}");
+    // Another's, who does not mind.
+    let here = Tls::new(&TlsFiles { cert, key: key.clone(), ca }).unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let mut server = Command::new("openssl")
+        .args(["s_server", "-quiet", "-tls1_3", "-accept", &address.to_string()])
+        .args(["-cert", "old.cert", "-key", "good.key"])
+        .current_dir(folder)
+        .spawn()
+        .unwrap();
+    let began = Instant::now();
+    let stream = loop {
+        match tokio::net::TcpStream::connect(address).await {
+            Ok(stream) => break stream,
+            Err(error) => assert!(began.elapsed() < PATIENCE, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let fault = here.connect(stream).await.err().unwrap();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(tls::explain(&fault).contains(&format!("accepted: its {words}")), "{fault}");
 }
