@@ -122,7 +122,7 @@ fn bound(stream: TlsStream<TcpStream>) -> io::Result<(TlsStream<TcpStream>, Chan
     Ok((stream, Channel::Tls(exported)))
 }
 
-/// What is missing in a certificate that `openssl x509 -req` signs without more.
+/// What is missing in a certificate that older `openssl x509 -req` signs without more.
 const VERSION_1: &str = "certificate is of version 1: sign it with an extension file, say \
                          `basicConstraints=CA:FALSE` (`openssl x509 -req … -extfile`)";
 

@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     harness::{Cluster, MASTER, PATIENCE, Plan, eventually, throughout, worker},
+    process::Process,
     shapes::{self, UP},
 };
 
