@@ -131,14 +131,14 @@ async fn a_certificate_of_version_1_is_called_one() {
     let mut server = Command::new("openssl")
         .args(["s_server", "-tls1_3", "-accept", "127.0.0.1:0", "-cert", "old", "-key", "old"])
         .current_dir(folder)
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(server.stdout.take().unwrap()).lines();
-    let address = lines
-        .map_while(Result::ok)
-        .find_map(|line| line.strip_prefix("ACCEPT ").map(str::to_owned));
+    // Held open, as its input is: it ends with either.
+    let output = BufReader::new(server.stdout.take().unwrap());
+    let mut lines = output.lines().map_while(Result::ok);
+    let address = lines.find_map(|line| Some(line.strip_prefix("ACCEPT ")?.to_owned()));
     let stream = tokio::net::TcpStream::connect(address.unwrap()).await.unwrap();
     let fault = here.connect(stream).await.err().unwrap();
     server.kill().unwrap();
