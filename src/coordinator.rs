@@ -31,9 +31,8 @@
 
 use std::{fmt, sync::Arc};
 
-use serde::{Serialize, de::DeserializeOwned};
-
 use crowd_core::{refusal::Refusal, user_id::UserId};
+use serde::{Serialize, de::DeserializeOwned};
 
 mod action;
 pub(crate) mod batch;

@@ -78,7 +78,7 @@ pub mod user;
 
 #[doc(hidden)]
 pub use crowd_core::derive;
-pub use crowd_core::{failure, moment, random, refusal, telemetry};
+pub use crowd_core::{failure, moment, plain_file, random, refusal, telemetry};
 pub use crowd_measure as measure;
 pub use crowd_plan::{iterate, load, profile, threshold};
 pub use crowd_report::{capacity, compare, report};

@@ -8,6 +8,18 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::{
+    aside::aside,
+    fence::Fence,
+    refusal::{Code, Refusal},
+    settings::Environment,
+    telemetry::Telemetry,
+    user_id::UserId,
+};
+use crowd_measure::{
+    Measure, Snapshot,
+    health::{GeneratorVerdict, watchdog::Watchdog},
+};
 use ractor::{
     Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent, rpc::CallResult,
 };
@@ -28,18 +40,6 @@ use crate::{
     scenario::catalog::Catalog,
     settings::NodeSettings,
     throttle::{ThrottleOptions, Throttles},
-};
-use crowd_core::{
-    aside::aside,
-    fence::Fence,
-    refusal::{Code, Refusal},
-    settings::Environment,
-    telemetry::Telemetry,
-    user_id::UserId,
-};
-use crowd_measure::{
-    Measure, Snapshot,
-    health::{GeneratorVerdict, watchdog::Watchdog},
 };
 
 mod account;

@@ -2,10 +2,10 @@
 
 use std::future::Future;
 
+use crowd_core::failure::Failure;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::user::User;
-use crowd_core::failure::Failure;
 
 pub mod catalog;
 pub mod erased;

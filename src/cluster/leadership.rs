@@ -15,11 +15,12 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::refusal::{Code, Refusal};
+
 use super::{
     member::MemberId,
     protocol::operate::{Operate, OperateAnswer},
 };
-use crowd_core::refusal::{Code, Refusal};
 
 /// How long a claim may take.
 pub(crate) const CLAIM: Duration = Duration::from_secs(5);

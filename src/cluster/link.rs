@@ -14,6 +14,11 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::{
+    refusal::{Code, Refusal},
+    settings::{NodeAddress, secret::Secret},
+    telemetry::Telemetry,
+};
 use ractor::{Actor, ActorRef};
 use ractor_cluster::{
     NodeEventSubscription, NodeServer, NodeServerMessage, node::NodeServerSessionInformation,
@@ -32,11 +37,6 @@ use super::{
     member::MemberId,
     membership::{Dial, Standing},
     mesh::Mesh,
-};
-use crowd_core::{
-    refusal::{Code, Refusal},
-    settings::{NodeAddress, secret::Secret},
-    telemetry::Telemetry,
 };
 
 mod accept;

@@ -18,6 +18,13 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::{
+    errors::SendError,
+    failure::Failure,
+    telemetry::{Telemetry, event::MailUndelivered},
+    user_id::{IdSet, UserId},
+};
+use crowd_measure::{Measure, Source};
 use futures_util::future::BoxFuture;
 use tokio::{
     sync::{Notify, mpsc, oneshot},
@@ -36,13 +43,6 @@ use super::{
     },
 };
 use crate::user::elsewhere::{Carrier, Intake, Sending};
-use crowd_core::{
-    errors::SendError,
-    failure::Failure,
-    telemetry::{Telemetry, event::MailUndelivered},
-    user_id::{IdSet, UserId},
-};
-use crowd_measure::{Measure, Source};
 
 pub(crate) mod master;
 mod outgoing;

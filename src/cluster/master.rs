@@ -6,6 +6,12 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use crowd_core::{
+    refusal::{Code, Refusal},
+    settings::Environment,
+    telemetry::Telemetry,
+    user_id::UserId,
+};
 use futures_util::future::join_all;
 use ractor::{Actor, ActorRef, RpcReplyPort, rpc::CallResult};
 use tokio::sync::watch;
@@ -27,12 +33,6 @@ use crate::{
     },
     scenario::catalog::Catalog,
     settings::OnNodeLoss,
-};
-use crowd_core::{
-    refusal::{Code, Refusal},
-    settings::Environment,
-    telemetry::Telemetry,
-    user_id::UserId,
 };
 
 mod actor;

@@ -13,8 +13,9 @@ use std::{
     time::Duration,
 };
 
-use super::{lease::SILENCE, member::MemberId};
 use crowd_core::settings::NodeAddress;
+
+use super::{lease::SILENCE, member::MemberId};
 
 mod admission;
 mod target;

@@ -11,11 +11,11 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::user_id::IdSet;
 use serde::{Deserialize, Serialize};
 
 use super::{ids, member::MemberId, protocol::run::Assignment};
 use crate::controller::{endings::EndingCounts, machine::RunState, population::UserCounts};
-use crowd_core::user_id::IdSet;
 
 mod change;
 mod plan;

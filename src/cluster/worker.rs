@@ -7,6 +7,12 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use crowd_core::{
+    fence::Fence,
+    refusal::{Code, Refusal},
+    telemetry::Telemetry,
+    user_id::IdSet,
+};
 use ractor::{Actor, ActorRef};
 use tokio::sync::{oneshot, watch};
 
@@ -17,12 +23,6 @@ use super::{
     protocol::run::ToWorker,
 };
 use crate::controller::{machine::RunState, message::ControllerMessage};
-use crowd_core::{
-    fence::Fence,
-    refusal::{Code, Refusal},
-    telemetry::Telemetry,
-    user_id::IdSet,
-};
 
 mod actor;
 mod beats;

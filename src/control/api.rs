@@ -11,6 +11,7 @@ use std::{
 };
 
 use axum::Router;
+use crowd_core::settings::Secret;
 use hyper::{
     server::conn::http1,
     service::{Service, service_fn},
@@ -29,7 +30,6 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::operations::Operations;
-use crowd_core::settings::Secret;
 
 mod answer;
 mod body;

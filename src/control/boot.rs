@@ -3,13 +3,14 @@
 
 use std::{fmt, path::PathBuf};
 
+use crowd_core::{refusal::Refusal, settings::env::ProcessEnvironment};
+
 use super::{exit::Exit, logging::Logs, tell::complain};
 use crate::{
     scenario::catalog::Catalog,
     settings::{NodeSettings, SettingsFaults, Sources},
     user::task::log_panics,
 };
-use crowd_core::{refusal::Refusal, settings::env::ProcessEnvironment};
 
 /// What the command line says of the node.
 #[derive(Debug, Default)]

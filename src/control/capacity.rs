@@ -2,6 +2,13 @@
 
 use std::{future::Future, time::Duration};
 
+use crowd_core::{
+    rate::Rate,
+    refusal::{Code, Refusal},
+};
+use crowd_measure::window::Window;
+use crowd_plan::run_settings::{ALLOW_ERRORS, ITERATION_RATE, USER_RATE};
+
 use super::{
     command::{CapacityCommand, Pair},
     operations::Operations,
@@ -15,12 +22,6 @@ use crate::{
     },
     node::RunState,
 };
-use crowd_core::{
-    rate::Rate,
-    refusal::{Code, Refusal},
-};
-use crowd_measure::window::Window;
-use crowd_plan::run_settings::{ALLOW_ERRORS, ITERATION_RATE, USER_RATE};
 
 pub(super) mod once;
 pub(super) mod searcher;

@@ -3,6 +3,10 @@
 use std::{ffi::OsString, io, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use crowd_plan::{
+    run_settings::{ALLOW_ERRORS, PROFILE, THRESHOLDS},
+    threshold::{ThresholdFaults, Thresholds},
+};
 use tokio::runtime::Runtime;
 
 use super::{
@@ -17,10 +21,6 @@ use super::{
     view::ScenarioView,
 };
 use crate::{scenario::catalog::Catalog, settings::NodeSettings};
-use crowd_plan::{
-    run_settings::{ALLOW_ERRORS, PROFILE, THRESHOLDS},
-    threshold::{ThresholdFaults, Thresholds},
-};
 
 mod capacity;
 mod compare;

@@ -6,6 +6,10 @@ use axum::{
     body::Bytes,
     http::{HeaderValue, Method, Request, StatusCode, header},
 };
+use crowd_core::{
+    printable::{WORD, line, lines},
+    settings::Secret,
+};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -15,10 +19,6 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::api::{self, COMMAND, LIVE, STATUS};
-use crowd_core::{
-    printable::{WORD, line, lines},
-    settings::Secret,
-};
 
 mod address;
 mod capacity;
@@ -78,6 +78,13 @@ pub struct Done {
     /// The reply for programs.
     #[serde(default)]
     pub reply: Value,
+}
+
+impl Done {
+    /// What the reply holds; null if it is none that holds anything.
+    pub fn into_data(mut self) -> Value {
+        self.reply.get_mut("data").map(Value::take).unwrap_or_default()
+    }
 }
 
 /// Why a node did nothing.

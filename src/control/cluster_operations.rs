@@ -1,12 +1,19 @@
 //! The operations of a node of this process that is part of a cluster. What is the whole run's part
 //! is carried out by the master; [`Operations::relay`] takes it there.
 
-use crowd_core::settings::masking::without_secrets_of_url;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
+use crowd_core::settings::masking::without_secrets_of_url;
+use crowd_core::{
+    refusal::{Code, Refusal},
+    settings::NodeAddress,
+    units,
+    user_id::UserId,
+};
+use crowd_measure::{health::nodes::judge_nodes, window::Window};
 use futures_util::FutureExt;
 
 use super::{
@@ -32,13 +39,6 @@ use crate::{
     scenario::catalog::Catalog,
     throttle::Started,
 };
-use crowd_core::{
-    refusal::{Code, Refusal},
-    settings::NodeAddress,
-    units,
-    user_id::UserId,
-};
-use crowd_measure::{health::nodes::judge_nodes, window::Window};
 
 /// How long the master may wait at a time on behalf of another node.
 const WAIT: Duration = Duration::from_secs(5);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crowd_core::refusal::Refusal;
+
 use super::view::{Dealt, GapView, MissingView, NodeView, PartView, StatusView};
 use crate::{
     cluster::{
@@ -13,7 +15,6 @@ use crate::{
     },
     node::{Added, ClusterNode, RunState, Status, UserCounts},
 };
-use crowd_core::refusal::Refusal;
 
 impl ClusterNode {
     /// This node, as `nodes` shows it.

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::printable;
 use tokio::{
     io::{AsyncBufRead, AsyncBufReadExt},
     task::JoinSet,
@@ -25,7 +26,6 @@ use crate::{
     node::RunState,
     report::{Colour, text::summary},
 };
-use crowd_core::printable;
 
 pub mod completion;
 mod editor;

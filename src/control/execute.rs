@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crowd_core::refusal::{Code, Refusal};
 use tokio::time::Instant;
 
 use super::{
@@ -15,7 +16,6 @@ use crate::{
     node::{RunState, Status},
     report::RunReport,
 };
-use crowd_core::refusal::{Code, Refusal};
 
 /// How often `wait` looks.
 const WAIT_LOOK: Duration = Duration::from_millis(50);

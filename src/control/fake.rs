@@ -6,6 +6,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use crowd_core::{
+    failure::Failure,
+    refusal::{Code, Refusal},
+    user_id::UserId,
+};
+use crowd_measure::{health::HealthSummary, series::Series, window::Window};
 use tokio::sync::watch;
 
 use super::{
@@ -24,12 +30,6 @@ use crate::{
     scenario::{Run, Scenario, catalog::Catalog},
     user::User,
 };
-use crowd_core::{
-    failure::Failure,
-    refusal::{Code, Refusal},
-    user_id::UserId,
-};
-use crowd_measure::{health::HealthSummary, series::Series, window::Window};
 
 /// A scenario to be listed; nobody runs it.
 pub(super) struct Idle;

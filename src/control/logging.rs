@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use crowd_core::printable;
 use tracing::field::Field;
 use tracing_subscriber::{
     EnvFilter,
@@ -17,7 +18,6 @@ use tracing_subscriber::{
 };
 
 use super::table::wants_colour;
-use crowd_core::printable;
 
 /// The longest text of a log line, in characters: whoever is quoted in it.
 const LONGEST: usize = 2_000;

@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+use crowd_core::{
+    rate::Rate,
+    refusal::{Code, Refusal},
+    user_id::UserId,
+};
+use crowd_measure::{Snapshot, health::Trust, window::Window};
 use serde_json::Value;
 
 use super::{
@@ -22,12 +28,6 @@ use crate::{
     scenario::catalog::Catalog,
     throttle::{Ramp, Started, ThrottleInfo, ThrottleState},
 };
-use crowd_core::{
-    rate::Rate,
-    refusal::{Code, Refusal},
-    user_id::UserId,
-};
-use crowd_measure::{Snapshot, health::Trust, window::Window};
 
 /// What `metrics` tells programs of a run's document.
 const MEASURED: [&str; 5] = ["actions", "counters", "gauges", "checks", "failures"];

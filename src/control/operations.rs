@@ -1,14 +1,8 @@
 //! What can be done with a node, whoever asks and wherever the node is.
 
-use crowd_core::settings::masking::without_secrets_of_url;
 use std::{future::Future, time::Duration};
 
-use crate::{
-    capacity::Desk,
-    node::{Added, RunState, SettingView, Status, UserView},
-    report::{RunReport, live::Screen},
-    scenario::catalog::Catalog,
-};
+use crowd_core::settings::masking::without_secrets_of_url;
 use crowd_core::{
     rate::Rate,
     refusal::{Code, Refusal},
@@ -24,6 +18,12 @@ use super::{
         Changed, Chosen, CoordinatorView, Dealt, Listing, MetricsView, NodeView, StatusView,
         ThrottleView,
     },
+};
+use crate::{
+    capacity::Desk,
+    node::{Added, RunState, SettingView, Status, UserView},
+    report::{RunReport, live::Screen},
+    scenario::catalog::Catalog,
 };
 
 /// How a run came to its end, as far as whoever started it knows.

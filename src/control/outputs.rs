@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::report::{
     RunReport,
-    file::{self, Place},
+    file::{self, Output, Place},
     html, json, junit,
 };
 
@@ -48,55 +48,75 @@ impl Outputs {
 
     /// Why files cannot be written, as far as that can be told beforehand: all of it.
     pub(super) fn faults(&self) -> Vec<String> {
-        faults(self.asked().map(|(flag, path, _)| (flag, path)))
+        self.settle().err().unwrap_or_default()
     }
 
-    /// Whether one of them goes where the summary goes otherwise.
-    pub(super) fn take_stdout(&self) -> bool {
-        self.asked().any(|(_, path, _)| is_stdout(path))
+    /// Where they go, found out before the run.
+    ///
+    /// # Errors
+    /// Why files cannot be written, as far as that can be told beforehand: all of it.
+    pub(super) fn settle(&self) -> Result<Settled, Vec<String>> {
+        settle(self.asked().map(|(flag, path, _)| (flag, path)))
     }
 
-    /// Writes what is asked for; answers with what could not be.
-    pub(super) fn write(&self, report: &RunReport) -> Vec<file::WriteError> {
-        let mut asked: Vec<_> = self.asked().collect();
+    /// Writes what is asked for to where it goes; answers with what could not be.
+    pub(super) fn write(&self, settled: &Settled, report: &RunReport) -> Vec<file::WriteError> {
+        let asked = self.asked().filter_map(|(flag, _, render)| Some((settled.of(flag)?, render)));
+        let mut asked: Vec<_> = asked.collect();
         // A pipe may keep whoever writes to it waiting, for ever if nobody reads.
-        asked.sort_by_key(|(_, path, _)| !matches!(Place::of(path), Ok(Place::File(_))));
-        let written = asked.into_iter().map(|(_, path, render)| {
+        asked.sort_by_key(|(output, _)| !matches!(output.place(), Place::File(_)));
+        let written = asked.into_iter().map(|(output, render)| {
             let text = render(report)
-                .map_err(|source| file::WriteError { path: path.to_owned(), source })?;
-            file::write(path, &text)
+                .map_err(|source| file::WriteError { path: output.path().to_owned(), source })?;
+            output.write(&text)
         });
         written.filter_map(Result::err).collect()
     }
 }
 
-/// Whether this is where standard output goes.
-pub(super) fn is_stdout(path: &Path) -> bool {
-    Place::of(path) == Ok(Place::Stdout)
+/// Where results go, each by its flag.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Settled(Vec<(&'static str, Output)>);
+
+impl Settled {
+    /// Where that of a flag goes.
+    pub(super) fn of(&self, flag: &str) -> Option<&Output> {
+        self.0.iter().find(|(known, _)| *known == flag).map(|(_, output)| output)
+    }
+
+    /// Whether one of them goes where the summary goes otherwise.
+    pub(super) fn take_stdout(&self) -> bool {
+        self.0.iter().any(|(_, output)| *output.place() == Place::Stdout)
+    }
 }
 
-/// Why files cannot be written, each given with its flag, as far as that can be told by looking and
-/// trying: all of it.
-pub(super) fn faults<'a>(asked: impl Iterator<Item = (&'static str, &'a Path)>) -> Vec<String> {
+/// Where files go, each given with its flag.
+///
+/// # Errors
+/// Why they cannot be written, as far as that can be told by looking and trying: all of it.
+pub(super) fn settle<'a>(
+    asked: impl Iterator<Item = (&'static str, &'a Path)>,
+) -> Result<Settled, Vec<String>> {
     let mut faults = Vec::new();
-    let mut places: Vec<(&str, Place)> = Vec::new();
+    let mut outputs: Vec<(&'static str, Output)> = Vec::new();
     for (flag, path) in asked {
-        let place = match Place::of(path) {
-            Ok(place) => place,
+        let output = match Output::of(path) {
+            Ok(output) => output,
             Err(fault) => {
                 faults.push(format!("{flag} {}: {fault}", path.display()));
                 continue;
             }
         };
+        let place = output.place();
         // A pipe or a terminal takes more than one text.
-        let same = |(_, other): &&(&str, Place)| *other == place && place != Place::Stream;
-        if let Some((other, _)) = places.iter().find(same) {
+        let same = |(_, other): &&(&str, Output)| other.place() == place && *place != Place::Stream;
+        if let Some((other, _)) = outputs.iter().find(same) {
             let path = path.display();
             faults.push(format!("{other} and {flag} name the same file, `{path}`"));
         } else if let Err(fault) = place.try_out() {
             faults.push(format!("{flag} {}: {fault}", path.display()));
         }
-        places.push((flag, place));
+        outputs.push((flag, output));
     }
-    faults
+    if faults.is_empty() { Ok(Settled(outputs)) } else { Err(faults) }
 }

@@ -13,7 +13,7 @@ use super::{
     exit::Exit,
     logging::Logs,
     operations::{Operations, RunEnd},
-    outputs::Outputs,
+    outputs::{Outputs, Settled},
     signals::EndSignals,
     tell::{complain, print_summary, say_aside},
 };
@@ -90,11 +90,13 @@ async fn run_until(
     answers: &mut impl Write,
     colour: bool,
 ) -> io::Result<Exit> {
-    let faults = options.outputs.faults();
-    if !faults.is_empty() {
-        faults.iter().for_each(|fault| complain(&fault));
-        return Ok(Exit::BadUsage);
-    }
+    let settled = match options.outputs.settle() {
+        Ok(settled) => settled,
+        Err(faults) => {
+            faults.iter().for_each(|fault| complain(&fault));
+            return Ok(Exit::BadUsage);
+        }
+    };
     let mut work = Work {
         host,
         signals,
@@ -118,7 +120,7 @@ async fn run_until(
         () = out_of_patience(&mut signals, left) => Err(unknown()),
     };
     let exit = match report {
-        Ok(report) => tell(&report, &options.outputs, answers, colour),
+        Ok(report) => tell(&report, (&options.outputs, &settled), answers, colour),
         Err(Trouble { message, exit }) => {
             complain(&message);
             exit
@@ -276,12 +278,17 @@ impl<H: Host> Work<H> {
 
 /// Writes what was asked for and then prints the summary, which may fail or wait for ever; answers
 /// with the exit code.
-fn tell(report: &RunReport, outputs: &Outputs, answers: &mut impl Write, colour: bool) -> Exit {
-    let faults = outputs.write(report);
+fn tell(
+    report: &RunReport,
+    (outputs, settled): (&Outputs, &Settled),
+    answers: &mut impl Write,
+    colour: bool,
+) -> Exit {
+    let faults = outputs.write(settled, report);
     faults.iter().for_each(|fault| complain(&fault));
     let colour = if colour { Colour::Ansi } else { Colour::Plain };
     let summary = text::summary(report, colour);
-    if outputs.take_stdout() {
+    if settled.take_stdout() {
         // A program that reads a document there expects nothing behind it.
         say_aside(summary.trim_end());
     } else {

@@ -2,14 +2,14 @@
 
 use std::{borrow::Cow, time::Duration};
 
+use crowd_core::settings::{Declaration, Origin, Secrecy, Update};
+use crowd_plan::run_settings::runtime_declarations;
 use serde::Serialize;
 
 use crate::{
     node::{Added, RunState, SetOutcome, SettingView, Status, UserCounts, UserView},
     scenario::erased::Registered,
 };
-use crowd_core::settings::{Declaration, Origin, Secrecy, Update};
-use crowd_plan::run_settings::runtime_declarations;
 
 /// A node, as `nodes` shows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

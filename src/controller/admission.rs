@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use crowd_core::fence::Fence;
+use crowd_plan::run_settings::USER_RATE;
 use ractor::{ActorRef, rpc::CallResult};
 use tokio::sync::watch;
 
 use super::message::ControllerMessage;
 use crate::throttle::Throttles;
-use crowd_core::fence::Fence;
-use crowd_plan::run_settings::USER_RATE;
 
 /// How many users are admitted at once, at the most: small enough that a `stop` is heard soon,
 /// large enough that the way to the supervisors and back does not count.

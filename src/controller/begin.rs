@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use crowd_core::{
+    failure::Failure,
+    refusal::{Code, Refusal},
+};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::{
@@ -15,10 +19,6 @@ use super::{
 use crate::{
     scenario::erased::Running,
     user::supervisor::{SupervisorMessage, UserSupervisor},
-};
-use crowd_core::{
-    failure::Failure,
-    refusal::{Code, Refusal},
 };
 
 impl Controller {

@@ -2,11 +2,11 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use crowd_core::user_id::UserId;
 use serde::{Deserialize, Serialize};
 
 use super::population::Count;
 use crate::user::task::{Ending, Exit};
-use crowd_core::user_id::UserId;
 
 /// How many endings with a reason are kept.
 const KEPT: usize = 1000;

@@ -2,16 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ractor::ActorRef;
-use tokio::time::{Instant, MissedTickBehavior, interval};
-
-use super::{Controller, State, machine::RunState, message::ControllerMessage};
-use crate::user::supervisor::SupervisorMessage;
 use crowd_core::{
     moment,
     refusal::{Code, Refusal},
 };
 use crowd_plan::run_settings::{DEFAULT_GRACEFUL_STOP, GRACEFUL_STOP};
+use ractor::ActorRef;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::{Controller, State, machine::RunState, message::ControllerMessage};
+use crate::user::supervisor::SupervisorMessage;
 
 /// How often it is looked who has finished.
 const LOOK: Duration = Duration::from_millis(200);

@@ -1,10 +1,10 @@
 //! What only a node that follows a master is told.
 
+use crowd_core::{refusal::Refusal, user_id::IdSet};
 use ractor::ActorRef;
 
 use super::{Controller, State, message::ControllerMessage, unavailable};
 use crate::controller::{machine::RunState, message::Standing};
-use crowd_core::{refusal::Refusal, user_id::IdSet};
 
 impl Controller {
     /// Adds exactly these users. Nobody is there to hear of a refusal: who places users has

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use crate::throttle::ThrottleInfo;
 use crowd_measure::health::monitor::Lateness;
 use crowd_plan::{
     load::{gate::Gate, tally::Tally},
     run_settings::USER_RATE,
 };
+
+use crate::throttle::ThrottleInfo;
 
 /// How late this node is: by its own throttles, and by the arrivals that it began since this was last
 /// asked.

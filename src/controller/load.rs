@@ -3,16 +3,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ractor::ActorRef;
-use tokio::time::{Instant, MissedTickBehavior, interval};
-
-use super::{
-    Controller, State,
-    machine::{RunState, Timer},
-    message::{ControllerMessage, ControllerOptions, Dealing},
-    run::ActiveRun,
-};
-use crate::{cluster::protocol::run::PlanBeat, user::supervisor::SupervisorMessage};
 use crowd_core::{
     moment,
     refusal::{Code, Refusal},
@@ -30,6 +20,16 @@ use crowd_plan::{
     },
     run_settings::LoadSettings,
 };
+use ractor::ActorRef;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::{
+    Controller, State,
+    machine::{RunState, Timer},
+    message::{ControllerMessage, ControllerOptions, Dealing},
+    run::ActiveRun,
+};
+use crate::{cluster::protocol::run::PlanBeat, user::supervisor::SupervisorMessage};
 
 /// How often the number of users is brought to what the plan asks for.
 pub(crate) const TICK: Duration = Duration::from_millis(100);

@@ -2,6 +2,16 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use crowd_core::{
+    failure::Failure,
+    fence::Fence,
+    refusal::Refusal,
+    settings::{Declaration, Environment, Value},
+    telemetry::Telemetry,
+    user_id::{IdSet, UserId},
+};
+use crowd_measure::{Measure, health::watchdog::Watchdog};
+use crowd_plan::load::{desk::Arrival, gate::Gate, status::PlanStatus, tally::Tallies};
 use ractor::RpcReplyPort;
 use serde::{Deserialize, Serialize};
 use tokio::{sync::oneshot, time::Instant};
@@ -23,16 +33,6 @@ use crate::{
     throttle::Throttles,
     user::task::Exit,
 };
-use crowd_core::{
-    failure::Failure,
-    fence::Fence,
-    refusal::Refusal,
-    settings::{Declaration, Environment, Value},
-    telemetry::Telemetry,
-    user_id::{IdSet, UserId},
-};
-use crowd_measure::{Measure, health::watchdog::Watchdog};
-use crowd_plan::load::{desk::Arrival, gate::Gate, status::PlanStatus, tally::Tallies};
 
 /// What the controller needs from the node.
 #[derive(Clone)]

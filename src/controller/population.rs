@@ -6,12 +6,11 @@
 
 use std::ops::RangeInclusive;
 
-use serde::{Deserialize, Serialize};
-
 use crowd_core::{
     refusal::{Code, Refusal},
     user_id::{IdSet, UserId},
 };
+use serde::{Deserialize, Serialize};
 
 /// The highest user id that may ever be given out; far beyond any run, far from overflow.
 pub const HIGHEST_ID: u64 = 1 << 53;

@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use super::message::ControllerOptions;
-use crate::throttle::ThrottleInfo;
 use crowd_core::{
     failure::Failure,
     rate::Rate,
@@ -12,6 +10,9 @@ use crowd_core::{
     settings::{Change, Values},
 };
 use crowd_plan::run_settings::{ITERATION_RATE, RATES, check_change_of_iteration_rate};
+
+use super::message::ControllerOptions;
+use crate::throttle::ThrottleInfo;
 
 /// The name of a throttle, and its rate.
 pub(super) type Named = (&'static str, Rate);

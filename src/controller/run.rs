@@ -1,12 +1,24 @@
 //! One run on this node: what the controller keeps of it, and the tasks that run the scenario's
 //! own code for it.
 
-use crowd_plan::run_settings::check_thresholds;
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
+use crowd_core::{
+    failure::Failure,
+    fence::Fence,
+    refusal::Refusal,
+    settings::{Change, Declarations, Faults, Values},
+    telemetry::event::{
+        ConfigEnv, ConfigHook, ConfigUpdate, ConfigVerify, GeneratorWarning, InitException,
+        InitStart, InitStop, TerminateException, TerminateStart, TerminateStop,
+    },
+};
+use crowd_measure::Measure;
+use crowd_plan::run_settings::check_thresholds;
+use crowd_plan::run_settings::{RATES, SEED, check_iteration_rate, runtime_declarations};
 use ractor::{ActorRef, RpcReplyPort};
 use tokio::{
     sync::watch,
@@ -32,18 +44,6 @@ use crate::{
     },
     throttle::ThrottleInfo,
 };
-use crowd_core::{
-    failure::Failure,
-    fence::Fence,
-    refusal::Refusal,
-    settings::{Change, Declarations, Faults, Values},
-    telemetry::event::{
-        ConfigEnv, ConfigHook, ConfigUpdate, ConfigVerify, GeneratorWarning, InitException,
-        InitStart, InitStop, TerminateException, TerminateStart, TerminateStop,
-    },
-};
-use crowd_measure::Measure;
-use crowd_plan::run_settings::{RATES, SEED, check_iteration_rate, runtime_declarations};
 
 /// What is left of a run's throttles and coordinators when it ends.
 #[derive(Debug, Clone, Default)]

@@ -2,6 +2,12 @@
 
 use std::sync::Arc;
 
+use crowd_core::{
+    failure::Failure,
+    refusal::Refusal,
+    telemetry::event::{UserException, UserStop},
+};
+use crowd_measure::Source;
 use ractor::ActorRef;
 use tokio::sync::oneshot;
 
@@ -16,12 +22,6 @@ use crate::user::{
     supervisor::SupervisorMessage,
     task::{Ending, Exit},
 };
-use crowd_core::{
-    failure::Failure,
-    refusal::Refusal,
-    telemetry::event::{UserException, UserStop},
-};
-use crowd_measure::Source;
 
 impl Controller {
     pub(super) fn add(&self, state: &mut State, count: u64) -> Result<Added, Refusal> {

@@ -1,15 +1,16 @@
 //! What the controller tells those who ask.
 
-use super::{
-    State,
-    message::{Account, ControllerOptions, SettingView, Status, UserView},
-    run::ActiveRun,
-};
 use crowd_core::{
     refusal::{Code, Refusal},
     user_id::UserId,
 };
 use crowd_plan::run_settings::USER_RATE;
+
+use super::{
+    State,
+    message::{Account, ControllerOptions, SettingView, Status, UserView},
+    run::ActiveRun,
+};
 
 impl State {
     pub(super) fn status(&self, options: &ControllerOptions) -> Status {

@@ -2,8 +2,9 @@
 
 use std::{fmt, future::Future, pin::Pin};
 
-use super::event::{Event, Member};
 use crowd_core::failure::Failure;
+
+use super::event::{Event, Member};
 
 type OnEvent = Box<dyn Fn(Event) -> Outcome + Send + Sync>;
 type OnMembers<D> = Box<dyn Fn(Event, &[Member<D>]) -> Outcome + Send + Sync>;

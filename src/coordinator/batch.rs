@@ -3,13 +3,13 @@
 
 use std::{mem, time::Duration};
 
+use crowd_core::user_id::UserId;
 use rand::{Rng, RngExt};
 
 use super::{
     event::{Event, EventCounts, Member},
     plan::Group,
 };
-use crowd_core::user_id::UserId;
 
 /// A group that is handed to the actions of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]

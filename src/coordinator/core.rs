@@ -8,6 +8,10 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::{
+    refusal::{Code, Refusal},
+    telemetry::{Telemetry, event::CoordinatorFault},
+};
 use ractor::ActorRef;
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -15,10 +19,6 @@ use tokio_util::sync::CancellationToken;
 use super::{
     plan::{Group, Timeout},
     worker::Wake,
-};
-use crowd_core::{
-    refusal::{Code, Refusal},
-    telemetry::{Telemetry, event::CoordinatorFault},
 };
 
 tokio::task_local! {

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use crowd_core::user_id::UserId;
+use serde::{Deserialize, Serialize};
 
 /// Why a group is handed to its actions. The number is how many users the group holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -7,6 +7,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
 };
 
+use crowd_core::{
+    refusal::Refusal,
+    telemetry::event::{CoordinatorAdd, CoordinatorReset, CoordinatorStop, CoordinatorTimeout},
+    user_id::UserId,
+};
 use rand::rngs::SmallRng;
 use tokio::sync::oneshot;
 
@@ -17,11 +22,6 @@ use super::{
     info::{CoordinatorInfo, CoordinatorState, ItemInfo},
     plan::Timeout,
     shared::Shared,
-};
-use crowd_core::{
-    refusal::Refusal,
-    telemetry::event::{CoordinatorAdd, CoordinatorReset, CoordinatorStop, CoordinatorTimeout},
-    user_id::UserId,
 };
 
 /// What waits for the worker.

@@ -9,6 +9,12 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::{
+    failure::Failure,
+    refusal::{Code, Refusal},
+    suggestion::did_you_mean,
+    telemetry::Telemetry,
+};
 use ractor::{Actor, ActorCell, ActorRef, rpc::CallResult};
 
 use super::{
@@ -20,12 +26,6 @@ use super::{
     shared::{Bureau, Shape, Shared},
     supervisor::{Beginning, Start, Supervisor, Table},
     worker::Worker,
-};
-use crowd_core::{
-    failure::Failure,
-    refusal::{Code, Refusal},
-    suggestion::did_you_mean,
-    telemetry::Telemetry,
 };
 
 /// All coordinators of a node. Cheap to clone; all clones are one.

@@ -10,6 +10,13 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::panic::panic_text;
+use crowd_core::{
+    codec::{self, CodecError},
+    refusal::Refusal,
+    telemetry::event::CoordinatorAdd,
+    user_id::UserId,
+};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
@@ -19,14 +26,6 @@ use super::{
     event::{Event, Member},
     instance::{Instance, Job},
     plan::{Group, Item, Timeout},
-};
-use crowd_core::panic::panic_text;
-
-use crowd_core::{
-    codec::{self, CodecError},
-    refusal::Refusal,
-    telemetry::event::CoordinatorAdd,
-    user_id::UserId,
 };
 
 /// What of a plan the master knows; nodes whose plans agree in it gather users together.

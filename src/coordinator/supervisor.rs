@@ -6,13 +6,13 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use crowd_core::telemetry::event::CoordinatorStart;
 use futures_util::future::BoxFuture;
 use ractor::{
     Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent,
 };
 
 use super::instance::AnyInstance;
-use crowd_core::telemetry::event::CoordinatorStart;
 
 /// The start of a worker: its id, or why there is none.
 pub(super) type Beginning = BoxFuture<'static, Result<ActorId, String>>;

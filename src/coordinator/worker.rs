@@ -8,6 +8,8 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
+use crowd_core::panic::panic_text;
+use crowd_core::telemetry::event::CoordinatorExecute;
 use futures_util::FutureExt;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::task::coop::consume_budget;
@@ -21,9 +23,6 @@ use super::{
     instance::{AnyInstance, Instance, Job, drop_quietly},
     plan::{Item, Timeout},
 };
-use crowd_core::panic::panic_text;
-
-use crowd_core::telemetry::event::CoordinatorExecute;
 
 /// A list of jobs that is longer than this is given back once it is done.
 const KEPT_CAPACITY: usize = 4096;

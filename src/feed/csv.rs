@@ -1,8 +1,9 @@
 //! Pure: rows from CSV (RFC 4180): the first line names the columns, commas separate, quotes hold
 //! what has commas, quotes (doubled) or line ends in it.
 
-use super::rows::{Builder, FeederFaults, Rows, check_length};
 use crowd_core::mark;
+
+use super::rows::{Builder, FeederFaults, Rows, check_length};
 
 /// The rows of a text.
 ///

@@ -1,10 +1,11 @@
 //! Where rows come from.
 
 use std::{
-    fs::File,
     io::Read,
     path::{Path, PathBuf},
 };
+
+use crowd_core::plain_file;
 
 use super::{
     Order, csv, json_lines,
@@ -146,7 +147,7 @@ fn format_of(path: &Path) -> Result<Format, FeederFaults> {
 
 fn read(path: &Path) -> Result<String, FeederFaults> {
     let fault = |error: std::io::Error| FeederFaults::one(format!("cannot be read: {error}"));
-    let file = File::open(path).map_err(fault)?;
+    let file = plain_file::open(path).map_err(fault)?;
     check_length(file.metadata().map_err(fault)?.len())?;
     let mut bytes = Vec::new();
     // It may grow, and what is no regular file has no length.

@@ -8,9 +8,6 @@ use std::{
     },
 };
 
-use rand::RngExt;
-
-use super::{Order, Row, Rows, counter::Counter};
 use crowd_core::{
     failure::Failure,
     random::Random,
@@ -20,6 +17,9 @@ use crowd_core::{
     },
     user_id::UserId,
 };
+use rand::RngExt;
+
+use super::{Order, Row, Rows, counter::Counter};
 
 /// A feeder that was started: users ask it for rows with
 /// [`User::feed`](crate::user::User::feed). Cheap to clone; all clones are one.

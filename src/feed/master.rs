@@ -6,6 +6,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
+use crowd_core::{
+    refusal::{Code, Refusal},
+    settings::SettingValue,
+    telemetry::{Telemetry, event::FeederLost},
+};
 use futures_util::future::BoxFuture;
 
 use super::{Order, dealer::Dealer};
@@ -17,11 +22,6 @@ use crate::cluster::{
         feed::{Ask, FeederAnswer, ToFeeders},
         run::{Assignment, RunSpec},
     },
-};
-use crowd_core::{
-    refusal::{Code, Refusal},
-    settings::SettingValue,
-    telemetry::{Telemetry, event::FeederLost},
 };
 
 /// Deals the rows of a cluster's feeders. Answers at once, where messages come in: there is little

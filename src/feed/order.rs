@@ -1,8 +1,7 @@
 //! Pure: in which order rows are given.
 
-use serde::{Deserialize, Serialize};
-
 use crowd_core::settings::SettingValue;
+use serde::{Deserialize, Serialize};
 
 /// In which order the rows of a feeder are given to whoever asks.
 #[derive(

@@ -7,6 +7,12 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::{
+    refusal::{Code, Refusal},
+    settings::SettingValue,
+    suggestion::did_you_mean,
+    telemetry::{Telemetry, event::FeederStart},
+};
 use futures_util::future::BoxFuture;
 
 use super::{Feed, Feeder, Order, counter::Counter, handle::Tickets, stock::Stock};
@@ -14,12 +20,6 @@ use crate::cluster::{
     member::MemberId,
     mesh::Mesh,
     protocol::feed::{FeederAnswer, ToFeeders},
-};
-use crowd_core::{
-    refusal::{Code, Refusal},
-    settings::SettingValue,
-    suggestion::did_you_mean,
-    telemetry::{Telemetry, event::FeederStart},
 };
 
 /// How long the master may take to note that a feeder is started here.

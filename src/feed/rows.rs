@@ -3,9 +3,8 @@
 use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 
 use aws_lc_rs::digest::{Context, SHA256};
-use serde::de::DeserializeOwned;
-
 use crowd_core::units::plural;
+use serde::de::DeserializeOwned;
 
 /// More bytes than this are not read.
 pub const MOST_BYTES: usize = 50 * 1024 * 1024;

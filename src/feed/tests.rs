@@ -6,6 +6,13 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::{
+    failure::{Failure, Owner},
+    random::Random,
+    refusal::{Code, Refusal},
+    telemetry::{Telemetry, event::Kind},
+    user_id::UserId,
+};
 use tokio::task::JoinSet;
 
 use super::{registry::RunFeeders, *};
@@ -13,13 +20,6 @@ use crate::cluster::{
     mesh::{Mesh, memory::Network},
     parts::{Companion, Follower},
     protocol::run::{Assignment, RunSpec},
-};
-use crowd_core::{
-    failure::{Failure, Owner},
-    random::Random,
-    refusal::{Code, Refusal},
-    telemetry::{Telemetry, event::Kind},
-    user_id::UserId,
 };
 
 struct Node {
@@ -363,7 +363,7 @@ fn nothing_that_a_file_holds_is_told() {
     }
     // Nor is what stands there as a number or a truth value.
     let numbers = Feeder::json_lines_text("4242\n").load().unwrap_err().to_string();
-    assert_eq!(numbers, "line 1: the number stands where an object belongs (letter 4)");
+    assert_eq!(numbers, "line 1: it is no JSON object");
 }
 
 /// As many columns as a file may have.

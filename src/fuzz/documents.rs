@@ -7,6 +7,13 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use crowd_core::failure::Failure;
+use crowd_measure::{
+    Measure, Sample, Source,
+    health::HealthSummary,
+    series::Series,
+    timing::{BOUNDS, Timing},
+};
 use flate2::{Compression, write::ZlibEncoder};
 
 use super::{targets, text};
@@ -18,13 +25,6 @@ use crate::{
         json, junit,
         text::summary,
     },
-};
-use crowd_core::failure::Failure;
-use crowd_measure::{
-    Measure, Sample, Source,
-    health::HealthSummary,
-    series::Series,
-    timing::{BOUNDS, Timing},
 };
 
 fn document(bytes: &[u8]) {

@@ -2,6 +2,13 @@
 
 use std::{collections::BTreeMap, fmt::Debug, sync::OnceLock, time::Duration};
 
+use crowd_core::{
+    codec,
+    rate::Rate,
+    refusal::{Code, Refusal},
+    user_id::{IdSet, UserId},
+};
+use crowd_measure::{Measure, Sample, Source, health::HealthSummary, series::Activity, wire};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{choose, targets};
@@ -30,13 +37,6 @@ use crate::{
     throttle::{Block, Started},
     user::elsewhere::Bounce,
 };
-use crowd_core::{
-    codec,
-    rate::Rate,
-    refusal::{Code, Refusal},
-    user_id::{IdSet, UserId},
-};
-use crowd_measure::{Measure, Sample, Source, health::HealthSummary, series::Activity, wire};
 
 /// The message in these bytes, if they are one. It is written and read again as it is.
 fn read<T: Serialize + DeserializeOwned + Debug>(bytes: &[u8]) -> Option<T> {

@@ -7,13 +7,6 @@ use std::{
     time::Duration,
 };
 
-use rand::{SeedableRng, rngs::ChaCha8Rng};
-
-use super::{choose, targets, text};
-use crate::{
-    capacity::{prometheus::reply, settings::Given},
-    control::client::ApiAddress,
-};
 use crowd_core::{
     failure::Failure,
     rate::Rate,
@@ -32,6 +25,13 @@ use crowd_plan::{
         Thresholds,
         judge::{Interval, Judge, Standing},
     },
+};
+use rand::{SeedableRng, rngs::ChaCha8Rng};
+
+use super::{choose, targets, text};
+use crate::{
+    capacity::{prometheus::reply, settings::Given},
+    control::client::ApiAddress,
 };
 
 /// A value of the type, if the text is one.

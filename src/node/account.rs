@@ -2,6 +2,9 @@
 
 use std::{sync::Weak, time::Duration};
 
+use crowd_core::aside::aside;
+use crowd_measure::series::Activity;
+use crowd_plan::run_settings::USER_RATE;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{
@@ -19,9 +22,6 @@ use crate::{
     },
     throttle::ThrottleInfo,
 };
-use crowd_core::aside::aside;
-use crowd_measure::series::Activity;
-use crowd_plan::run_settings::USER_RATE;
 
 /// How often what is measured is gathered.
 const INTERVAL: Duration = Duration::from_secs(1);

@@ -12,6 +12,14 @@ use std::{
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
+use crowd_core::{
+    aside::aside,
+    fence::Fence,
+    refusal::{Code, Refusal},
+    settings::{Declaration, Environment, NodeAddress},
+    telemetry::Telemetry,
+};
+use crowd_measure::Snapshot;
 
 use super::{
     Node, Spanning,
@@ -38,14 +46,6 @@ use crate::{
     settings::{NodeSettings, rules::LONGEST},
     throttle::{ThrottleMaster, ThrottleOptions},
 };
-use crowd_core::{
-    aside::aside,
-    fence::Fence,
-    refusal::{Code, Refusal},
-    settings::{Declaration, Environment, NodeAddress},
-    telemetry::Telemetry,
-};
-use crowd_measure::Snapshot;
 
 pub(super) mod report;
 

@@ -3,6 +3,12 @@
 
 use std::{sync::Weak, time::Duration};
 
+use crowd_core::{aside::aside, settings::SettingValue};
+use crowd_plan::{
+    profile::Profile,
+    run_settings::{PROFILE, THRESHOLDS},
+    threshold::{Interval, Judge, Judged, Standing, Thresholds},
+};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{
@@ -13,12 +19,6 @@ use super::{
 use crate::{
     cluster::master::view::ClusterAccount,
     controller::{machine::RunState, population::UserCounts, run::is_over},
-};
-use crowd_core::{aside::aside, settings::SettingValue};
-use crowd_plan::{
-    profile::Profile,
-    run_settings::{PROFILE, THRESHOLDS},
-    threshold::{Interval, Judge, Judged, Standing, Thresholds},
 };
 
 /// How often intervals that the nodes of a cluster have measured are judged.

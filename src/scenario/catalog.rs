@@ -2,13 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{
-    Scenario,
-    erased::{Entry, Registered},
-};
 use crowd_core::{
     refusal::{Code, Refusal},
     suggestion::did_you_mean,
+};
+
+use super::{
+    Scenario,
+    erased::{Entry, Registered},
 };
 
 /// The scenarios a node knows. The node's `main` names each of them: that list is the one place

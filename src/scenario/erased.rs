@@ -2,6 +2,8 @@
 
 use std::{fmt, panic::AssertUnwindSafe, sync::Arc};
 
+use crowd_core::panic::panic_text;
+use crowd_core::{failure::Failure, refusal::Refusal};
 use futures_util::{FutureExt, future::BoxFuture};
 
 use super::{
@@ -9,13 +11,10 @@ use super::{
     run::Services,
     settings::{Declarations, Settings, Values},
 };
-use crowd_core::panic::panic_text;
-
 use crate::user::{
     User, UserCore,
     task::{UserTask, Watch},
 };
-use crowd_core::{failure::Failure, refusal::Refusal};
 
 /// A scenario that is compiled in.
 pub trait Registered: fmt::Debug + Send + Sync {

@@ -3,6 +3,9 @@
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use crowd_core::{failure::Failure, rate::Rate, refusal::Refusal, telemetry::Telemetry};
+use crowd_measure::Measure;
+use crowd_plan::load::gate::Gate;
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -14,9 +17,6 @@ use crate::{
     throttle::{Throttle, Throttles},
     user::{Post, directory::Directory},
 };
-use crowd_core::{failure::Failure, rate::Rate, refusal::Refusal, telemetry::Telemetry};
-use crowd_measure::Measure;
-use crowd_plan::load::gate::Gate;
 
 /// The parts of a node that a run uses. One set per run.
 #[derive(Clone, Debug)]

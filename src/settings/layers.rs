@@ -4,17 +4,17 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use config::{Config, ConfigError, File, FileFormat, Map, Source, Value, ValueKind};
+use crowd_core::toml_fault::without_source;
+use crowd_core::{
+    mark,
+    suggestion::{did_you_mean, nearest},
+};
 
 use super::{
     Sources, env,
     faults::SettingsFaults,
     masking::{masked, secrets_of_url_list, unquoted, whole},
     value::{SettingValue, Shape, join_list},
-};
-use crowd_core::toml_fault::without_source;
-use crowd_core::{
-    mark,
-    suggestion::{did_you_mean, nearest},
 };
 
 /// Says what would be right, if a value is not.

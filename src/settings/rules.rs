@@ -2,10 +2,10 @@
 
 use std::{fs, net::SocketAddr, num::NonZeroU16, path::PathBuf, time::Duration};
 
+use crowd_core::{mark, rate::Rate};
 use tracing_subscriber::EnvFilter;
 
 use super::{NodeSettings, env, faults::SettingsFaults, layers::Layers, secret::Secret};
-use crowd_core::{mark, rate::Rate};
 
 /// More supervisors than this cannot be meant: one per core is plenty.
 const MOST_SUPERVISORS: usize = 1024;

@@ -5,6 +5,7 @@ use std::{
     panic::AssertUnwindSafe, pin::Pin, sync::Arc,
 };
 
+use crowd_core::{failure::Failure, moment};
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -15,7 +16,6 @@ use super::{
     shared::Shared,
     slot::{Slot, Target},
 };
-use crowd_core::{failure::Failure, moment};
 
 /// What a check that was passed says of its target. `()` will do; a number is its tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -2,8 +2,9 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use super::score::{Rules, Score};
 use crowd_core::moment;
+
+use super::score::{Rules, Score};
 
 /// The shortest wait between two rounds of checks, however the jitter falls.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);

@@ -7,6 +7,14 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use crowd_core::{
+    failure::{Failure, Owner},
+    telemetry::{
+        Telemetry,
+        event::{TargetBack, TargetOut},
+    },
+};
+use crowd_measure::{Measure, Source};
 use tokio::time::Instant;
 
 use super::{
@@ -17,14 +25,6 @@ use super::{
     score::Rules,
     slot::{Slot, Target},
 };
-use crowd_core::{
-    failure::{Failure, Owner},
-    telemetry::{
-        Telemetry,
-        event::{TargetBack, TargetOut},
-    },
-};
-use crowd_measure::{Measure, Source};
 
 /// The list and what stands around it. Picking takes no lock; saying something about a target does
 /// only while that can still change its score. No lock is held where anybody waits.

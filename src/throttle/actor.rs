@@ -3,17 +3,16 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use futures_util::FutureExt;
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
-use tokio::task::JoinSet;
-
 use crowd_core::panic::panic_text;
-
-use super::{Ramp, Rate, bucket::Bucket, gate::Gate, supply::Supply};
 use crowd_core::{
     refusal::{Code, Refusal},
     telemetry::event::ThrottleRate,
 };
+use futures_util::FutureExt;
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use tokio::task::JoinSet;
+
+use super::{Ramp, Rate, bucket::Bucket, gate::Gate, supply::Supply};
 
 type Reply = RpcReplyPort<Result<(), Refusal>>;
 

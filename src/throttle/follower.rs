@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use crowd_core::refusal::{Code, Refusal};
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
@@ -20,7 +21,6 @@ use crate::cluster::{
         throttle::{Tally, ThrottleAnswer, ToNode, ToThrottles},
     },
 };
-use crowd_core::refusal::{Code, Refusal};
 
 /// More throttles that have ended are not remembered for the last word.
 const MOST_FINALS: usize = 10_000;

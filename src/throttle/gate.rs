@@ -13,6 +13,10 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::telemetry::{
+    Telemetry,
+    event::{ThrottleInit, ThrottleRate, ThrottleStop},
+};
 use hdrhistogram::Histogram;
 use tokio::{runtime::Handle, sync::Notify, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -27,10 +31,6 @@ use super::{
     supply::Supply,
     tally::Tally,
     waiting::Waiting,
-};
-use crowd_core::telemetry::{
-    Telemetry,
-    event::{ThrottleInit, ThrottleRate, ThrottleStop},
 };
 
 mod lease;

@@ -2,6 +2,10 @@
 
 use std::{fmt, future::Future, sync::Arc};
 
+use crowd_core::{
+    refusal::{Code, Refusal},
+    user_id::UserId,
+};
 use ractor::{ActorRef, RpcReplyPort, rpc::CallResult};
 use tokio::task::coop;
 
@@ -17,10 +21,6 @@ use crate::{
     cluster::protocol::throttle::{Change, ThrottleId, ToThrottles, Which},
     scenario::Message,
     user::Post,
-};
-use crowd_core::{
-    refusal::{Code, Refusal},
-    user_id::UserId,
 };
 
 /// One throttle. Cheap to clone; all clones are one. Once stopped it stays stopped: a throttle

@@ -5,6 +5,10 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::{
+    refusal::{Code, Refusal},
+    telemetry::Telemetry,
+};
 use futures_util::future::BoxFuture;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -21,10 +25,6 @@ use crate::cluster::{
         run::{Assignment, RunSpec},
         throttle::{Change, ThrottleAnswer, ToThrottles, Which},
     },
-};
-use crowd_core::{
-    refusal::{Code, Refusal},
-    telemetry::Telemetry,
 };
 
 mod desk;

@@ -1,11 +1,12 @@
 //! What follows from letting through, done after the lock of the gate is released: it runs code
 //! of users, and that may come back to the gate.
 
-use crowd_core::panic::panic_text;
 use std::{panic::AssertUnwindSafe, sync::Arc, task::Waker};
 
-use super::{gate::Gate, queue::Entry, rate::Rate};
+use crowd_core::panic::panic_text;
 use crowd_core::telemetry::event::{ThrottleExecute, ThrottleFault, ThrottleForfeit, ThrottleRate};
+
+use super::{gate::Gate, queue::Entry, rate::Rate};
 
 /// What is to be done.
 #[derive(Default)]

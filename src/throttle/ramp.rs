@@ -2,11 +2,12 @@
 
 use std::{fmt, time::Duration};
 
+use crowd_core::refusal::{Code, Refusal};
+
 use super::{
     exact::{Slots, floor_sum, gcd, mul_div_rem},
     rate::{Pace, Rate},
 };
-use crowd_core::refusal::{Code, Refusal};
 
 /// A gradual change of a rate: from one to another over a time, continuously or in steps.
 ///

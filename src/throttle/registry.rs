@@ -6,6 +6,11 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::{
+    refusal::{Code, Refusal},
+    suggestion::did_you_mean,
+    telemetry::{Telemetry, event::ThrottleFault},
+};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 
 use super::{
@@ -13,11 +18,6 @@ use super::{
     follower::Following, gate::Gate, holdings::Holdings,
 };
 use crate::cluster::protocol::throttle::{Terms, ThrottleId};
-use crowd_core::{
-    refusal::{Code, Refusal},
-    suggestion::did_you_mean,
-    telemetry::{Telemetry, event::ThrottleFault},
-};
 
 /// What the registry is asked for.
 #[derive(Debug)]

@@ -1,6 +1,5 @@
 //! Work that a throttle runs when its turn comes.
 
-use crowd_core::panic::panic_text;
 use std::{
     fmt,
     future::Future,
@@ -10,6 +9,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use crowd_core::panic::panic_text;
 use futures_util::FutureExt;
 use tokio::{sync::oneshot, task::AbortHandle};
 

@@ -1,11 +1,11 @@
 //! What can only be tested from within: the death of actors, and users as receivers.
 
+use crowd_core::{telemetry::event::Kind, user_id::UserId};
+use crowd_measure::Measure;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{actor::Control, *};
 use crate::user::{Mail, Post, UserCore, directory::Directory};
-use crowd_core::{telemetry::event::Kind, user_id::UserId};
-use crowd_measure::Measure;
 
 async fn started(rate: Rate) -> (Throttles, Throttle, Telemetry) {
     let telemetry = Telemetry::default();

@@ -10,12 +10,12 @@ use std::{
     task::{Context, Poll},
 };
 
+use crowd_core::failure::Failure;
+use crowd_measure::{Fate, Measure, Place, Sample, given_up};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use super::{id::UserId, task::STALL};
-use crowd_core::failure::Failure;
-use crowd_measure::{Fate, Measure, Place, Sample, given_up};
 
 thread_local! {
     /// Since when the code that runs now has the worker: since the user's poll began, or since the

@@ -2,6 +2,8 @@
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
+use crowd_core::codec::{self, CodecError};
+use crowd_measure::Measure;
 use dashmap::DashMap;
 use rustc_hash::FxBuildHasher;
 use tokio::time::Instant;
@@ -14,8 +16,6 @@ use super::{
     mailbox::{Mail, Undelivered},
 };
 use crate::scenario::Message;
-use crowd_core::codec::{self, CodecError};
-use crowd_measure::Measure;
 
 /// The running users of this node, and the way to those elsewhere. Cheap to clone; all clones are
 /// one.

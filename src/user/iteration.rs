@@ -2,11 +2,11 @@
 
 use std::{fmt, time::Duration};
 
+use crowd_plan::iterate::Pacing;
 use tokio::time::Instant;
 
 use super::User;
 use crate::scenario::Scenario;
-use crowd_plan::iterate::Pacing;
 
 /// One round of a user's work: see [`User::next_iteration`](super::User::next_iteration).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

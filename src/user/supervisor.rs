@@ -7,6 +7,9 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::telemetry::{Telemetry, event::UserStart};
+use crowd_measure::Measure;
+use crowd_plan::load::gate::Gate;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use rustc_hash::FxHashSet;
 use tokio::time::Instant;
@@ -19,9 +22,6 @@ use super::{
     task::{Exit, ExitBox, Watch},
 };
 use crate::scenario::erased::Running;
-use crowd_core::telemetry::{Telemetry, event::UserStart};
-use crowd_measure::Measure;
-use crowd_plan::load::gate::Gate;
 
 /// How many users are started, stopped or killed before others get a turn.
 const TURN: usize = 512;

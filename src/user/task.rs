@@ -1,6 +1,5 @@
 //! The task a user runs as, and how its end becomes known.
 
-use crowd_core::panic::{is_untold, panic_text};
 use std::{
     cell::Cell,
     fmt, mem,
@@ -11,12 +10,13 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::failure::Failure;
+use crowd_core::panic::{is_untold, panic_text};
+use crowd_measure::{Measure, give_up_at};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use super::{blame, core::UserCore, fence::Fence, id::UserId};
-use crowd_core::failure::Failure;
-use crowd_measure::{Measure, give_up_at};
 
 /// How a user ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

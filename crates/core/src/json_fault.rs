@@ -20,22 +20,6 @@ pub fn without_place(error: &serde_json::Error) -> String {
     if error.is_eof() { "it ends too early".to_owned() } else { reworded(text) }
 }
 
-/// What is wrong, without anything that stands in the text, which may be for nobody's eyes.
-pub fn without_contents(error: &serde_json::Error) -> String {
-    let text = without_place(error);
-    if error.is_eof() || error.is_syntax() {
-        return text;
-    }
-    let kinds = ["a list", "an object", "null", "the number", "the text", "the value"];
-    match text.split_once(" stands where ") {
-        Some((found, wanted)) => {
-            let kind = kinds.into_iter().find(|kind| found.starts_with(kind));
-            format!("{} stands where {wanted}", kind.unwrap_or("something else"))
-        }
-        None => "it does not fit".to_owned(),
-    }
-}
-
 fn reworded(text: &str) -> String {
     if let Some(misfit) =
         ["invalid type: ", "invalid value: "].iter().find_map(|kind| text.strip_prefix(kind))

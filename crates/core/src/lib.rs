@@ -16,6 +16,7 @@ pub mod mark;
 pub mod moment;
 pub mod panic;
 pub mod placement;
+pub mod plain_file;
 pub mod printable;
 pub mod random;
 pub mod rate;

@@ -2,11 +2,11 @@
 
 use std::{cell::Cell, fmt, time::Duration};
 
+use crowd_core::failure::Failure;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{Measure, Sample};
-use crowd_core::failure::Failure;
 
 /// A part of the time that an action takes. Phases are shown beside the action; they are no actions
 /// of their own and have no part in its count or its error rate.

@@ -16,14 +16,13 @@ use std::{
     time::Duration,
 };
 
-use rustc_hash::FxHashSet;
-use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
-
 use crowd_core::{
     failure::Failure,
     telemetry::{Telemetry, event::GeneratorWarning},
 };
+use rustc_hash::FxHashSet;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 pub mod attempt;
 pub mod blocked;

@@ -2,6 +2,8 @@
 
 use std::{mem, sync::Arc, time::Duration};
 
+use crowd_core::failure::{Failure, Owner};
+
 use super::{
     Sample, Source,
     attempt::Phase,
@@ -9,7 +11,6 @@ use super::{
     names::{MAX_NAMES, MAX_REASONS, Named, OTHER_NAMES, OTHER_REASONS, clip},
     window::{ActionNumbers, CheckNumbers, FailureKey, GaugeNumbers, Window},
 };
-use crowd_core::failure::{Failure, Owner};
 
 /// A worker's share of the measurements. Once drained it is empty but keeps its names and memory,
 /// so that it can take the place of the next one.

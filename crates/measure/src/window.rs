@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::failure::Owner;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -15,7 +16,6 @@ use super::{
     lifetimes::Lifetimes,
     timing::{BOUNDS, Bounds, Timing},
 };
-use crowd_core::failure::Owner;
 
 /// What was measured over a window of time. Windows over the same time merge exactly, whoever
 /// measured them: see [`Window::merge`].

@@ -4,13 +4,14 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use self::tally::{Piece, Tally};
-use crate::profile::Profile;
 use crowd_core::{
     refusal::{Code, Refusal},
     settings::SettingValue,
 };
 use crowd_measure::window::Window;
+
+use self::tally::{Piece, Tally};
+use crate::profile::Profile;
 
 pub mod bound;
 mod fault;

@@ -5,10 +5,10 @@
 
 use std::fmt;
 
+use crowd_measure::health::Trust;
 use serde::Serialize;
 
 use crate::report::Verdict;
-use crowd_measure::health::Trust;
 
 mod between;
 mod blocks;

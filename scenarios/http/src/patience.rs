@@ -2,9 +2,8 @@
 
 use std::{future::poll_fn, pin::Pin, pin::pin, task::Poll, time::Duration};
 
-use tokio::time::{Instant, Sleep, sleep_until};
-
 use crowd::moment;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How long an answer that is under way is still waited for after the user was told to stop.
 const GRACE: Duration = Duration::from_secs(1);

@@ -1,9 +1,10 @@
 //! Whom to trust under TLS.
 
-use crowd::settings::masking::without_secrets_of_url;
-use std::{fs::File, io::Read, path::Path, sync::Arc};
+use std::{io::Read, path::Path, sync::Arc};
 
 use crowd::failure::Failure;
+use crowd::plain_file;
+use crowd::settings::masking::without_secrets_of_url;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::{
@@ -82,7 +83,7 @@ impl TrustThese {
             })
         };
         let mut text = Vec::new();
-        File::open(file)
+        plain_file::open(file)
             .and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut text))
             .map_err(|error| wrong(format!("cannot be read: {error}")))?;
         if text.len() as u64 > LARGEST_FILE {

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::{refusal::Refusal, user_id::UserId};
 use futures_util::future::BoxFuture;
 use tokio::{
     sync::{Notify, mpsc, oneshot},
@@ -26,7 +27,6 @@ use crate::{
         shared::{Bureau, Site, Work},
     },
 };
-use crowd_core::{refusal::Refusal, user_id::UserId};
 
 mod branch;
 

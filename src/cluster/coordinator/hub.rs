@@ -12,6 +12,10 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::{
+    refusal::{Code, Refusal},
+    user_id::UserId,
+};
 use rand::rngs::SmallRng;
 
 use crate::{
@@ -21,10 +25,6 @@ use crate::{
         batch::{Batch, Batcher},
         shared::Shape,
     },
-};
-use crowd_core::{
-    refusal::{Code, Refusal},
-    user_id::UserId,
 };
 
 mod row;

@@ -7,6 +7,10 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::{
+    refusal::{Code, Refusal},
+    telemetry::Telemetry,
+};
 use futures_util::future::BoxFuture;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -26,10 +30,6 @@ use crate::{
         },
     },
     coordinator::CoordinatorInfo,
-};
-use crowd_core::{
-    refusal::{Code, Refusal},
-    telemetry::Telemetry,
 };
 
 mod office;

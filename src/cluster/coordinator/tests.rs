@@ -5,6 +5,12 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::{
+    errors::AddError,
+    refusal::Code,
+    telemetry::{Telemetry, event::Kind},
+    user_id::UserId,
+};
 use tokio::time::Instant;
 
 use super::{master::CoordinatorMaster, *};
@@ -15,12 +21,6 @@ use crate::{
         protocol::run::{Assignment, RunSpec},
     },
     coordinator::{Action, Coordinator, Event, Group, Member, Plan, Scope, Timeout},
-};
-use crowd_core::{
-    errors::AddError,
-    refusal::Code,
-    telemetry::{Telemetry, event::Kind},
-    user_id::UserId,
 };
 
 /// Event, node, and who, newest first; in the order in which the actions ran.

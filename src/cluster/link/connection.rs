@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use crowd_core::printable::line;
 use ractor::ActorRef;
 use ractor_cluster::NodeSessionMessage;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +23,6 @@ use crate::cluster::{
     member::{Member, MemberId},
     membership::LinkId,
 };
-use crowd_core::printable::line;
 
 /// Which link of a name may deliver. It is locked while a message is delivered and while a member
 /// is told to come or go, so that nothing of a member arrives before it comes or after it went.

@@ -2,6 +2,11 @@
 
 use std::{io, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
 
+use crowd_core::panic::panic_text;
+use crowd_core::{
+    printable::{self, SENTENCE},
+    settings::NodeAddress,
+};
 use futures_util::FutureExt;
 
 use super::{
@@ -17,11 +22,6 @@ use super::{
 use crate::cluster::{
     member::MemberId,
     membership::{DialFault, LinkId, Newcomer, Refused},
-};
-use crowd_core::panic::panic_text;
-use crowd_core::{
-    printable::{self, SENTENCE},
-    settings::NodeAddress,
 };
 
 /// Dials once, and tells the membership what came of it.

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use crowd_core::{codec, settings::secret::Secret};
 use ractor::BytesConvertable;
 use tokio::{io, runtime};
 
@@ -12,7 +13,6 @@ use super::{
     proof::Channel,
 };
 use crate::cluster::member::MemberId;
-use crowd_core::{codec, settings::secret::Secret};
 
 /// A node that links with everybody who fits.
 struct Anybody;

@@ -18,6 +18,7 @@
 
 use std::{io, time::Duration};
 
+use crowd_core::{printable, settings::secret::Secret};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -26,7 +27,6 @@ use super::{
     lines::{LONGEST, Lines},
     proof::{Channel, Nonce, Role, Token, Transcript, hex, unhex},
 };
-use crowd_core::{printable, settings::secret::Secret};
 
 /// The first word of a connection, and the version of these words.
 const MAGIC: &str = "crowd-link/";

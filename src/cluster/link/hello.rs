@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crowd_core::printable::{SENTENCE, line, quoted};
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{member::MemberId, protocol};
-use crowd_core::printable::{SENTENCE, line, quoted};
 
 /// What a node says of itself. What a node of another version does not say is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,6 +14,16 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::panic::panic_text;
+use crowd_core::{
+    codec,
+    printable::{self, SENTENCE},
+    settings::secret::Secret,
+    telemetry::{
+        Telemetry,
+        event::{ClusterConnect, ClusterNodeDown, ClusterRefused, ClusterStumbled},
+    },
+};
 use ractor::ActorRef;
 use ractor_cluster::{NodeServerMessage, node::NodeServerSessionInformation};
 use tokio::sync::{mpsc, watch};
@@ -35,16 +45,6 @@ use crate::cluster::{
     member::{Member, MemberId},
     membership::{Command, LinkId, Membership},
     mesh::{Mesh, Transport, Unreachable},
-};
-use crowd_core::panic::panic_text;
-use crowd_core::{
-    codec,
-    printable::{self, SENTENCE},
-    settings::secret::Secret,
-    telemetry::{
-        Telemetry,
-        event::{ClusterConnect, ClusterNodeDown, ClusterRefused, ClusterStumbled},
-    },
 };
 
 mod packets;

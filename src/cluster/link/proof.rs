@@ -12,7 +12,6 @@
 //! handshake without TLS: a cookie must be long.
 
 use aws_lc_rs::hmac;
-
 use crowd_core::settings::secret::Secret;
 
 /// A number that was never used before.

@@ -6,13 +6,12 @@ use std::{
     time::Duration,
 };
 
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpStream, lookup_host};
-
 use crowd_core::{
     refusal::{Code, Refusal},
     settings::NodeAddress,
 };
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::net::{TcpStream, lookup_host};
 
 /// Data that nobody acknowledges for so long ends the connection.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(5);

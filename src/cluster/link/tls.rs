@@ -14,6 +14,7 @@ use std::{
     sync::Arc,
 };
 
+use crowd_core::refusal::{Code, Refusal};
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
     client::{
@@ -29,7 +30,6 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
 use super::proof::Channel;
-use crowd_core::refusal::{Code, Refusal};
 
 /// What a channel's binding is exported under (RFC 9266).
 const EXPORTED: &[u8] = b"EXPORTER-Channel-Binding";

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use crowd_core::errors::SendError;
 use tokio::{
     sync::mpsc,
     task::coop::consume_budget,
@@ -20,7 +21,6 @@ use crate::{
     },
     user::elsewhere::Bounce,
 };
-use crowd_core::errors::SendError;
 
 /// Works as long as there is a mail.
 pub(super) async fn work(desk: Arc<Desk>, mut inbox: mpsc::Receiver<(MemberId, MailMessage)>) {

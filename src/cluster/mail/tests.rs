@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crowd_core::{failure::Owner, telemetry::event::Kind};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
@@ -22,7 +23,6 @@ use crate::{
         mailbox::CAPACITY,
     },
 };
-use crowd_core::{failure::Owner, telemetry::event::Kind};
 
 struct Town<M> {
     mesh: Mesh,

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::cluster::member::MemberId;
 use crowd_core::user_id::UserId;
+
+use crate::cluster::member::MemberId;
 
 /// Id → member, kept as ranges: a million users dealt in blocks are a few entries.
 ///

@@ -8,6 +8,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use crowd_core::refusal::{Code, Refusal};
+use crowd_plan::run_settings::{RATES, USER_RATE};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::{
     sync::{Semaphore, watch},
@@ -36,8 +38,6 @@ use crate::{
     },
     controller::{load::takes_users, machine::RunState},
 };
-use crowd_core::refusal::{Code, Refusal};
-use crowd_plan::run_settings::{RATES, USER_RATE};
 
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(100);

@@ -11,6 +11,11 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::{
+    refusal::{Code, Refusal},
+    user_id::IdSet,
+};
+
 use super::view::{ClusterSet, Dealt, Removed};
 use crate::{
     cluster::{
@@ -20,10 +25,6 @@ use crate::{
         run::{Change, Run, Stage},
     },
     settings::OnNodeLoss,
-};
-use crowd_core::{
-    refusal::{Code, Refusal},
-    user_id::IdSet,
 };
 
 mod back;

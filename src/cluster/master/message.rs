@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crowd_core::{refusal::Refusal, user_id::UserId};
 use ractor::RpcReplyPort;
 
 use super::{
@@ -19,7 +20,6 @@ use crate::{
     },
     controller::message::SettingView,
 };
-use crowd_core::{refusal::Refusal, user_id::UserId};
 
 /// What operators ask for.
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use crowd_core::telemetry::event::{ClusterBack, ClusterMoved};
 use futures_util::poll;
 use tokio::{
     task::JoinSet,
@@ -22,7 +23,6 @@ use crate::{
     },
     controller::machine::RunState,
 };
-use crowd_core::telemetry::event::{ClusterBack, ClusterMoved};
 
 impl MasterActor {
     /// Performs what the pure parts say, until they say nothing more.

@@ -1,22 +1,23 @@
 //! The settings of the run as the master knows them: checked here before any worker is asked.
 
-use crowd_plan::run_settings::check_thresholds;
 use std::sync::Arc;
 
-use super::{MasterOptions, core::plan::Load};
-use crate::{
-    controller::{message::SettingView, run::full_declarations},
-    scenario::settings,
-};
 use crowd_core::{
     refusal::{Code, Refusal},
     settings::{Change, Declarations, Values},
 };
+use crowd_plan::run_settings::check_thresholds;
 use crowd_plan::{
     load::plan::Plan,
     run_settings::{
         LoadSettings, RATES, USER_RATE, check_change_of_iteration_rate, check_iteration_rate,
     },
+};
+
+use super::{MasterOptions, core::plan::Load};
+use crate::{
+    controller::{message::SettingView, run::full_declarations},
+    scenario::settings,
 };
 
 /// The checked settings of a run.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use crowd_plan::load::{status::PlanStatus, tally::Tallies};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -10,7 +11,6 @@ use crate::{
         endings::EndingCounts, machine::RunState, message::UserView, population::UserCounts,
     },
 };
-use crowd_plan::load::{status::PlanStatus, tally::Tallies};
 
 /// Where the users went that `do` or `add` gave out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,11 +5,12 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use crowd_measure::{health::HealthSummary, series::Activity, wire::Part};
+
 use crate::cluster::protocol::{
     measure::{Interval, Measured},
     run::Assignment,
 };
-use crowd_measure::{health::HealthSummary, series::Activity, wire::Part};
 
 /// So many intervals may be under way. Beyond that, what is measured is added up until the master has
 /// caught up, and kept as one.

@@ -7,6 +7,11 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::{
+    aside::aside,
+    telemetry::{Telemetry, event::GeneratorWarning},
+};
+use crowd_measure::{Measure, collect::Unsent, health::HealthSummary, series::Activity, wire};
 use futures_util::future::BoxFuture;
 use tokio::{
     runtime::Handle,
@@ -28,11 +33,6 @@ use crate::cluster::{
         run::Assignment,
     },
 };
-use crowd_core::{
-    aside::aside,
-    telemetry::{Telemetry, event::GeneratorWarning},
-};
-use crowd_measure::{Measure, collect::Unsent, health::HealthSummary, series::Activity, wire};
 
 /// How long the master may take to say that it has taken something in.
 const DEADLINE: Duration = Duration::from_secs(5);

@@ -7,6 +7,17 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::{
+    aside::aside,
+    telemetry::{Telemetry, event::GeneratorWarning},
+};
+use crowd_measure::{
+    Snapshot,
+    gather::{Arrival, Closed, Gathered, NodeIndex},
+    health::HealthSummary,
+    series::Series,
+};
+use crowd_plan::run_settings::THRESHOLDS;
 use futures_util::future::BoxFuture;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -24,17 +35,6 @@ use crate::cluster::{
         run::{Assignment, RunSpec},
     },
 };
-use crowd_core::{
-    aside::aside,
-    telemetry::{Telemetry, event::GeneratorWarning},
-};
-use crowd_measure::{
-    Snapshot,
-    gather::{Arrival, Closed, Gathered, NodeIndex},
-    health::HealthSummary,
-    series::Series,
-};
-use crowd_plan::run_settings::THRESHOLDS;
 
 /// How long the end of a run waits until what has come is added.
 const PATIENCE: Duration = Duration::from_secs(5);

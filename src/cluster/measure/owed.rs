@@ -3,11 +3,11 @@
 
 use std::collections::VecDeque;
 
+use crowd_measure::{Measure, series::Activity};
 use tokio::time::Instant;
 
 use super::{backlog::Backlog, feed::Reading};
 use crate::cluster::{member::MemberId, protocol::run::Assignment};
-use crowd_measure::{Measure, series::Activity};
 
 /// Of so many parts that are over something is kept; of more, that of the oldest is lost.
 pub(super) const MOST_OVER: usize = 4;

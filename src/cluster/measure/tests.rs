@@ -4,6 +4,15 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::telemetry::{Telemetry, event::GeneratorWarning};
+use crowd_measure::{
+    Measure, Sample,
+    health::HealthSummary,
+    series::Activity,
+    timing::{BOUNDS, Bounds},
+    window::Window,
+    wire,
+};
 use tokio::time::{Instant, sleep};
 
 use super::{
@@ -18,15 +27,6 @@ use crate::cluster::{
         measure::{Interval, Measured},
         run::{Assignment, RunSpec},
     },
-};
-use crowd_core::telemetry::{Telemetry, event::GeneratorWarning};
-use crowd_measure::{
-    Measure, Sample,
-    health::HealthSummary,
-    series::Activity,
-    timing::{BOUNDS, Bounds},
-    window::Window,
-    wire,
 };
 
 mod handing_in;

@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use crowd_core::settings::NodeAddress;
+
 use super::{Command, DOUBT, LinkId, Membership, Peer, Phase, Target, YOUNG};
 use crate::cluster::member::MemberId;
-use crowd_core::settings::NodeAddress;
 
 /// Why a node may not be linked now.
 #[derive(Debug, Clone, PartialEq, Eq)]

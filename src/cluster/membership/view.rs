@@ -1,8 +1,9 @@
 //! What an operator sees of the membership.
 
+use crowd_core::settings::NodeAddress;
+
 use super::{LinkId, Membership, Phase, target::Outcome};
 use crate::cluster::member::MemberId;
-use crowd_core::settings::NodeAddress;
 
 /// How it stands with a node.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,11 +6,11 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
 };
 
+use crowd_core::panic::panic_text;
 use futures_util::FutureExt;
 
 use super::Mesh;
 use crate::cluster::member::MemberId;
-use crowd_core::panic::panic_text;
 
 impl Mesh {
     /// Handles what that member said. If that panics, the link to it is ended and told of as ended, as

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crowd_core::{refusal::Refusal, user_id::UserId};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{SeqAccess, Visitor},
@@ -12,7 +13,6 @@ use serde::{
 
 use super::{Protocol, Service};
 use crate::coordinator::{Event, shared::Shape};
-use crowd_core::{refusal::Refusal, user_id::UserId};
 
 /// Worker to master; cast.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

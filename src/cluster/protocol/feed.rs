@@ -4,11 +4,11 @@
 //! it. *Tickets* are numbers from 0: of a sequential feeder the number of a row, of a circular one
 //! a turn. All of it is calls.
 
+use crowd_core::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 
 use super::{Protocol, Service};
 use crate::feed::Order;
-use crowd_core::refusal::Refusal;
 
 /// Node to master.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

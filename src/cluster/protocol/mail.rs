@@ -1,10 +1,10 @@
 //! What nodes tell each other about users' messages to users.
 
+use crowd_core::user_id::UserId;
 use serde::{Deserialize, Serialize};
 
 use super::{Protocol, Service};
 use crate::user::elsewhere::Bounce;
-use crowd_core::user_id::UserId;
 
 /// Between any two nodes; all of it is cast.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use crowd_measure::{health::HealthSummary, series::Activity, wire::Part};
 use serde::{Deserialize, Serialize};
 
 use super::{Protocol, Service, run::Assignment};
-use crowd_measure::{health::HealthSummary, series::Activity, wire::Part};
 
 /// Worker to master.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use crowd_core::refusal::Refusal;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::{Protocol, Service};
 use crate::cluster::{member::MemberId, packed::Packed};
-use crowd_core::refusal::Refusal;
 
 /// Node to node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

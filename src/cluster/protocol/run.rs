@@ -6,6 +6,11 @@
 
 use std::time::Duration;
 
+use crowd_core::{
+    refusal::Refusal,
+    user_id::{IdSet, UserId},
+};
+use crowd_plan::load::{desk::Deal, tally::Tallies};
 use serde::{Deserialize, Serialize};
 
 use super::{Protocol, Service};
@@ -18,11 +23,6 @@ use crate::{
         population::UserCounts,
     },
 };
-use crowd_core::{
-    refusal::Refusal,
-    user_id::{IdSet, UserId},
-};
-use crowd_plan::load::{desk::Deal, tally::Tallies};
 
 /// The number of an assignment, given out by the master, never twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

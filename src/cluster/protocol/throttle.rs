@@ -7,11 +7,11 @@
 
 use std::time::Duration;
 
+use crowd_core::{rate::Rate, refusal::Refusal};
 use serde::{Deserialize, Serialize};
 
 use super::{Protocol, Service};
 use crate::throttle::{Block, Lateness, Ramp, Started, ThrottleInfo};
-use crowd_core::{rate::Rate, refusal::Refusal};
 
 /// The number of a throttle, given out by the master, never twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use crowd_core::user_id::IdSet;
+use crowd_plan::load::plan::Dealt;
 use serde::{Deserialize, Serialize};
 
 use super::{Account, Following, Gap, Part, PartPlan, Run, Stage, Standing, Told, moved};
@@ -13,8 +15,6 @@ use crate::{
     },
     controller::machine::RunState,
 };
-use crowd_core::user_id::IdSet;
-use crowd_plan::load::plan::Dealt;
 
 /// Something that happens to a run. What does not fit the run changes nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,16 +2,16 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use serde::{Deserialize, Serialize};
-
-use super::{Part, Run};
-use crate::cluster::protocol::run::{Assignment, PlanBeat};
 use crowd_core::user_id::IdSet;
 use crowd_plan::load::{
     plan::Dealt,
     seats::Seats,
     tally::{Tallies, Tally},
 };
+use serde::{Deserialize, Serialize};
+
+use super::{Part, Run};
+use crate::cluster::protocol::run::{Assignment, PlanBeat};
 
 /// A load profile that is followed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

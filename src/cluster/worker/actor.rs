@@ -3,6 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use crowd_core::{
+    refusal::{Code, Refusal},
+    telemetry::event::ClusterMasterDown,
+};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{
     sync::{oneshot, watch},
@@ -28,10 +32,6 @@ use crate::{
         message::{ControllerMessage, Standing},
         run::is_over,
     },
-};
-use crowd_core::{
-    refusal::{Code, Refusal},
-    telemetry::event::ClusterMasterDown,
 };
 
 /// How often the lease is looked at.

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crowd_core::user_id::IdSet;
+
 use super::{
     actor::{Flush, Message, State, WorkerActor},
     core::{Key, Stage},
@@ -20,7 +22,6 @@ use crate::{
         run::is_over,
     },
 };
-use crowd_core::user_id::IdSet;
 
 impl WorkerActor {
     /// Asks the controller how the run stands; the beat follows.

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use crowd_core::refusal::{Code, Refusal};
 use ractor::{ActorRef, RpcReplyPort, rpc::CallResult};
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -10,7 +11,6 @@ use crate::{
     cluster::protocol::run::RunSpec,
     controller::{machine::RunState, message::ControllerMessage, run::is_over},
 };
-use crowd_core::refusal::{Code, Refusal};
 
 /// How long the `terminate` of what was before may take, whatever its own limits are.
 const CLEARING: Duration = Duration::from_secs(120);

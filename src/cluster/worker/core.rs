@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use crowd_core::refusal::{Code, Refusal};
+
 use crate::cluster::{
     lease::{self, CLEAN_END, Hold, LEASE, MARGIN, Sight},
     member::MemberId,
     protocol::run::Assignment,
 };
-use crowd_core::refusal::{Code, Refusal};
 
 /// How long before its end a lease is looked at. If it will be good to keep the users, that must
 /// be said before they are killed at the end of the lease.

@@ -4,6 +4,10 @@
 
 use std::{future::Future, time::Duration};
 
+use crowd_core::{
+    refusal::{Code, Refusal},
+    user_id::UserId,
+};
 use tokio::{
     sync::{oneshot, watch},
     time::Instant,
@@ -23,10 +27,6 @@ use crate::{
         machine::RunState,
         message::{ControllerMessage, Dealing},
     },
-};
-use crowd_core::{
-    refusal::{Code, Refusal},
-    user_id::UserId,
 };
 
 /// How many users one answer shows, at the most, so that it fits into a message.

@@ -3,8 +3,9 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use crate::controller::population::Gone;
 use crowd_core::user_id::IdSet;
+
+use crate::controller::population::Gone;
 
 /// How many ranges of ids one beat tells of, at the most: a third of a mebibyte.
 const MOST_RANGES: usize = 20_000;

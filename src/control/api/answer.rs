@@ -5,10 +5,10 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use crowd_core::refusal::{Code, Refusal};
 use serde::Serialize;
 
 use crate::control::reply::Reply;
-use crowd_core::refusal::{Code, Refusal};
 
 /// What was asked for, done.
 #[derive(Debug, Serialize)]

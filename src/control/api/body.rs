@@ -6,17 +6,17 @@ use axum::{
     body::{Body, Bytes},
     http::{HeaderMap, StatusCode, header},
 };
+use crowd_core::{
+    json_fault,
+    printable::quoted,
+    refusal::{Code, Refusal},
+};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::answer::Fault;
 use crate::control::command::{Command, parse_line};
-use crowd_core::{
-    json_fault,
-    printable::quoted,
-    refusal::{Code, Refusal},
-};
 
 /// The longest body that is read, in bytes.
 pub(super) const LONGEST: usize = 64 * 1024;

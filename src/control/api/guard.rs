@@ -9,9 +9,9 @@ use std::net::IpAddr;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header, uri::Authority};
+use crowd_core::{printable::quoted, settings::Secret};
 
 use super::answer::Fault;
-use crowd_core::{printable::quoted, settings::Secret};
 
 /// Lets a request in, or says why not. Whoever only asks whether the node lives or is ready
 /// (`open`) needs no token.

@@ -2,10 +2,10 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
+use crowd_core::settings::env;
 use tokio::{net::TcpListener, time::timeout};
 
 use crate::control::client::Client;
-use crowd_core::settings::env;
 
 /// How long whoever holds the port may take to say what it is.
 const CURIOSITY: Duration = Duration::from_secs(1);

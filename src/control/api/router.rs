@@ -10,6 +10,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use crowd_core::printable;
+use crowd_core::refusal::{Code, Refusal};
 use tokio::sync::Semaphore;
 use tokio_util::{
     sync::CancellationToken,
@@ -23,8 +25,6 @@ use super::{
     seat::Seat,
 };
 use crate::control::{command::Command, execute::execute, operations::Operations, reply::Reply};
-use crowd_core::printable;
-use crowd_core::refusal::{Code, Refusal};
 
 /// Carries out a command.
 pub(in crate::control) const COMMAND: &str = "/api/v1/command";

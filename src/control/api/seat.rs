@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crowd_core::refusal::{Code, Refusal};
 use tokio_util::sync::CancellationToken;
 
 use super::connections::{Connections, NotBegun, Turn};
-use crowd_core::refusal::{Code, Refusal};
 
 /// All connections.
 pub(super) type All = Arc<Mutex<Connections<CancellationToken>>>;

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::printable::{self, one_line};
+use crowd_measure::health::Trust;
 use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -20,7 +22,7 @@ use crate::{
         exit::Exit,
         logging::Logs,
         operations::Operations,
-        outputs,
+        outputs::{Settled, settle},
         run::{
             LAST_LOOK,
             host::{Here, Trouble},
@@ -30,10 +32,8 @@ use crate::{
         signals::EndSignals,
         tell::{complain, print_summary},
     },
-    report::{RunReport, file, html},
+    report::{RunReport, file::Output, html},
 };
-use crowd_core::printable::{self, one_line};
-use crowd_measure::health::Trust;
 
 /// How often the lines on the terminal are drawn anew.
 const DRAW: Duration = Duration::from_millis(300);
@@ -62,9 +62,12 @@ impl CapacityOptions {
         all.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?)))
     }
 
+    /// Where they go, found out before the search.
+    ///
+    /// # Errors
     /// Why files cannot be written, as far as that can be told beforehand: all of it.
-    pub(in crate::control) fn faults(&self) -> Vec<String> {
-        outputs::faults(self.files())
+    fn settle(&self) -> Result<Settled, Vec<String>> {
+        settle(self.files())
     }
 }
 
@@ -100,11 +103,13 @@ pub(super) async fn search_until(
     logs: &Logs,
     answers: &mut impl Write,
 ) -> io::Result<Exit> {
-    let faults = options.faults();
-    if !faults.is_empty() {
-        complain(&faults.join("\n"));
-        return Ok(Exit::BadUsage);
-    }
+    let settled = match options.settle() {
+        Ok(settled) => settled,
+        Err(faults) => {
+            complain(&faults.join("\n"));
+            return Ok(Exit::BadUsage);
+        }
+    };
     let progress = Progress::new(logs);
     let begun = tokio::select! {
         begun = searcher.begin(&options) => begun,
@@ -136,7 +141,7 @@ pub(super) async fn search_until(
                 report = run_report(&searcher, end != End::Seen) => report,
                 () = out_of_patience(&mut signals, end == End::Left) => None,
             };
-            tell(&options, result, end, report.as_ref(), answers)
+            tell((&options, &settled), result, end, report.as_ref(), answers)
         }
         None => {
             complain(&"the search has left nothing to tell");
@@ -168,16 +173,16 @@ enum End {
 /// Writes what was asked for and then prints what was found, which may fail or wait for ever; answers
 /// with the exit code.
 fn tell(
-    options: &CapacityOptions,
+    (options, settled): (&CapacityOptions, &Settled),
     result: &CapacityResult,
     end: End,
     report: Option<&RunReport>,
     answers: &mut impl Write,
 ) -> Exit {
     let exit = exit_of(result, end != End::Seen, report);
-    let CapacityOptions { scenario, json, html, .. } = options;
-    let page = html.as_ref().map(|path| draw(path, result, report));
-    let whole = json.as_ref().map(|path| write(path, result, scenario, report, exit));
+    let page = settled.of("--html").map(|output| draw(output, result, report));
+    let whole =
+        settled.of("--json").map(|output| write(output, result, &options.scenario, report, exit));
     let faults: Vec<_> = page.into_iter().chain(whole).filter_map(Result::err).collect();
     let mut summary = text::summary(result);
     if let Some(report) = report.filter(|_| exit == Exit::Invalid) {
@@ -187,7 +192,7 @@ fn tell(
     if !faults.is_empty() {
         complain(&faults.join("\n"));
     }
-    if options.files().any(|(_, path)| outputs::is_stdout(path)) {
+    if settled.take_stdout() {
         // A program that reads a document there expects nothing behind it.
         complain(&summary.trim_end());
     } else {
@@ -242,23 +247,31 @@ fn exit_of(result: &CapacityResult, interrupted: bool, report: Option<&RunReport
 }
 
 /// Writes the page of the search and its run.
-fn draw(path: &Path, result: &CapacityResult, report: Option<&RunReport>) -> Result<(), String> {
+fn draw(
+    output: &Output,
+    result: &CapacityResult,
+    report: Option<&RunReport>,
+) -> Result<(), String> {
     let Some(report) = report else {
-        return Err(format!("`{}` is not written: the run has left nothing", path.display()));
+        return Err(format!(
+            "`{}` is not written: the run has left nothing",
+            output.path().display()
+        ));
     };
     let page = html::render_capacity(report, result);
-    file::write(path, &page).map_err(|fault| fault.to_string())
+    output.write(&page).map_err(|fault| fault.to_string())
 }
 
 fn write(
-    path: &Path,
+    output: &Output,
     result: &CapacityResult,
     scenario: &str,
     report: Option<&RunReport>,
     exit: Exit,
 ) -> Result<(), String> {
-    let fault =
-        |fault: &dyn std::fmt::Display| format!("`{}` cannot be written: {fault}", path.display());
+    let fault = |fault: &dyn std::fmt::Display| {
+        format!("`{}` cannot be written: {fault}", output.path().display())
+    };
     let mut whole = serde_json::to_value(result).map_err(|error| fault(&error))?;
     whole["scenario"] = json!(scenario);
     whole["exit_code"] = json!(exit as u8);
@@ -266,5 +279,5 @@ fn write(
     whole["generator"] = run["generator"].clone();
     whole["run"] = run;
     let text = serde_json::to_string_pretty(&whole).map_err(|error| fault(&error))?;
-    file::write(path, &(printable::json(&text) + "\n")).map_err(|fault| fault.to_string())
+    output.write(&(printable::json(&text) + "\n")).map_err(|fault| fault.to_string())
 }

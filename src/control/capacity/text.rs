@@ -2,11 +2,12 @@
 
 use std::{fmt::Write, time::Duration};
 
+use crowd_core::printable::{lines, one_line};
+
 use crate::{
     capacity::{CapacityResult, CapacityStatus, SearchState, desk::SignalView},
     control::{table::Table, view::age},
 };
-use crowd_core::printable::{lines, one_line};
 
 /// How a search stands.
 pub(in crate::control) fn status(status: &CapacityStatus) -> String {

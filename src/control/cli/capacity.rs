@@ -3,12 +3,12 @@
 use std::{fs, path::PathBuf};
 
 use clap::Args;
+use crowd_core::mark;
 
 use crate::{
     capacity::settings::Given,
     control::{capacity::once::CapacityOptions, command::read_pairs, outputs},
 };
-use crowd_core::mark;
 
 pub(super) const CAPACITY_EXAMPLES: &str = "\
 Examples:
@@ -148,7 +148,7 @@ impl CapacityFlags {
         let Self { scenario, json, html, .. } = self;
         let files = [("--json", &json), ("--html", &html)];
         let files = files.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?)));
-        let unwritable = outputs::faults(files);
+        let unwritable = outputs::settle(files).err().unwrap_or_default();
         let search = given.settings();
         match search {
             Ok(search) if faults.is_empty() && unwritable.is_empty() => {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use clap::Args;
+use crowd_core::{mark, printable, units::plural};
 
 use super::say;
 use crate::{
@@ -14,7 +15,6 @@ use crate::{
     control::{exit::Exit, table::wants_colour, tell::complain},
     report::{Colour, RunReport, document::SCHEMA},
 };
-use crowd_core::{mark, printable, units::plural};
 
 pub(super) const COMPARE_EXAMPLES: &str = "\
 Examples:

@@ -6,10 +6,10 @@ use std::{
 };
 
 use clap::Args;
+use crowd_plan::profile::{Format, Profile, ProfileFaults, draw};
 
 use super::say;
 use crate::control::{exit::Exit, tell::complain};
-use crowd_plan::profile::{Format, Profile, ProfileFaults, draw};
 
 pub(super) const PROFILE_EXAMPLES: &str = "\
 Examples:

@@ -4,6 +4,7 @@
 use std::io;
 
 use clap::Args;
+use crowd_core::settings::env;
 
 use super::{complain, new_runtime, outcome};
 use crate::{
@@ -20,7 +21,6 @@ use crate::{
     scenario::catalog::Catalog,
     settings::NodeSettings,
 };
-use crowd_core::settings::env;
 
 /// Which node is asked.
 #[derive(Debug, Clone, Args)]

@@ -41,11 +41,13 @@ pub(super) struct ReportFlags {
 
 /// Makes them, or prints the summary if none is asked for.
 pub(super) fn make(catalog: &Catalog, options: &BootOptions, flags: &ReportFlags) -> Exit {
-    let faults = flags.outputs.faults();
-    if !faults.is_empty() {
-        faults.iter().for_each(|fault| complain(&fault));
-        return Exit::BadUsage;
-    }
+    let settled = match flags.outputs.settle() {
+        Ok(settled) => settled,
+        Err(faults) => {
+            faults.iter().for_each(|fault| complain(&fault));
+            return Exit::BadUsage;
+        }
+    };
     let read = match &flags.document {
         Some(path) => json::read(path).map_err(|fault| {
             complain(&fault);
@@ -63,7 +65,7 @@ pub(super) fn make(catalog: &Catalog, options: &BootOptions, flags: &ReportFlags
         let printed = print_summary(&mut stdout, &text::summary(&report, colour));
         return if printed { Exit::Passed } else { Exit::Failed };
     }
-    let faults = flags.outputs.write(&report);
+    let faults = flags.outputs.write(&settled, &report);
     faults.iter().for_each(|fault| complain(&fault));
     if faults.is_empty() { Exit::Passed } else { Exit::Failed }
 }

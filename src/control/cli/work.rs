@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use crowd_core::{settings::env::ProcessEnvironment, telemetry::Telemetry};
 use tokio::io::BufReader;
 
 use super::{complain, new_runtime, outcome, say};
@@ -31,7 +32,6 @@ use crate::{
     scenario::catalog::Catalog,
     settings::NodeSettings,
 };
-use crowd_core::{settings::env::ProcessEnvironment, telemetry::Telemetry};
 
 /// What a node is started for.
 pub(super) enum Work {

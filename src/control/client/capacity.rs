@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crowd_core::json_fault;
 use serde::Deserialize;
 use tokio::time::{sleep, timeout};
 
@@ -16,7 +17,6 @@ use crate::{
     },
     report::live::Screen,
 };
-use crowd_core::json_fault;
 
 /// How often it is looked whether the search is over.
 const LOOK: Duration = Duration::from_millis(500);
@@ -41,8 +41,8 @@ impl Searcher for There {
             result: Option<CapacityResult>,
         }
         loop {
-            let mut done = self.repeated(&Command::Capacity(CapacityCommand::Status)).await?;
-            let standing = serde_json::from_value(done.reply["data"].take());
+            let done = self.repeated(&Command::Capacity(CapacityCommand::Status)).await?;
+            let standing = serde_json::from_value(done.into_data());
             match standing.map_err(|fault| unreadable(&json_fault::in_words(&fault)))? {
                 Standing { state: SearchState::Running, .. } => sleep(LOOK).await,
                 // Somebody may have forgotten it.
@@ -58,8 +58,8 @@ impl Searcher for There {
 
     async fn known(&self) -> Option<CapacityResult> {
         let status = Command::Capacity(CapacityCommand::Status);
-        let mut done = self.command(&status).await.ok()?.ok()?;
-        serde_json::from_value(done.reply["data"]["result"].take()).ok()
+        let done = self.command(&status).await.ok()?.ok()?;
+        serde_json::from_value(done.into_data().get_mut("result")?.take()).ok()
     }
 
     async fn look(&self, screen: Screen) -> String {

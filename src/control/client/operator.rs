@@ -2,6 +2,7 @@
 
 use std::{future, time::Duration};
 
+use crowd_core::printable::is_printable;
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -10,7 +11,6 @@ use crate::control::{
     command::Command,
     console::{completion::Known, operator::Operator},
 };
-use crowd_core::printable::is_printable;
 
 /// How long completion may keep the prompt away to learn names.
 const LEARNING: Duration = Duration::from_secs(1);
@@ -25,7 +25,7 @@ impl Remote {
     async fn data(&self, command: &str) -> Option<Value> {
         let answer = self.0.command(command).await.ok()?;
         let outcome = self.0.outcome(&answer).ok()?;
-        Some(outcome.map_or(Value::Null, |mut done| done.reply["data"].take()))
+        Some(outcome.map_or(Value::Null, |done| done.into_data()))
     }
 }
 

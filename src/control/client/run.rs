@@ -8,6 +8,10 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::{
+    json_fault,
+    refusal::{Code, Refusal},
+};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -22,10 +26,6 @@ use crate::{
     },
     node::{RunState, Status},
     report::{RunReport, json, live::Screen, table::cut},
-};
-use crowd_core::{
-    json_fault,
-    refusal::{Code, Refusal},
 };
 
 /// How often it is looked whether the run is over.
@@ -177,8 +177,8 @@ impl Host for There {
     }
 
     async fn standing(&self) -> Result<Status, Trouble> {
-        let mut done = self.repeated(&Command::Status).await?;
-        serde_json::from_value(done.reply["data"].take())
+        let done = self.repeated(&Command::Status).await?;
+        serde_json::from_value(done.into_data())
             .map_err(|fault| unreadable(&json_fault::in_words(&fault)))
     }
 

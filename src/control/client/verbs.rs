@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::printable;
 use tokio::{io::BufReader, time::timeout};
 
 use super::{Answer, Client, ClientFault, Done, Refused, Remote};
@@ -13,7 +14,6 @@ use crate::control::{
     exit::Exit,
     tell::{complain, say},
 };
-use crowd_core::printable;
 
 /// How long a node may take to tell its status.
 const STATUS: Duration = Duration::from_secs(5);

@@ -6,17 +6,17 @@
 use std::error::Error;
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
-
-use super::{
-    CapacityCommand, Command, CoordinatorCommand, RateText, ThrottleCommand, USERS_SHOWN,
-    verbs::{EXIT, Verb},
-    words,
-};
 use crowd_core::{
     mark, printable,
     refusal::{Code, Refusal},
     suggestion::did_you_mean,
     user_id::UserId,
+};
+
+use super::{
+    CapacityCommand, Command, CoordinatorCommand, RateText, ThrottleCommand, USERS_SHOWN,
+    verbs::{EXIT, Verb},
+    words,
 };
 
 #[derive(Parser)]

@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
-use crate::control::table::fill;
 use crowd_core::{
     printable::quoted,
     refusal::{Code, Refusal},
     suggestion::did_you_mean,
 };
+
+use crate::control::table::fill;
 
 /// A verb as `help` tells it.
 #[derive(Debug, PartialEq, Eq)]

@@ -2,12 +2,13 @@
 
 use std::{borrow::Cow, fmt, time::Duration};
 
-use super::{Pair, RampText};
 use crowd_core::{
     printable,
     refusal::{Code, Refusal},
 };
 use crowd_plan::run_settings::PROFILE;
+
+use super::{Pair, RampText};
 
 /// More users than this nobody means.
 pub const COUNT_LIMIT: u64 = 1_000_000_000_000;

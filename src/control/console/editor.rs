@@ -20,13 +20,12 @@ use reedline::{
 };
 use tokio::sync::mpsc as channel;
 
-use crate::control::table::wants_colour;
-
 use super::{
     completion::{Known, candidates},
     history::history,
     printer::{Printer, ROOM},
 };
+use crate::control::table::wants_colour;
 
 mod menu;
 

@@ -9,6 +9,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use crowd_core::settings::masking::{secrets_of_url_list, secrets_of_urls};
 use reedline::{
     FileBackedHistory, History, HistoryItem, HistoryItemId, HistorySessionId, ReedlineError,
     ReedlineErrorVariants, Result, SearchQuery,
@@ -16,7 +17,6 @@ use reedline::{
 
 use super::completion::Known;
 use crate::control::command::{CapacityCommand, Command, parse_line};
-use crowd_core::settings::masking::{secrets_of_url_list, secrets_of_urls};
 
 /// How many lines the history keeps.
 const LINES: usize = 1000;

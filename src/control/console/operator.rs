@@ -2,11 +2,12 @@
 
 use std::future::Future;
 
+use crowd_core::settings::Update;
+
 use super::completion::Known;
 use crate::control::{
     command::Command, execute::execute, operations::Operations, view::ScenarioView,
 };
-use crowd_core::settings::Update;
 
 /// What a console needs of a node.
 pub(in crate::control) trait Operator: Clone + Send + Sync + 'static {

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use crowd_plan::load::status::PlanStatus;
+
 use super::{people, state_name};
 use crate::{
     control::{
@@ -16,7 +18,6 @@ use crate::{
     },
     node::{Status, UserView},
 };
-use crowd_plan::load::status::PlanStatus;
 
 /// Each node's share, and what did not go as it should.
 pub(super) fn shares(

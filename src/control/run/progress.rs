@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use crowd_core::printable::lines;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
@@ -11,7 +12,6 @@ use crate::{
     },
     report::{Colour, live::Screen},
 };
-use crowd_core::printable::lines;
 
 /// The lines on standard error; nothing is drawn if that is no terminal.
 #[derive(Debug)]

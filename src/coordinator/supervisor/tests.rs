@@ -5,14 +5,14 @@ use std::{
     time::Duration,
 };
 
-use ractor::{ActorRef, ActorStatus};
-
-use crate::coordinator::{Action, Coordinator, Coordinators, Group, Plan, Timeout, worker::Wake};
 use crowd_core::{
     refusal::Code,
     telemetry::{Subscription, Telemetry, event::CoordinatorFault},
     user_id::UserId,
 };
+use ractor::{ActorRef, ActorStatus};
+
+use crate::coordinator::{Action, Coordinator, Coordinators, Group, Plan, Timeout, worker::Wake};
 
 type Told = Arc<Mutex<Vec<String>>>;
 

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crowd_core::aside::aside;
+use crowd_measure::health::HealthSummary;
+
 use super::ClusterNode;
 use crate::{
     cluster::{
@@ -23,8 +26,6 @@ use crate::{
     },
     throttle::ThrottleInfo,
 };
-use crowd_core::aside::aside;
-use crowd_measure::health::HealthSummary;
 
 /// The result of the run that this node commands, as of now; `None` without one.
 pub(super) async fn of_cluster(node: &ClusterNode, interrupted: bool) -> Option<RunReport> {

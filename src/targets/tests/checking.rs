@@ -8,13 +8,13 @@ use std::{
     time::Duration,
 };
 
+use crowd_measure::Source;
 use tokio::{
     task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
 
 use super::*;
-use crowd_measure::Source;
 
 /// Targets with their check as a task.
 fn checked<F, H, E>(

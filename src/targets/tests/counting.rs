@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::*;
 use crowd_core::telemetry::event::Kind;
 use crowd_measure::window::GaugeNumbers;
+
+use super::*;
 
 fn counters(measure: &Measure) -> BTreeMap<String, u64> {
     let window = measure.snapshot().total;

@@ -1,8 +1,9 @@
 //! Making slots of a schedule.
 
+use crowd_core::rate::Rate;
+
 use super::{Block, Dealer, MILLISECOND, Plan, Slots};
 use crate::throttle::schedule::Schedule;
-use crowd_core::rate::Rate;
 
 /// Slots that are not dealt.
 #[derive(Debug, Clone, Copy)]

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crowd_core::telemetry::event::ThrottleRate;
+
 use super::{Gate, Supply};
 use crate::{
     cluster::{
@@ -10,7 +12,6 @@ use crate::{
     },
     throttle::holdings::Want,
 };
-use crowd_core::telemetry::event::ThrottleRate;
 
 /// How many of those who wait are asked how many slots they want.
 const LOOKS: usize = 256;

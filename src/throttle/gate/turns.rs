@@ -5,6 +5,8 @@ use std::{
     task::{Context, Poll},
 };
 
+use crowd_core::telemetry::event::ThrottleRequest;
+
 use super::{Answer, Asked, Gate, Inner};
 use crate::throttle::{
     outbox::Outbox,
@@ -12,7 +14,6 @@ use crate::throttle::{
     supply::Supply,
     waiting::Waiting,
 };
-use crowd_core::telemetry::event::ThrottleRequest;
 
 impl Gate {
     /// Passes an open gate without the lock.

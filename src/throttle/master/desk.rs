@@ -3,6 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crowd_core::{
+    rate::Rate,
+    refusal::{Code, Refusal},
+    telemetry::{
+        Telemetry,
+        event::{ThrottleForfeit, ThrottleInit, ThrottleRate, ThrottleStop},
+    },
+};
+use crowd_plan::run_settings::RATES;
+
 use super::entry::Entry;
 use crate::{
     cluster::{
@@ -18,15 +28,6 @@ use crate::{
         registry::{already, unknown},
     },
 };
-use crowd_core::{
-    rate::Rate,
-    refusal::{Code, Refusal},
-    telemetry::{
-        Telemetry,
-        event::{ThrottleForfeit, ThrottleInit, ThrottleRate, ThrottleStop},
-    },
-};
-use crowd_plan::run_settings::RATES;
 
 /// How often the master says that its word still holds.
 const RENEWAL: u64 = 1_000_000_000;

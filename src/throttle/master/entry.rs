@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crowd_core::rate::Rate;
+
 use crate::{
     cluster::{
         member::MemberId,
@@ -9,7 +11,6 @@ use crate::{
     },
     throttle::{Lateness, ThrottleInfo, ThrottleState, dealer::Dealer},
 };
-use crowd_core::rate::Rate;
 
 #[derive(Debug)]
 pub(super) struct Entry {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crowd_core::errors::ThrottleStopped;
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout},
@@ -12,7 +13,6 @@ use crate::{
     cluster::{mesh::memory::Network, parts::Follower, protocol::run::Assignment},
     throttle::{Throttle, ThrottleState, Throttles},
 };
-use crowd_core::errors::ThrottleStopped;
 
 struct Worker {
     id: MemberId,

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
+use crowd_core::rate::Pace;
 use proptest::prelude::*;
 
 use super::*;
-use crowd_core::rate::Pace;
 
 const SECOND: u64 = 1_000_000_000;
 

@@ -1,6 +1,5 @@
 //! How much of a setting's values is secret.
 
-use crate::panic::untold;
 use std::{
     borrow::Cow,
     fmt,
@@ -9,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use crate::panic::untold;
 use crate::settings::masking::{masked, secrets_of_url_list, secrets_of_urls, unquoted, whole};
 
 /// Answers which parts of a text are secret.

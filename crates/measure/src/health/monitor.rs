@@ -2,6 +2,7 @@
 
 use std::{thread, time::Duration};
 
+use crowd_core::failure::Owner;
 use tokio::{runtime::Handle, time::Instant};
 
 use super::{
@@ -17,7 +18,6 @@ use crate::{
     timing::Timing,
     window::{StallNumbers, Window},
 };
-use crowd_core::failure::Owner;
 
 /// What others know about how late the generator is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

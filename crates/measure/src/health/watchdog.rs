@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::telemetry::{Telemetry, event::GeneratorWarning};
 use tokio::{task::AbortHandle, time::Instant};
 
 use super::{
@@ -18,7 +19,6 @@ use super::{
     monitor::{HealthMonitor, Lateness},
 };
 use crate::{Measure, window::Window};
-use crowd_core::telemetry::{Telemetry, event::GeneratorWarning};
 
 /// How often the thread wants to wake during a run.
 const PULSE: Duration = Duration::from_millis(20);

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
+use crowd_core::codec;
+use crowd_core::failure::Failure;
 use proptest::prelude::*;
 
 use super::*;
 use crate::{Measure, Sample, Source, names::OTHER_NAMES};
-use crowd_core::codec;
-use crowd_core::failure::Failure;
 
 #[derive(Debug, Clone)]
 enum Step {

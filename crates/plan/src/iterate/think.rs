@@ -2,10 +2,9 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
+use crowd_core::settings::SettingValue;
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, Exp, LogNormal, Normal};
-
-use crowd_core::settings::SettingValue;
 
 /// Nobody thinks longer than that.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);

@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use rand::{Rng, RngExt};
-
 use crowd_core::settings::{
     SettingValue,
     value::{join_list, split_list},
 };
+use rand::{Rng, RngExt};
 
 /// What is chosen from, each with a weight: how likely it is against the others.
 ///

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::fence::Fence;
+use crowd_measure::timing::Timing;
 use tokio::{
     sync::{Notify, oneshot},
     time::{Instant, sleep},
@@ -17,8 +19,6 @@ use super::{
     tally::{Tallies, Tally},
 };
 use crate::load::settings::LoadSettings;
-use crowd_core::fence::Fence;
-use crowd_measure::timing::Timing;
 
 /// How many arrivals are released before others get a turn.
 const TURN: usize = 4_096;

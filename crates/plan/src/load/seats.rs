@@ -4,9 +4,8 @@
 
 use std::collections::VecDeque;
 
-use serde::{Deserialize, Serialize};
-
 use crowd_core::placement::deal;
+use serde::{Deserialize, Serialize};
 
 /// What one node may have.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -19,6 +19,7 @@
 
 use std::time::Duration;
 
+use crowd_core::mark;
 use serde_json::Value;
 
 use self::table::{Ends, RateValue, SpikeValue, Table};
@@ -28,7 +29,6 @@ use super::{
     shape::{Metric, Shape},
     stage::{Load, Span, Stage},
 };
-use crowd_core::mark;
 
 mod table;
 

@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use crowd_core::settings::value::SettingValue;
+
 use super::{
     curve::Curve,
     phase::Phase,
@@ -9,7 +11,6 @@ use super::{
     rate,
     stage::{Load, Span, Stage},
 };
-use crowd_core::settings::value::SettingValue;
 
 impl FromStr for Profile {
     type Err = ProfileFaults;

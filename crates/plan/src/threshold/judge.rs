@@ -6,6 +6,9 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use crowd_core::units;
+use crowd_measure::window::Window;
+
 use super::{
     Scope, Threshold, Thresholds,
     bound::shown,
@@ -13,8 +16,6 @@ use super::{
     tally::{Piece, Tally},
 };
 use crate::{load::Arrivals, profile::Profile};
-use crowd_core::units;
-use crowd_measure::window::Window;
 
 /// One interval of a run.
 #[derive(Debug, Clone, Copy)]

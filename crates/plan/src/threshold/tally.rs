@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use super::{
-    bound::Unit,
-    judge::{Interval, Standing},
-    metric::{Metric, Side, Stat},
-};
 use crowd_measure::{
     names::clip,
     timing::Timing,
     window::{ActionNumbers, Waited, Window},
+};
+
+use super::{
+    bound::Unit,
+    judge::{Interval, Standing},
+    metric::{Metric, Side, Stat},
 };
 
 /// What one interval tells of a metric; small, so that many of them can be kept.

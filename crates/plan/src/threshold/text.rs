@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
+use crowd_core::suggestion::did_you_mean;
+
 use super::{
     LONGEST_WINDOW, Scope, Threshold,
     bound::{Bound, Comparator, Unit},
     fault::{ThresholdFault, ThresholdFaults},
     metric::{ALL, Kind, Metric, SPECIAL, Side, Stat},
 };
-use crowd_core::suggestion::did_you_mean;
 
 /// What thresholds look like, for messages.
 const EXAMPLE: &str = "`p95(login) < 150ms` or `error_rate < 1%`";

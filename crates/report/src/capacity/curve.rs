@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use crowd_measure::timing::Timing;
 use serde::{Deserialize, Serialize};
 
 use super::observation::{Measured, Verdict};
-use crowd_measure::timing::Timing;
 
 /// How many points a curve has at most; one more and neighbouring loads become one point.
 pub const MOST_POINTS: usize = 200;

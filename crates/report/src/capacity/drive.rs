@@ -3,6 +3,8 @@
 
 use std::{future::Future, time::Duration};
 
+use crowd_core::refusal::Refusal;
+use crowd_measure::window::Window;
 use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior, interval},
@@ -20,8 +22,6 @@ use super::{
     settings::{SearchSettings, Unit},
     signal::OwnSignal,
 };
-use crowd_core::refusal::Refusal;
-use crowd_measure::window::Window;
 
 /// How often in a row a rate may be refused: while a node is lost, say.
 const REFUSALS: u32 = 5;

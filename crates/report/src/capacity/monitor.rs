@@ -2,16 +2,16 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use crowd_measure::{
+    timing::Timing,
+    window::{ActionNumbers, CheckNumbers, Window},
+};
 use futures_util::future::BoxFuture;
 
 use super::{
     observation::{Measured, Signal},
     settings::SearchSettings,
     signal::OwnSignal,
-};
-use crowd_measure::{
-    timing::Timing,
-    window::{ActionNumbers, CheckNumbers, Window},
 };
 
 /// Something that tells signals, once a tick.

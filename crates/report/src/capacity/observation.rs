@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crowd_core::settings::SettingValue;
 use crowd_measure::timing::Timing;
+use serde::{Deserialize, Serialize};
 
 /// What is done about signals that have no value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, SettingValue)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::http::{Uri, uri::PathAndQuery};
+use crowd_core::settings::masking::without_secrets_of_url;
 use futures_util::future::{BoxFuture, join_all};
 use tokio::time::timeout;
 
@@ -11,7 +12,6 @@ use super::{
     observation::{Signal, SignalKind},
     settings::Query,
 };
-use crowd_core::settings::masking::without_secrets_of_url;
 
 mod client;
 pub mod reply;

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use crowd_core::settings::SettingValue;
+use crowd_plan::threshold::Comparator;
 use serde::{Deserialize, Serialize};
 
 use super::{
     bisect::BisectSettings, equilibrium::EquilibriumSettings, observation::Missing,
     signal::OwnSignal, stress::StressSettings,
 };
-use crowd_core::settings::SettingValue;
-use crowd_plan::threshold::Comparator;
 
 mod query;
 mod range;

@@ -3,9 +3,10 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use super::observation::{Signal, SignalKind};
 use crowd_measure::{names::clip, window::Window};
 use crowd_plan::threshold::{Metric, Scope, Threshold, ThresholdFault, Unit, metric::Kind};
+
+use super::observation::{Signal, SignalKind};
 
 /// A signal of the run's own measurements: it is healthy while its threshold holds.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use crowd_core::units;
+
 use super::Side;
 use crate::report::RunReport;
-use crowd_core::units;
 
 /// Times that differ by more than this share are told.
 const DURATION: f64 = 0.1;

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use crowd_core::suggestion::did_you_mean;
 use serde::Serialize;
 
 use super::{
     Change,
     side::{ActionReading, Readings},
 };
-use crowd_core::suggestion::did_you_mean;
 
 /// A single run of several is judged by what it lacks if the others have so much of it: less may be
 /// missing by chance.

@@ -1,6 +1,5 @@
 //! Number by number: what both sides had, and what the change says.
 
-use crate::normal::upper_point;
 use std::collections::BTreeSet;
 
 use super::{
@@ -11,6 +10,7 @@ use super::{
     shares::{Share, difference},
     side::{Measured, Readings},
 };
+use crate::normal::upper_point;
 
 /// A share that changed by no more than this, a tenth of a percent, is the same however small it was.
 const SHARE_TOLERANCE: f64 = 0.001;

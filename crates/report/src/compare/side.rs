@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crowd_measure::{health::Trust, timing::Timing};
+
 use super::{
     Compared, Metric, Unit,
     recorded::Recorded,
@@ -12,7 +14,6 @@ use crate::report::{
     Verdict,
     document::{self, ActionReport, Distribution, RunReport},
 };
-use crowd_measure::{health::Trust, timing::Timing};
 
 /// Fewer than this say nothing of a share or a rate.
 const FEWEST: f64 = 50.0;

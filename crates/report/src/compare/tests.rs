@@ -1,3 +1,4 @@
+use crowd_measure::timing::Timing;
 use serde_json::{Value, json};
 
 use super::{
@@ -5,7 +6,6 @@ use super::{
     *,
 };
 use crate::report::{Colour, RunReport};
-use crowd_measure::timing::Timing;
 
 fn distribution(timing: &Timing) -> Value {
     json!({

@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
+use crowd_core::units;
+
 use super::{Change, Comparison, Options, Presence, Row, Unit};
 use crate::report::{
     Colour, Verdict,
     table::{Accent, Table, WIDTH, one_line, wrap},
 };
-use crowd_core::units;
 
 /// What no comparison of one run with one can know.
 const ONE_EACH: &str = "whether by more than two runs of one target do cannot be known from one run a \

@@ -2,6 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
+use crowd_measure::{
+    health::{GeneratorVerdict, HealthSummary},
+    window::per_second,
+};
+use crowd_plan::profile::{Load, Stage};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
@@ -16,11 +21,6 @@ use super::{
     targets,
     verdict::{Found, conclude},
 };
-use crowd_measure::{
-    health::{GeneratorVerdict, HealthSummary},
-    window::per_second,
-};
-use crowd_plan::profile::{Load, Stage};
 
 impl RunReport {
     /// Builds the document. Pure: equal inputs give equal documents.

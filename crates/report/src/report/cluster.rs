@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crowd_measure::health::{GeneratorVerdict, HealthSummary, Trust, judge, nodes::judge_nodes};
+
 use super::{
     build::generator_report,
     document::{GapReport, LostReport, MissingReport, NodeReport, RunReport, WentReport, millis},
@@ -10,7 +12,6 @@ use super::{
     table::Table,
     units,
 };
-use crowd_measure::health::{GeneratorVerdict, HealthSummary, Trust, judge, nodes::judge_nodes};
 
 /// The generator's health and the verdict on it: of a cluster, that on the worst node. A lost node
 /// makes it DEGRADED at least: for a while there was less load, and some of it was not measured.

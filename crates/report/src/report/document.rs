@@ -3,6 +3,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use crowd_core::failure::Owner;
+use crowd_measure::{
+    Phase, Source,
+    health::{Trust, spell::Cause},
+    timing::Timing,
+    window::{ActionNumbers, Window, per_second},
+};
+use crowd_plan::threshold::Judged;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -13,14 +21,6 @@ use super::{
     units,
     verdict::{INTERRUPTED, Verdict},
 };
-use crowd_core::failure::Owner;
-use crowd_measure::{
-    Phase, Source,
-    health::{Trust, spell::Cause},
-    timing::Timing,
-    window::{ActionNumbers, Window, per_second},
-};
-use crowd_plan::threshold::Judged;
 
 /// The name and version of the document's shape.
 pub const SCHEMA: &str = "crowd.run/1";

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::OFlags;
+use rustix::{fs::OFlags, process::geteuid};
 use tempfile::{Builder, NamedTempFile};
 
 /// So many links are followed one after the other; the kernel stops there too.
@@ -84,23 +84,68 @@ impl Place {
     }
 }
 
-/// Writes a text to a file, replacing what was there; a link is followed. Whoever reads the file
-/// meanwhile sees the old text or the new one, never a part. Something that is not a plain file, such
-/// as `/dev/stdout` or a pipe, is written to as it is; so is a file whose folder does not let it be
-/// replaced.
+/// Where a result goes. It is found out once, before the run: a link that somebody plants meanwhile is
+/// not followed, but replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// As it was given.
+    path: PathBuf,
+    place: Place,
+}
+
+impl Output {
+    /// What this path names now.
+    ///
+    /// # Errors
+    /// If a file cannot be there, as a sentence's second half: "this is a folder; name a file".
+    pub fn of(path: &Path) -> Result<Self, String> {
+        Ok(Self { path: path.to_owned(), place: Place::of(path)? })
+    }
+
+    /// What that is.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The path as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a text to it. A file is replaced: whoever reads it meanwhile sees the old text or the new
+    /// one, never a part. Something that is not a plain file, such as `/dev/stdout` or a pipe, is
+    /// written to as it is; so is a file whose folder does not let it be replaced.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self, text: &str) -> Result<(), WriteError> {
+        let written = match &self.place {
+            Place::File(file) => replace(file, text.as_bytes()),
+            Place::Stdout => pour(io::stdout().lock(), text),
+            Place::Stream => stream(&self.path).and_then(|stream| pour(stream, text)),
+        };
+        written.map_err(|source| WriteError { path: self.path.clone(), source })
+    }
+}
+
+/// Writes a text to a file, as [`Output::write`] does; a link is followed.
 ///
 /// # Errors
 /// If it cannot be written.
 pub fn write(path: &Path, text: &str) -> Result<(), WriteError> {
-    let place = Place::of(path).map_err(io::Error::other);
-    let written = place.and_then(|place| match place {
-        Place::File(file) => replace(&file, text.as_bytes()),
-        Place::Stdout => pour(io::stdout().lock(), text),
-        Place::Stream => {
-            File::options().write(true).open(path).and_then(|stream| pour(stream, text))
-        }
-    });
-    written.map_err(|source| WriteError { path: path.to_owned(), source })
+    match Output::of(path) {
+        Ok(output) => output.write(text),
+        Err(fault) => Err(WriteError { path: path.to_owned(), source: io::Error::other(fault) }),
+    }
+}
+
+/// Opens what is no plain file.
+fn stream(path: &Path) -> io::Result<File> {
+    let stream = File::options().write(true).open(path)?;
+    match stream.metadata()?.is_file() {
+        true => Err(io::Error::other("it has become a plain file meanwhile")),
+        false => Ok(stream),
+    }
 }
 
 fn pour(mut stream: impl Write, text: &str) -> io::Result<()> {
@@ -135,9 +180,11 @@ fn new_file(path: &Path) -> Result<PathBuf, String> {
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let there = fs::metadata(path).ok();
+    // All links were followed: one that is there now was put there since.
+    let there = fs::symlink_metadata(path).ok();
+    let like = there.as_ref().filter(|there| is_trusted(there, folder_of(path)));
     // In the same folder, since a file can be renamed within one file system only.
-    let file = match temporary(folder_of(path), there.as_ref()) {
+    let file = match temporary(folder_of(path), like) {
         Ok(file) => file,
         Err(_) if there.is_some() => return overwrite(path, bytes),
         Err(error) => return Err(error),
@@ -150,6 +197,14 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Err(_) if there.is_some() => overwrite(path, bytes),
         Err(error) => Err(error.error),
     }
+}
+
+/// Whether a file may say who has the one that takes its place, and with which mode: not one that
+/// somebody else has put into a folder that others write to.
+fn is_trusted(there: &fs::Metadata, folder: &Path) -> bool {
+    let of_others = |folder: fs::Metadata| folder.mode() & 0o022 != 0;
+    let is_ours = there.uid() == geteuid().as_raw();
+    there.is_file() && (is_ours || !fs::metadata(folder).is_ok_and(of_others))
 }
 
 /// An empty file under a name of its own, removed again unless it takes another's place.

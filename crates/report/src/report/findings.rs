@@ -3,7 +3,6 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{targets::TargetReport, units};
 use crowd_measure::{
     series::Series,
     timing::Timing,
@@ -13,6 +12,8 @@ use crowd_plan::{
     run_settings::{ALLOW_ERRORS, THRESHOLDS},
     threshold::{Judged, Metric, Scope, Threshold, Thresholds},
 };
+
+use super::{targets::TargetReport, units};
 
 /// The share of an action that may fail where no threshold speaks of errors.
 pub const MOST_ERRORS: f64 = 0.01;

@@ -6,9 +6,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::capacity::CapacityResult;
-
 use super::{document::RunReport, table::cut};
+use crate::capacity::CapacityResult;
 
 mod capacity;
 mod chart;

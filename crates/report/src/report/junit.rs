@@ -5,6 +5,7 @@
 
 use std::io;
 
+use crowd_core::printable::lines;
 use quick_xml::{
     Writer,
     events::{BytesDecl, BytesText, Event},
@@ -133,7 +134,7 @@ fn verdict<W: io::Write>(
             .create_element(kind)
             .with_attribute(("type", report.verdict.to_string().as_str()))
             .with_attribute(("message", message.as_str()))
-            .write_text_content(BytesText::new(&valid(&report.reasons.join("\n"))))?;
+            .write_text_content(BytesText::new(&valid(&lines(&report.reasons.join("\n")))))?;
         Ok(())
     })?;
     Ok(())

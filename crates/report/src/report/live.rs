@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use crowd_measure::{health::Trust, window::Window};
+use crowd_plan::load::status::PlanStatus;
+
 use super::{
     table::{Accent, Colour, Table, cut, one_line},
     units,
 };
-use crowd_measure::{health::Trust, window::Window};
-use crowd_plan::load::status::PlanStatus;
 
 /// How many actions are shown: those done most often.
 const MOST_ACTIONS: usize = 10;

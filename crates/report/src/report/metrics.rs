@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use crowd_measure::Snapshot;
+
 use super::{
     document::{ActionReport, CheckReport, CounterReport, GaugeReport, failures_of},
     table::{Colour, WIDTH},
     tables, units,
 };
-use crowd_measure::Snapshot;
 
 /// How many reasons of failure are shown.
 const MOST_FAILURES: usize = 15;

@@ -3,13 +3,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use serde::{Deserialize, Serialize};
-
-use super::document::millis;
 use crowd_measure::{
     lifetimes::Lifetimes,
     series::{Percentiles, Series},
 };
+use serde::{Deserialize, Serialize};
+
+use super::document::millis;
 
 /// A document has so many rows of a run at most. Longer series are made coarser: neighbouring rows
 /// become one, and its percentiles are the worst of theirs.

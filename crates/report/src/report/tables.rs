@@ -1,11 +1,12 @@
 //! The tables that the summary and the `metrics` verb share.
 
+use crowd_measure::Source;
+
 use super::{
     document::{ActionReport, CheckReport, CounterReport, Distribution, FailureRow, GaugeReport},
     table::Table,
     units,
 };
-use crowd_measure::Source;
 
 pub(super) fn actions<'a>(actions: impl IntoIterator<Item = (&'a str, &'a ActionReport)>) -> Table {
     const SERVICE: &str = "service ms";

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crowd_measure::target_names::{Count, counter_of, score_of};
+use crowd_measure::window::{GaugeNumbers, Window};
 use serde::{Deserialize, Serialize};
 
 use super::{document::GaugeReport, table::Table, units};
-use crowd_measure::target_names::{Count, counter_of, score_of};
-use crowd_measure::window::{GaugeNumbers, Window};
 
 /// How a target did. Over several nodes, each of which scores by itself, counts and times are sums,
 /// and of the score `min` and `max` are those of all nodes and `last` is the one that changed last.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crowd_measure::health::{Cores, Trust};
+
 use super::{
     cluster,
     document::RunReport,
@@ -10,7 +12,6 @@ use super::{
     tables, targets, units,
     verdict::Verdict,
 };
-use crowd_measure::health::{Cores, Trust};
 
 /// How many reasons of failure are shown; the document has them all.
 const MOST_FAILURES: usize = 15;

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
+use crowd_measure::health::{GeneratorVerdict, Trust};
+use crowd_plan::threshold::Judged;
 use serde::{Deserialize, Serialize};
 
 use super::input::{Outcome, UserTotals};
-use crowd_measure::health::{GeneratorVerdict, Trust};
-use crowd_plan::threshold::Judged;
 
 /// Why a run is [`Verdict::Interrupted`].
 pub(super) const INTERRUPTED: &str = "the run was interrupted";

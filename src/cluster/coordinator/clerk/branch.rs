@@ -2,6 +2,10 @@
 
 use std::sync::{Arc, Weak};
 
+use crowd_core::{
+    refusal::{Code, Refusal},
+    user_id::UserId,
+};
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
@@ -9,10 +13,6 @@ use super::{Asked, Desk, QUEUE_BYTES, START, Term, cost};
 use crate::{
     cluster::protocol::coordinator::{Bytes, Request},
     coordinator::shared::{Bureau, Shape, Site},
-};
-use crowd_core::{
-    refusal::{Code, Refusal},
-    user_id::UserId,
 };
 
 /// The way to the master for coordinators of one term: what they say later reaches nobody.

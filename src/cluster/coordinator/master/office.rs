@@ -2,6 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use crowd_core::{
+    refusal::Refusal,
+    telemetry::{
+        Telemetry,
+        event::{CoordinatorFault, CoordinatorReset, CoordinatorStop, CoordinatorTimeout},
+    },
+};
 use tokio::{
     sync::{mpsc, oneshot},
     task::coop::consume_budget,
@@ -19,13 +26,6 @@ use crate::cluster::{
     member::MemberId,
     mesh::Mesh,
     protocol::coordinator::{CoordinatorWork, Request, Requests},
-};
-use crowd_core::{
-    refusal::Refusal,
-    telemetry::{
-        Telemetry,
-        event::{CoordinatorFault, CoordinatorReset, CoordinatorStop, CoordinatorTimeout},
-    },
 };
 
 /// What the task has.

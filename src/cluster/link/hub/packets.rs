@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
+use crowd_core::codec;
+use crowd_core::panic::panic_text;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -16,8 +18,6 @@ use super::{
     Hub, Notice,
 };
 use crate::cluster::member::MemberId;
-use crowd_core::codec;
-use crowd_core::panic::panic_text;
 
 /// So many probes are sent one after the other when a link comes up, so that the clock is known
 /// soon.

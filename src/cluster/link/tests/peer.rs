@@ -10,6 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crowd_core::{
+    settings::Secret,
+    telemetry::{
+        Telemetry,
+        event::{ClusterRefused, ClusterStumbled},
+    },
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader as AsyncBufReader};
@@ -19,13 +26,6 @@ use crate::cluster::{
     member::{Member, MemberId},
     mesh::{Mesh, MeshEvent},
     protocol::{Protocol, Service},
-};
-use crowd_core::{
-    settings::Secret,
-    telemetry::{
-        Telemetry,
-        event::{ClusterRefused, ClusterStumbled},
-    },
 };
 
 const VARIABLE: &str = "CROWD_LINK_PEER";

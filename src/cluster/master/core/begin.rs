@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use crowd_core::{
+    refusal::{Code, Refusal},
+    user_id::IdSet,
+};
+
 use super::{ANSWER, Answered, Command, Core, Outcome, Plan, Purpose, end::Then, fault};
 use crate::{
     cluster::{
@@ -11,10 +16,6 @@ use crate::{
         run::{Change, Part, Run, Stage, Standing},
     },
     controller::population::HIGHEST_ID,
-};
-use crowd_core::{
-    refusal::{Code, Refusal},
-    user_id::IdSet,
 };
 
 /// How much longer than `init` itself a worker may take to answer.

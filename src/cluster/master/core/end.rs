@@ -2,6 +2,9 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use crowd_core::{refusal::Refusal, settings::SettingValue};
+use crowd_plan::run_settings::{DEFAULT_GRACEFUL_STOP, GRACEFUL_STOP};
+
 use super::{ANSWER, Command, Core, Outcome, Plan, Purpose};
 use crate::cluster::{
     lease::CLEAN_END,
@@ -9,8 +12,6 @@ use crate::cluster::{
     protocol::run::ToWorker,
     run::{Change, Part, Stage, Standing},
 };
-use crowd_core::{refusal::Refusal, settings::SettingValue};
-use crowd_plan::run_settings::{DEFAULT_GRACEFUL_STOP, GRACEFUL_STOP};
 
 /// A run that is being forgotten.
 #[derive(Debug)]

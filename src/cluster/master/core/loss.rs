@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::refusal::{Code, Refusal};
+
 use super::{Command, Core};
 use crate::{
     cluster::{
@@ -15,7 +17,6 @@ use crate::{
     },
     settings::OnNodeLoss,
 };
-use crowd_core::refusal::{Code, Refusal};
 
 /// How many members that are away are remembered; more than any cluster has.
 const MOST_AWAY: usize = 10_000;

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
+use crowd_core::{
+    placement,
+    refusal::{Code, Refusal},
+};
+
 use super::{ANSWER, Command, Core, Outcome};
 use crate::cluster::{
     lease::{BEAT, CLEAN_END},
     protocol::run::{Assignment, ToWorker},
     run::{Change, Part, Standing},
-};
-use crowd_core::{
-    placement,
-    refusal::{Code, Refusal},
 };
 
 /// A node that gives all its users back.

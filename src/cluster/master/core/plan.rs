@@ -4,12 +4,6 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{Command, Core};
-use crate::cluster::{
-    lease::BEAT,
-    protocol::run::{Assignment, PlanWords, ToWorker},
-    run::{Change, Part, Stage, Told},
-};
 use crowd_core::user_id::IdSet;
 use crowd_plan::load::{
     desk::Deal,
@@ -17,6 +11,13 @@ use crowd_plan::load::{
     seats,
     share::Share,
     status::PlanStatus,
+};
+
+use super::{Command, Core};
+use crate::cluster::{
+    lease::BEAT,
+    protocol::run::{Assignment, PlanWords, ToWorker},
+    run::{Change, Part, Stage, Told},
 };
 
 /// How far ahead arrivals are dealt: longer than a tick and the way to a worker take together.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crowd_core::refusal::Code;
+
 use super::{Command, Core};
 use crate::{
     cluster::{
@@ -12,7 +14,6 @@ use crate::{
     },
     controller::machine::RunState,
 };
-use crowd_core::refusal::Code;
 
 impl Core {
     /// A worker tells how its part stands. One of another part than its current one is ignored, and

@@ -4,6 +4,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use crowd_core::refusal::{Code, Refusal};
+
 use super::{ANSWER, Answered, Core, Outcome, Purpose, Workers, fault};
 use crate::cluster::{
     master::view::ClusterSet,
@@ -11,7 +13,6 @@ use crate::cluster::{
     protocol::run::{Assignment, ToWorker, WorkerAnswer},
     run::{Change, Part, Stage},
 };
-use crowd_core::refusal::{Code, Refusal};
 
 /// A `set` that the master has checked.
 #[derive(Debug, Clone, PartialEq)]

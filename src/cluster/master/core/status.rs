@@ -2,6 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use crowd_core::user_id::UserId;
+use crowd_plan::run_settings::USER_RATE;
+
 use super::Core;
 use crate::{
     cluster::{
@@ -11,8 +14,6 @@ use crate::{
     },
     controller::machine::RunState,
 };
-use crowd_core::user_id::UserId;
-use crowd_plan::run_settings::USER_RATE;
 
 /// Where a user is.
 #[derive(Debug, Clone, PartialEq, Eq)]

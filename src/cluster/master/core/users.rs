@@ -5,6 +5,12 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::{
+    placement,
+    refusal::{Code, Refusal},
+    user_id::IdSet,
+};
+
 use super::{ANSWER, Answered, Command, Core, Outcome, Purpose, Workers, fault};
 use crate::{
     cluster::{
@@ -14,11 +20,6 @@ use crate::{
         run::{Change, Part, Run, Stage, Standing},
     },
     controller::{finishing::it_ends, load::has_a_plan, machine::RunState, population::HIGHEST_ID},
-};
-use crowd_core::{
-    placement,
-    refusal::{Code, Refusal},
-    user_id::IdSet,
 };
 
 /// A worker that is not heard of for so long is named to whoever deals users to it.

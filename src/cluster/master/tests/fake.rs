@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use crowd_core::{failure::Failure, user_id::IdSet};
 use futures_util::future::BoxFuture;
 
 use super::super::*;
@@ -19,7 +20,6 @@ use crate::{
     controller::{endings::EndingCounts, message::SetOutcome, population::UserCounts},
     prelude::*,
 };
-use crowd_core::{failure::Failure, user_id::IdSet};
 
 #[derive(Settings, Debug, Clone)]
 pub(super) struct Knobs {

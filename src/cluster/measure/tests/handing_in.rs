@@ -1,7 +1,8 @@
 //! What was measured while the master was out of reach is handed in when it is reached again.
 
-use super::{super::owed::MOST_OVER, *};
 use crowd_measure::{Attempt, health::HealthSummary};
+
+use super::{super::owed::MOST_OVER, *};
 
 fn master_id() -> MemberId {
     MemberId::new("master", 1)

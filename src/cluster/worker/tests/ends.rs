@@ -2,6 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
+use crowd_core::refusal::Code;
 use tokio::time::Instant;
 
 use super::support::*;
@@ -9,7 +10,6 @@ use crate::{
     cluster::protocol::run::{Assignment, ToWorker, WorkerAnswer},
     controller::machine::RunState,
 };
-use crowd_core::refusal::Code;
 
 const STOP: ToWorker = ToWorker::Stop { assignment: A };
 const RESET: ToWorker = ToWorker::Reset { assignment: A };

@@ -2,6 +2,7 @@
 
 use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
+use crowd_core::telemetry::event::Kind;
 use tokio::time::Instant;
 
 use super::support::*;
@@ -12,7 +13,6 @@ use crate::{
     },
     controller::machine::RunState,
 };
-use crowd_core::telemetry::event::Kind;
 
 /// Cuts the master off. Answers with the moment at which the last beat was sent that was answered.
 fn cut(rig: &Rig) -> Instant {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crowd_core::refusal::Code;
 use tokio::time::Instant;
 
 use super::support::*;
@@ -10,7 +11,6 @@ use crate::{
     controller::{machine::RunState, message::ControllerMessage},
     prelude::Rate,
 };
-use crowd_core::refusal::Code;
 
 #[tokio::test(start_paused = true)]
 async fn beginning_twice_is_as_good_as_once() {

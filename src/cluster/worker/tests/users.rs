@@ -1,5 +1,11 @@
 //! Users that a master places, takes back and removes, and the settings they run with.
 
+use crowd_core::{
+    rate::Rate,
+    refusal::Code,
+    user_id::{IdSet, UserId},
+};
+
 use super::support::*;
 use crate::{
     cluster::{
@@ -8,11 +14,6 @@ use crate::{
     },
     controller::{message::SetOutcome, population::UserCounts},
     throttle::Ramp,
-};
-use crowd_core::{
-    rate::Rate,
-    refusal::Code,
-    user_id::{IdSet, UserId},
 };
 
 #[tokio::test(start_paused = true)]

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crowd_core::suggestion::did_you_mean;
 use serde_json::{Map, Value};
 
 use crate::profile::{curve::Curve, rate, shape::Metric};
-use crowd_core::suggestion::did_you_mean;
 
 /// A table of a file, and what is wrong with it.
 pub(super) struct Table<'v, 'f> {

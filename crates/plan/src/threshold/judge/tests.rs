@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
+use crowd_measure::window::{ActionNumbers, CheckNumbers};
 use proptest::prelude::*;
 
 use super::*;
-use crowd_measure::window::{ActionNumbers, CheckNumbers};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -2,14 +2,15 @@
 
 use std::sync::Mutex;
 
+use crowd_core::refusal::{Code, Refusal};
+use crowd_measure::window::Window;
+
 use super::*;
 use crate::capacity::{
     drive::{Look, Lost, monitors},
     result::Outcome,
     settings::Given,
 };
-use crowd_core::refusal::{Code, Refusal};
-use crowd_measure::window::Window;
 
 /// A run whose requests take longer than a second as soon as there are more than so many users.
 #[derive(Clone)]

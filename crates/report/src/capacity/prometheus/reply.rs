@@ -1,9 +1,8 @@
 //! Pure: what a Prometheus server answers.
 
+use crowd_core::json_fault;
 use serde::Deserialize;
 use serde_json::Value;
-
-use crowd_core::json_fault;
 
 /// Why an answer holds no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

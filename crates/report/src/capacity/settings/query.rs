@@ -2,8 +2,9 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use super::Comparator;
 use crowd_core::settings::SettingValue;
+
+use super::Comparator;
 
 /// An instant query. Unlike a signal of the run's own it says when something is *wrong*: it alerts
 /// while its value is to its limit as it says.

@@ -3,6 +3,8 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use config::{Value, ValueKind};
+use crowd_core::toml_fault::without_source;
+use crowd_core::{settings::SettingValue, suggestion::did_you_mean};
 
 use super::{
     ANY_SUCCESS, Comparator, DEFAULT_SIGNAL, Query, Range, SearchSettings, Strategy, Unit,
@@ -10,8 +12,6 @@ use super::{
     range::End,
 };
 use crate::capacity::{prometheus, signal::OwnSignal};
-use crowd_core::toml_fault::without_source;
-use crowd_core::{settings::SettingValue, suggestion::did_you_mean};
 
 /// The longest time that a search may take to look at anything.
 const LONGEST: Duration = Duration::from_secs(30 * 86_400);

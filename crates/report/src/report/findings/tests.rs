@@ -1,5 +1,6 @@
-use super::*;
 use crowd_measure::series::Activity;
+
+use super::*;
 
 const STRICT: Asked = Asked { allow_errors: false, judged: false };
 

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
+use crowd_core::units;
+use crowd_measure::health::{Cores, Trust};
 use maud::{Markup, html};
 
 use super::{clip, tables, view::View};
 use crate::report::{document::RunReport, verdict::Verdict};
-use crowd_core::units;
-use crowd_measure::health::{Cores, Trust};
 
 /// So many reasons are shown.
 const MOST_REASONS: usize = 8;

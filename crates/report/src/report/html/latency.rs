@@ -1,5 +1,7 @@
 //! Times of actions: percentiles over time, and the whole distribution.
 
+use crowd_core::units;
+use crowd_measure::timing::Timing;
 use maud::{Markup, html};
 
 use super::{
@@ -12,8 +14,6 @@ use crate::report::{
     document::{ActionReport, Distribution},
     over_time::PercentileSeries,
 };
-use crowd_core::units;
-use crowd_measure::timing::Timing;
 
 /// So many actions have charts: those done most often.
 const MOST_CHARTS: usize = 12;

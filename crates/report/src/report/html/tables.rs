@@ -1,6 +1,8 @@
 //! Tables of all that was measured. Each has a bound in bytes: what is beyond it is counted, and is
 //! in the JSON document.
 
+use crowd_core::units;
+use crowd_measure::{Source, health::Trust};
 use maud::{Markup, PreEscaped, html};
 
 use super::clip;
@@ -8,8 +10,6 @@ use crate::{
     capacity::CapacityResult,
     report::document::{Distribution, RunReport},
 };
-use crowd_core::units;
-use crowd_measure::{Source, health::Trust};
 
 /// A name in a table is cut here.
 const NAME: usize = 120;
@@ -116,7 +116,7 @@ pub(super) fn thresholds(report: &RunReport) -> Markup {
             html! { code { (clip(&row.expression, NAME)) } },
             number(match row.text.as_str() {
                 "" => row.actual.map_or("-".to_owned(), units::number),
-                text => text.to_owned(),
+                text => clip(text, NAME),
             }),
         ]
     }))

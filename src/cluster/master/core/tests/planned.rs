@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use super::super::*;
-use crate::{
-    cluster::protocol::run::{PlanBeat, PlanWords},
-    controller::population::UserCounts,
-};
 use crowd_plan::{
     load::{
         desk::{Arrival, Desk, Fate},
         plan::Plan as LoadPlan,
     },
     run_settings::LoadSettings,
+};
+
+use super::super::*;
+use crate::{
+    cluster::protocol::run::{PlanBeat, PlanWords},
+    controller::population::UserCounts,
 };
 
 /// What all nodes know of the profile.

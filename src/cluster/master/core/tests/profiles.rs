@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crowd_plan::run_settings::{Arrive, LoadSettings, Saturation, Spacing};
 use proptest::prelude::*;
 
 use super::{
@@ -10,7 +11,6 @@ use super::{
     world::{Cut, MASTER_TIMEOUT, World},
 };
 use crate::settings::OnNodeLoss;
-use crowd_plan::run_settings::{Arrive, LoadSettings, Saturation, Spacing};
 
 fn settings(profile: &str, spacing: Spacing, saturation: Saturation) -> LoadSettings {
     LoadSettings {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crowd_plan::run_settings::{Arrive, LoadSettings, Saturation, Spacing};
+
 use super::{
     super::*,
     hold_all,
@@ -10,7 +12,6 @@ use super::{
     world::{Cut, World},
 };
 use crate::settings::OnNodeLoss;
-use crowd_plan::run_settings::{Arrive, LoadSettings, Saturation, Spacing};
 
 fn running(workers: usize, users: u64) -> World {
     let mut world = World::new(workers, policy(OnNodeLoss::Replace, false), 7);

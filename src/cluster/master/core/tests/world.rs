@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crowd_core::user_id::UserId;
+
 use super::{
     super::*,
     planned::{Planned, Profiled},
@@ -14,7 +16,6 @@ use crate::{
     },
     controller::{endings::EndingCounts, machine::RunState, population::UserCounts},
 };
-use crowd_core::user_id::UserId;
 
 pub(super) const STEP: Duration = Duration::from_millis(50);
 pub(super) const MASTER_TIMEOUT: Duration = Duration::from_secs(8);
