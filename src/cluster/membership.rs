@@ -133,8 +133,7 @@ impl Membership {
     /// there who does not prove that it is a node of this cluster.
     pub(crate) fn join(&mut self, address: &NodeAddress, now: Duration) {
         let target = self.targets.entry(address.clone()).or_insert_with(|| Target::new(now));
-        (target.seed, target.given_up) = (true, false);
-        target.next = now;
+        target.asked_for(now);
     }
 
     /// A member tells that another one lives at that address.

@@ -9,6 +9,7 @@ use std::{
 use crowd_core::settings::masking::without_secrets_of_url;
 use crowd_core::{
     refusal::{Code, Refusal},
+    settings::NodeAddress,
     units,
     user_id::UserId,
 };
@@ -98,11 +99,11 @@ impl Operations for ClusterNode {
     }
 
     async fn join(&self, address: &str) -> Result<String, Refusal> {
-        let address = address.parse().map_err(|fault| {
+        let address: NodeAddress = address.parse().map_err(|fault| {
             let shown = without_secrets_of_url(address);
             Refusal::new(Code::BadUsage, format!("`{shown}`: {fault}"))
         })?;
-        self.links().join(&address).await
+        ClusterNode::join(self, &address).await
     }
 
     async fn drain(&self, node: &str) -> Result<u64, Refusal> {

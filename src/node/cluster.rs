@@ -4,7 +4,10 @@ use std::{
     collections::BTreeMap,
     fmt,
     net::SocketAddr,
-    sync::{Arc, OnceLock, Weak},
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -13,12 +16,15 @@ use crowd_core::{
     aside::aside,
     fence::Fence,
     refusal::{Code, Refusal},
-    settings::{Declaration, Environment},
+    settings::{Declaration, Environment, NodeAddress},
     telemetry::Telemetry,
 };
 use crowd_measure::Snapshot;
 
-use super::{Node, Spanning, weak::weak};
+use super::{
+    Node, Spanning,
+    weak::{dialling, exposed, weak},
+};
 use crate::{
     cluster::{
         coordinator::master::CoordinatorMaster,
@@ -64,6 +70,8 @@ pub(super) struct Parts {
     throttles: Arc<ThrottleMaster>,
     coordinators: Arc<CoordinatorMaster>,
     measured: Arc<MeasureMaster>,
+    /// It was told that the cookie is short.
+    warned: AtomicBool,
 }
 
 impl fmt::Debug for ClusterNode {
@@ -95,7 +103,9 @@ impl ClusterNode {
             since: calendar(),
         });
         let telemetry = Telemetry::default();
-        if let Some(weak) = weak("cookie", &cookie, listener.address()) {
+        let weak = weak("cookie", &cookie, exposed(&settings, listener.address()));
+        let warned = AtomicBool::new(weak.is_some());
+        if let Some(weak) = weak {
             telemetry.emit(&weak);
         }
         let fence = Fence::default();
@@ -173,7 +183,8 @@ impl ClusterNode {
         )
         .await?;
         let links = links.get_or_init(|| started).clone();
-        let parts = Parts { node, mesh, links, master, worker, throttles, coordinators, measured };
+        let parts =
+            Parts { node, mesh, links, master, worker, throttles, coordinators, measured, warned };
         let parts = Arc::new(parts);
         parts.node.judge_cluster(Arc::downgrade(&parts));
         // Set once, here.
@@ -227,6 +238,22 @@ impl ClusterNode {
         master.shutdown();
         worker.shutdown().await;
         node.shutdown().await;
+    }
+
+    /// Links this node with the one at that address; see [`Links::join`].
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) async fn join(&self, address: &NodeAddress) -> Result<String, Refusal> {
+        let Parts { node, links, warned, .. } = &*self.parts;
+        let cookie = node.node_settings().cookie.as_ref();
+        let weak = cookie.and_then(|cookie| weak("cookie", cookie, dialling(address)));
+        if let Some(weak) = weak
+            && !warned.swap(true, Ordering::Relaxed)
+        {
+            node.telemetry().emit(&weak);
+        }
+        links.join(address).await
     }
 
     /// Whether this node commands a run.

@@ -13,7 +13,7 @@ use super::{
     handshake::{self, Fault, Party},
     hello::{Because, Hello, No},
     hub::Hub,
-    news::Kind,
+    news::{Kind, near},
     proof::Channel,
     socket, tls,
 };
@@ -87,7 +87,12 @@ async fn meet(hub: Arc<Hub>, stream: TcpStream, from: SocketAddr) {
         Err(_) => Fault::Broken(std::io::ErrorKind::TimedOut.into()),
     };
     let ip = from.ip().to_canonical().to_string();
+    let whom = near(from.ip());
     match fault {
+        // It says no, and has proven nothing.
+        Fault::Refused { no, by_us: false, proven: false, .. } => {
+            hub.say_refused(Kind::Stranger, &whom, ip, no.why);
+        }
         // What passes by itself, and what every node says to itself, is not worth a word.
         Fault::Refused {
             no: No { because: Because::Busy | Because::Linked | Because::Itself, .. },
@@ -95,9 +100,9 @@ async fn meet(hub: Arc<Hub>, stream: TcpStream, from: SocketAddr) {
         } => {}
         Fault::Refused { no, hello, .. } => {
             let address = hello.map_or(ip.clone(), |hello| address_of(&hello, from.ip()));
-            hub.say_refused(Kind::of(no.because), &ip, address, no.why);
+            hub.say_refused(Kind::of(no.because), &whom, address, no.why);
         }
-        Fault::Stranger(why) => hub.say_refused(Kind::Stranger, &ip, ip.clone(), why),
+        Fault::Stranger(why) => hub.say_refused(Kind::Stranger, &whom, ip, why),
         // Somebody looks whether the port is open.
         Fault::Broken(error) | Fault::Mute(error) => {
             tracing::debug!(target: "crowd", %from, "a connection came to nothing: {error}");

@@ -122,13 +122,7 @@ fn unreachable(error: &io::Error) -> DialFault {
 /// What a fault of a handshake means for the next dial.
 fn meaning(fault: Fault) -> DialFault {
     match fault {
-        Fault::Refused { no, proven: false, .. } => {
-            let why = no.why;
-            DialFault::Unproven(match no.because {
-                Because::Cookie => why,
-                _ => format!("it refuses, and does not prove that it may: {why}"),
-            })
-        }
+        Fault::Refused { no, proven: false, .. } => DialFault::Unproven(no.why),
         Fault::Refused { no, hello, by_us, .. } => DialFault::Refused(match no.because {
             Because::Itself => Refused::Itself,
             Because::Linked if by_us => Refused::Linked(hello.map(|hello| hello.id())),

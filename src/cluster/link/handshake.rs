@@ -11,8 +11,8 @@
 //!
 //! The dialler proves itself first: a stranger who dials learns nothing but a nonce. A stranger who is
 //! dialled learns a proof, and what the node says of itself. An acceptor that refuses a dialler who
-//! has proven itself proves that it may: what anybody else says counts for nothing, but for the words
-//! that are told. That a cookie is wrong cannot be proven.
+//! has proven itself proves that it may: what anybody else says counts for nothing, and its words are told
+//! as a quotation (see [`doubted`]). That a cookie is wrong cannot be proven.
 //!
 //! All proofs hold for the one channel that both speak over, see [`Channel`].
 
@@ -109,7 +109,7 @@ pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     let ours = nonce();
     lines.send(introduction(&ours).as_bytes()).await?;
     let mut transcript = Transcript::new(cookie, channel, &theirs, &ours);
-    let hello = match proven(&mut lines, &mut transcript, Role::Dialler).await {
+    let hello = match proven(&mut lines, channel, &mut transcript, Role::Dialler).await {
         Err(Proving::Wrong) => return refuse(lines, wrong_proof(channel), None, None).await,
         Err(Proving::Fault(fault)) => return Err(fault),
         Ok(hello) => hello,
@@ -154,7 +154,7 @@ pub(super) async fn dial<S: AsyncRead + AsyncWrite + Unpin>(
     let me = party.hello();
     let words = signed(&me, &mut transcript, Role::Dialler)?;
     lines.send(&words).await?;
-    let answer = proven(&mut lines, &mut transcript, Role::Acceptor);
+    let answer = proven(&mut lines, channel, &mut transcript, Role::Acceptor);
     let hello = match tokio::time::timeout(ANSWER, answer).await {
         Err(_) => return Err(Fault::Mute(io::ErrorKind::TimedOut.into())),
         Ok(Err(Proving::Fault(Fault::Broken(error)))) => return Err(Fault::Mute(error)),
@@ -206,6 +206,19 @@ fn wrong_proof(channel: &Channel) -> No {
     No::new(Because::Cookie, why)
 }
 
+/// A refusal by somebody who has proven nothing, as it is told here: nobody else's words in this
+/// node's own voice.
+fn doubted(no: &No, channel: &Channel) -> No {
+    match no.because {
+        Because::Cookie => wrong_proof(channel),
+        because => {
+            // So that the quotation ends where the words do.
+            let words = printable::quoted(&no.why.replace('`', "'"));
+            No::new(because, format!("it refuses, and does not prove that it may: {words}"))
+        }
+    }
+}
+
 enum Proving {
     /// The cookie is another.
     Wrong,
@@ -221,6 +234,7 @@ impl From<Fault> for Proving {
 /// The other side's hello, with its proof.
 async fn proven<S: AsyncRead + AsyncWrite + Unpin>(
     lines: &mut Lines<S>,
+    channel: &Channel,
     transcript: &mut Transcript,
     role: Role,
 ) -> Result<Hello, Proving> {
@@ -234,6 +248,7 @@ async fn proven<S: AsyncRead + AsyncWrite + Unpin>(
             let proof = tokio::time::timeout(AFTERWORD, word(lines)).await;
             let proven = matches!(&proof, Ok(Ok((Word::Proof(proof), _)))
                 if transcript.proves(role, proof));
+            let no = if proven { no } else { doubted(&no, channel) };
             return Err(Fault::Refused { no, by_us: false, proven, hello: None }.into());
         }
         _ => return Err(nonsense("no hello").into()),

@@ -219,12 +219,10 @@ impl Hub {
                     self.notice(Notice::Down { link, why, leave });
                 }
             }
-            Command::Say { address, why, refused: true } => {
+            Command::Say { address, why, refused } => {
+                let kind = if refused { Kind::Dialled } else { Kind::Unreached };
                 let address = address.to_string();
-                self.say_refused(Kind::Dialled, &address.clone(), address, why);
-            }
-            Command::Say { address, why, refused: false } => {
-                tracing::warn!(target: "crowd", %address, "a node cannot be reached: {why}");
+                self.say_refused(kind, &address.clone(), address, why);
             }
         }
         self.changed();
@@ -234,18 +232,22 @@ impl Hub {
         self.changes.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// A refusal at this node's door, or where it dials, of somebody at that address, is told, unless too much of its
-    /// kind was told of `whom` lately.
+    /// What is wrong at this node's door, or where it dials, with somebody at that address, is told, unless
+    /// too much of its kind was told lately.
     pub(super) fn say_refused(&self, kind: Kind, whom: &str, address: String, reason: String) {
-        let line = Line { address, reason: printable::line(&reason, SENTENCE) };
+        let line = Line { kind, address, reason: printable::line(&reason, SENTENCE) };
         let now = self.now();
-        let told = self.said().hear(kind, whom, line, now);
+        let told = self.said().hear(whom, line, now);
         self.tell_refused(told);
     }
 
     fn tell_refused(&self, lines: Vec<Line>) {
-        for Line { address, reason } in lines {
-            self.constants.telemetry.emit(&ClusterRefused { address, reason });
+        for Line { kind, address, reason } in lines {
+            if kind == Kind::Unreached {
+                tracing::warn!(target: "crowd", %address, "a node cannot be reached: {reason}");
+            } else {
+                self.constants.telemetry.emit(&ClusterRefused { address, reason });
+            }
         }
     }
 

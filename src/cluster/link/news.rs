@@ -1,9 +1,10 @@
-//! Pure: what is told of strangers at the door. Each has a budget of lines for each kind of fault; what
-//! goes beyond it is counted, and told as a number.
+//! Pure: what is told of strangers. Each has a budget of lines for each kind of fault, and each kind one
+//! for all of them together; what goes beyond is counted, and told as a number.
 
 use std::{
-    collections::{BTreeMap, hash_map::DefaultHasher},
+    collections::{BTreeMap, BTreeSet, hash_map::DefaultHasher},
     hash::{Hash, Hasher},
+    net::IpAddr,
     time::Duration,
 };
 
@@ -16,9 +17,20 @@ const PERIOD: Duration = Duration::from_secs(60);
 /// not told again.
 const LINES: usize = 3;
 
-/// So many strangers have a budget of their own for each kind of fault. All others share one, so that
-/// nobody's memory grows, and no kind is silenced by another.
+/// So many strangers have a budget of their own for each kind of fault in a period: a first line.
 const MOST: usize = 256;
+
+/// So many lines that are not a stranger's first are told of one kind in a period.
+const FURTHER: usize = 100;
+
+/// Of all other strangers one line of a kind is told so often: a flood that is over silences nobody.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// At the end of a period so many strangers are summed up one by one; of more the sum of all is told.
+const SUMS: usize = 16;
+
+/// Other strangers are told apart up to so many.
+const COUNTED: usize = 1_024;
 
 /// What is wrong with a stranger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,12 +41,14 @@ pub(super) enum Kind {
     Unlike,
     /// Its name.
     Name,
-    /// It is no node.
+    /// It is no node, or says no and has proven nothing.
     Stranger,
     /// What it sends as a member.
     Packet,
     /// What it says when it is dialled.
     Dialled,
+    /// It is dialled, and not reached.
+    Unreached,
     /// Nothing: nobody can be let in.
     Door,
 }
@@ -53,9 +67,21 @@ impl Kind {
     }
 }
 
+/// The stranger at that address: of IPv6 its /64, since all of that is one customer's.
+pub(super) fn near(ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => {
+            let [a, b, c, d, ..] = ip.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
+
 /// Something to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
+    pub(super) kind: Kind,
     pub(super) address: String,
     pub(super) reason: String,
 }
@@ -63,15 +89,21 @@ pub(super) struct Line {
 /// What was told lately, of whom.
 #[derive(Debug, Default)]
 pub(super) struct Said {
-    /// By kind and stranger; those that share a budget have no name.
-    budgets: BTreeMap<(Kind, Option<String>), Budget>,
-    /// No period ends before.
-    next: Duration,
+    kinds: BTreeMap<Kind, Period>,
 }
 
+/// A minute of one kind.
 #[derive(Debug)]
-struct Budget {
+struct Period {
     ends: Duration,
+    strangers: BTreeMap<String, Budget>,
+    further: usize,
+    others: Others,
+}
+
+/// What is told of one stranger.
+#[derive(Debug, Default)]
+struct Budget {
     /// What was told, as digests.
     told: Vec<u64>,
     /// How many were not told, and the last of them.
@@ -79,21 +111,19 @@ struct Budget {
     last: Option<Line>,
 }
 
-impl Budget {
-    fn new(now: Duration) -> Self {
-        Self { ends: now + PERIOD, told: Vec::new(), more: 0, last: None }
-    }
-
-    /// What was not told in the period that is over, as one line. It counts for the next period.
-    fn sum_up(&mut self, now: Duration) -> Option<Line> {
-        let Line { address, reason } = self.last.take()?;
-        let more = std::mem::take(&mut self.more);
-        (self.ends, self.told) = (now + PERIOD, vec![digest(&reason)]);
-        Some(Line { address, reason: format!("{more} more like it; the last: {reason}") })
-    }
+/// What is told of those who have no budget of their own.
+#[derive(Debug, Default)]
+struct Others {
+    /// When a line may be told again, and what was told, as digests.
+    next: Duration,
+    told: Vec<u64>,
+    /// How many were not told, of whom, as digests, and the last of them.
+    more: u64,
+    of: BTreeSet<u64>,
+    last: Option<Line>,
 }
 
-fn digest(text: &str) -> u64 {
+fn digest(text: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     hasher.finish()
@@ -101,46 +131,108 @@ fn digest(text: &str) -> u64 {
 
 impl Said {
     /// Something is wrong with `whom`: the lines that are to be told now.
-    pub(super) fn hear(&mut self, kind: Kind, whom: &str, line: Line, now: Duration) -> Vec<Line> {
+    pub(super) fn hear(&mut self, whom: &str, line: Line, now: Duration) -> Vec<Line> {
         let mut lines = self.due(now);
-        let mut key = (kind, Some(whom.to_owned()));
-        if !self.budgets.contains_key(&key) {
-            let first = (kind, Some(String::new()));
-            let own = self.budgets.range(first..).take_while(|((of, _), _)| *of == kind).count();
-            if own >= MOST {
-                key.1 = None;
-            }
-        }
-        let budget = self.budgets.entry(key).or_insert_with(|| Budget::new(now));
-        self.next = self.next.min(budget.ends);
-        let digest = digest(&line.reason);
-        if budget.told.len() < LINES && !budget.told.contains(&digest) {
-            budget.told.push(digest);
-            lines.push(line);
-        } else {
-            budget.more += 1;
-            budget.last = Some(line);
-        }
+        let period = self.kinds.entry(line.kind).or_insert_with(|| Period::new(now));
+        lines.extend(period.hear(whom, line, now));
         lines
     }
 
     /// Time passes: what is to be told of periods that are over.
     pub(super) fn due(&mut self, now: Duration) -> Vec<Line> {
         let mut lines = Vec::new();
-        if now < self.next {
-            return lines;
-        }
-        self.budgets.retain(|_, budget| {
-            if now < budget.ends {
-                return true;
+        self.kinds.retain(|_, period| {
+            if period.ends <= now {
+                lines.extend(period.sum_up(now));
             }
-            let more = budget.sum_up(now);
-            lines.extend(more.clone());
-            more.is_some()
+            now < period.ends
         });
-        let ends = self.budgets.values().map(|budget| budget.ends);
-        self.next = ends.min().unwrap_or(Duration::MAX);
         lines
+    }
+}
+
+impl Period {
+    fn new(now: Duration) -> Self {
+        let others = Others::default();
+        Self { ends: now + PERIOD, strangers: BTreeMap::new(), further: 0, others }
+    }
+
+    fn hear(&mut self, whom: &str, line: Line, now: Duration) -> Option<Line> {
+        let digest = digest(&line.reason);
+        let full = self.strangers.len() >= MOST;
+        let Some(budget) = self.strangers.get_mut(whom) else {
+            if full {
+                return self.others.hear(whom, line, now);
+            }
+            let budget = Budget { told: vec![digest], ..Budget::default() };
+            self.strangers.insert(whom.to_owned(), budget);
+            return Some(line);
+        };
+        if budget.told.len() < LINES && self.further < FURTHER && !budget.told.contains(&digest) {
+            budget.told.push(digest);
+            self.further += 1;
+            return Some(line);
+        }
+        budget.more += 1;
+        budget.last = Some(line);
+        None
+    }
+
+    /// What was not told. Those who are summed up one by one keep their place for the next period, in
+    /// which the sum is their first line; without any the period is over.
+    fn sum_up(&mut self, now: Duration) -> Vec<Line> {
+        let Self { mut strangers, mut others, .. } = std::mem::replace(self, Self::new(now));
+        let mut sums = Vec::new();
+        strangers.retain(|_, budget| budget.last.is_some());
+        if strangers.len() > SUMS {
+            for (whom, budget) in std::mem::take(&mut strangers) {
+                others.count(&whom, budget.more, budget.last);
+            }
+        }
+        for (whom, budget) in strangers {
+            let Some(last) = budget.last else { continue };
+            let told = vec![digest(&last.reason)];
+            let reason = format!("{} more like it; the last: {}", budget.more, last.reason);
+            sums.push(Line { reason, ..last });
+            self.strangers.insert(whom, Budget { told, ..Budget::default() });
+        }
+        sums.extend(others.sum_up());
+        if self.strangers.is_empty() {
+            self.ends = now;
+        }
+        sums
+    }
+}
+
+impl Others {
+    fn hear(&mut self, whom: &str, line: Line, now: Duration) -> Option<Line> {
+        let digest = digest((whom, &line.reason));
+        if self.next <= now && !self.told.contains(&digest) {
+            self.next = now + PAUSE;
+            self.told.push(digest);
+            return Some(line);
+        }
+        self.count(whom, 1, Some(line));
+        None
+    }
+
+    fn count(&mut self, whom: &str, more: u64, last: Option<Line>) {
+        self.more += more;
+        self.last = last;
+        if self.of.len() < COUNTED {
+            self.of.insert(digest(whom));
+        }
+    }
+
+    /// Of nobody by name: who came last has not done it all.
+    fn sum_up(self) -> Option<Line> {
+        let Line { kind, reason, .. } = self.last?;
+        let (more, of) = (self.more, self.of.len());
+        let at_least = if of < COUNTED { "" } else { "at least " };
+        let addresses = if of == 1 { "address" } else { "addresses" };
+        let reason =
+            format!("{more} more from {at_least}{of} other {addresses}; the last: {reason}");
+        Some(Line { kind, address: "other addresses".into(), reason })
     }
 }
 

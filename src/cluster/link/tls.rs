@@ -64,7 +64,9 @@ impl Tls {
         let chain = certificates("tls_cert", &files.cert)?;
         let key = PrivateKeyDer::from_pem_file(&files.key)
             .map_err(|error| wrong("tls_key", &files.key, &error))?;
-        let unfit = |error: &dyn std::fmt::Display| wrong("tls_cert", &files.cert, error);
+        let unfit = |error: &dyn std::fmt::Display| {
+            wrong("tls_cert", &files.cert, &of_this_node(&error.to_string()))
+        };
         let clients = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone())
             .build()
             .map_err(|error| wrong("tls_ca", &files.ca, &error))?;
@@ -120,6 +122,21 @@ fn bound(stream: TlsStream<TcpStream>) -> io::Result<(TlsStream<TcpStream>, Chan
     Ok((stream, Channel::Tls(exported)))
 }
 
+/// What is missing in a certificate that older `openssl x509 -req` signs without more.
+const VERSION_1: &str = "certificate is of version 1: sign it with an extension file, say \
+                         `basicConstraints=CA:FALSE` (`openssl x509 -req … -extfile`)";
+
+/// How such a certificate is called below.
+const UNSUPPORTED_VERSION: &str = "UnsupportedCertVersion";
+
+/// What is wrong with this node's own certificate, which to those below is always the other's.
+fn of_this_node(said: &str) -> String {
+    if said.contains(UNSUPPORTED_VERSION) {
+        return format!("this node's {VERSION_1}");
+    }
+    said.replacen("invalid peer certificate", "this node's certificate is not valid", 1)
+}
+
 /// What a fault of a TLS handshake means, in words of this node.
 pub(super) fn explain(error: &io::Error) -> String {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
@@ -133,6 +150,9 @@ pub(super) fn explain(error: &io::Error) -> String {
             format!("it refuses this node's certificate ({alert:?})")
         }
         Some(rustls::Error::NoCertificatesPresented) => "it shows no certificate".into(),
+        Some(other) if other.to_string().contains(UNSUPPORTED_VERSION) => {
+            format!("its certificate cannot be accepted: its {VERSION_1}")
+        }
         Some(other) => format!("its certificate cannot be accepted: {other}"),
         None => format!("the TLS handshake broke off ({error}): perhaps it does not speak TLS"),
     }

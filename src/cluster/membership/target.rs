@@ -18,7 +18,8 @@ const ITSELF_PAUSE: Duration = Duration::from_secs(30);
 /// So often a node may be busy before it is asked less often.
 const PATIENCE: u32 = 20;
 
-/// So often whoever takes a proof may say nothing: a node may be stopped at that moment.
+/// So often whoever takes a proof may say nothing before it has proven something: a node may be stopped at
+/// that moment.
 const MOST_MUTE: u32 = 5;
 
 /// The same is said again after so long.
@@ -119,8 +120,13 @@ impl Target {
     pub(super) fn linked(&mut self, id: &MemberId) {
         self.member = Some(id.clone());
         (self.outcome, self.dialling, self.given_up) = (Outcome::Linked, false, false);
-        (self.fault, self.lost) = (None, None);
+        (self.fault, self.lost, self.mute) = (None, None, 0);
         self.dials += 1;
+    }
+
+    /// Somebody asks for it.
+    pub(super) fn asked_for(&mut self, now: Duration) {
+        (self.seed, self.given_up, self.next, self.mute) = (true, false, now, 0);
     }
 
     /// Messages pass: the next trouble is a new one.
@@ -146,10 +152,12 @@ impl Target {
     /// A dial came to nothing. What to tell the operator, if it is news.
     pub(super) fn failed(&mut self, fault: &DialFault, now: Duration, dice: u64) -> Option<String> {
         self.dialling = false;
-        self.mute = match fault {
-            DialFault::Mute(_) => self.mute.saturating_add(1),
-            _ => 0,
-        };
+        // Whoever refuses has proven that it may, as far as it gets here; who breaks off has not.
+        match fault {
+            DialFault::Mute(_) => self.mute = self.mute.saturating_add(1),
+            DialFault::Refused(_) => self.mute = 0,
+            DialFault::Unreachable(_) | DialFault::Unproven(_) => {}
+        }
         let unproven = match fault {
             DialFault::Unproven(_) => true,
             DialFault::Mute(_) => self.mute >= MOST_MUTE,

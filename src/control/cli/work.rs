@@ -24,7 +24,10 @@ use crate::{
         signals::EndSignals,
         table::wants_colour,
     },
-    node::{ClusterNode, Node, weak::weak},
+    node::{
+        ClusterNode, Node,
+        weak::{listening, weak},
+    },
     report::{Colour, RunReport, json, text},
     scenario::catalog::Catalog,
     settings::NodeSettings,
@@ -89,7 +92,9 @@ pub(super) fn on_node(catalog: Catalog, options: BootOptions, work: Work) -> Exi
 fn look_at_token(telemetry: &Telemetry, settings: &NodeSettings, work: &Work) {
     let served = matches!(work, Work::Console | Work::Start);
     let token = settings.api_token.as_ref().filter(|_| served);
-    if let Some(weak) = token.and_then(|token| weak("API token", token, settings.api_listen)) {
+    if let Some(weak) =
+        token.and_then(|token| weak("API token", token, listening(settings.api_listen)))
+    {
         telemetry.emit(&weak);
     }
 }

@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     harness::{Cluster, MASTER, PATIENCE, Plan, eventually, throughout, worker},
+    process::Process,
     shapes::{self, UP},
 };
 
@@ -159,6 +160,29 @@ fn a_node_is_back_under_its_old_name_twenty_times_of_twenty() {
     assert!(given.shares.get(&worker(1)).is_some_and(|&share| share > 0), "{given:?}");
     cluster.until_acting(1..=32, Duration::from_secs(1), PATIENCE);
     cluster.target.assert_one_life();
+}
+
+/// Whoever is dialled gets a proof: it does not matter then where a node listens.
+#[test]
+fn a_short_cookie_is_told_once_of_a_node_that_dials_other_machines() {
+    let mut cluster = Cluster::empty(Plan::default());
+    let said = |process: &Process| process.logged().matches("the cookie is shorter than").count();
+    for (name, setting) in [("dials", "CROWD_NODES"), ("advertises", "CROWD_ADVERTISE")] {
+        let mut options = cluster.options(name, None);
+        options.environment.push(("CROWD_COOKIE".into(), "sesame".into()));
+        options.environment.push((setting.into(), "192.0.2.1:4370".into()));
+        let process = cluster.try_start_beside(&options).unwrap();
+        assert_eq!(said(&process), 1, "{}", process.logged());
+    }
+    let mut options = cluster.options("joins", None);
+    options.environment.push(("CROWD_COOKIE".into(), "sesame".into()));
+    cluster.start_node(&options);
+    // Refused where nobody is, and too late where nobody answers.
+    for (address, count) in [("127.0.0.1:1", 0), ("0.0.0.0:1", 1), ("0.0.0.0:2", 1)] {
+        cluster.ask("joins", &format!("join {address}"));
+        let node = cluster.node("joins");
+        assert_eq!(said(node), count, "{address}: {}", node.logged());
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod target;
 mod web;
 
 mod capacity;
+mod certificates;
 mod churn;
 mod cutting;
 mod feeding;

@@ -1,7 +1,7 @@
 //! Every event the runtime emits. Names follow `crowd.<part>.<what>[.<phase>]`; amoc's names with
 //! another first word, plus those amoc lacks (marked *ours*).
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tracing::Level;
 
@@ -350,12 +350,12 @@ events! {
     WeakSecret = "crowd.config.weak_secret" at WARN {
         /// `cookie` or `API token`.
         what: &'static str,
-        /// Where this node listens.
-        listens: SocketAddr }, says |event| {
+        /// What this node does, so that they can.
+        exposed: String }, says |event| {
         format!(
-            "the {} is shorter than 16 bytes, and this node listens at {}, for other machines: make a \
-             longer one, say with `head -c 24 /dev/urandom | base64`",
-            event.what, event.listens
+            "the {} is shorter than 16 bytes, and this node {}: make a longer one, say with \
+             `head -c 24 /dev/urandom | base64`",
+            event.what, event.exposed
         )
     };
     /// Settings of the running scenario were changed (*ours*).

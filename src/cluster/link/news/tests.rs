@@ -8,13 +8,13 @@ fn second(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-fn line(whom: &str, reason: &str) -> Line {
-    Line { address: whom.into(), reason: reason.into() }
+fn line(kind: Kind, whom: &str, reason: &str) -> Line {
+    Line { kind, address: whom.into(), reason: reason.into() }
 }
 
 /// What is told when that is heard.
 fn told(said: &mut Said, kind: Kind, whom: &str, reason: &str, at: u64) -> Vec<String> {
-    let lines = said.hear(kind, whom, line(whom, reason), second(at));
+    let lines = said.hear(whom, line(kind, whom, reason), second(at));
     lines.into_iter().map(|line| line.reason).collect()
 }
 
@@ -28,19 +28,23 @@ fn the_same_is_told_once_a_minute_and_counted() {
     assert_eq!(told(&mut said, Kind::Name, "a", "yes", 10), ["yes"]);
     assert_eq!(told(&mut said, Kind::Name, "b", "no", 10), ["no"]);
     assert_eq!(said.due(second(59)), []);
-    assert_eq!(said.due(second(60)), [line("a", "9 more like it; the last: no")]);
+    assert_eq!(said.due(second(60)), [line(Kind::Name, "a", "9 more like it; the last: no")]);
     assert!(told(&mut said, Kind::Name, "a", "no", 61).is_empty());
     // The next line comes with it.
     let two = told(&mut said, Kind::Name, "b", "no", 130);
     assert_eq!(two, ["1 more like it; the last: no", "no"]);
+    said.due(second(190));
     assert_eq!(said.due(second(400)), []);
-    assert!(said.budgets.is_empty());
+    assert!(said.kinds.is_empty());
+}
+
+fn odd(number: usize) -> String {
+    format!("it meets others in another way (crowd-link/{number})")
 }
 
 #[test]
 fn a_flood_of_one_kind_silences_neither_another_kind_nor_anybody_else() {
     let mut said = Said::default();
-    let odd = |number: usize| format!("it meets others in another way (crowd-link/{number})");
     let mut lines = 0;
     for number in 0..1_000 {
         lines += told(&mut said, Kind::Stranger, "a", &odd(number), 0).len();
@@ -53,61 +57,91 @@ fn a_flood_of_one_kind_silences_neither_another_kind_nor_anybody_else() {
     assert_eq!(sum.len(), 1);
     let more = 1_000 - LINES;
     assert!(sum[0].reason.starts_with(&format!("{more} more like it; the last: ")), "{sum:?}");
-    // Nor does a flood from everywhere.
+}
+
+#[test]
+fn a_flood_from_everywhere_has_a_bound_and_an_end() {
+    let mut said = Said::default();
+    let mut lines = 0;
     for number in 0..10_000 {
-        told(&mut said, Kind::Unlike, &number.to_string(), &odd(number), 61);
+        let whom = (number % 2_000).to_string();
+        lines += told(&mut said, Kind::Stranger, &whom, &odd(number), 0).len();
     }
-    assert_eq!(told(&mut said, Kind::Cookie, "c", "the cookies differ", 62).len(), 1);
-    assert!(said.budgets.len() < MOST + 10);
+    assert_eq!(lines, MOST + FURTHER + 1);
+    // Another kind has its own.
+    assert_eq!(told(&mut said, Kind::Cookie, "c", "the cookies differ", 1).len(), 1);
+    // A while after the last of them others are heard of again.
+    assert_eq!(told(&mut said, Kind::Stranger, "c", "no nonce", 1), [""; 0]);
+    assert_eq!(told(&mut said, Kind::Stranger, "c", "no nonce", 5), ["no nonce"]);
+    let sum: Vec<_> =
+        said.due(second(60)).into_iter().filter(|line| line.kind == Kind::Stranger).collect();
+    // Of nobody by name.
+    assert_eq!(sum.len(), 1);
+    assert_eq!(sum[0].address, "other addresses");
+    let more = 10_000 - (MOST + FURTHER + 1) + 1;
+    let words = format!("{more} more from at least {COUNTED} other addresses; the last: ");
+    assert!(sum[0].reason.starts_with(&words), "{sum:?}");
+    assert!(!said.kinds.contains_key(&Kind::Stranger));
+}
+
+#[test]
+fn a_stranger_has_all_of_its_network() {
+    let of = |ip: &str| near(ip.parse().unwrap());
+    assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff:ffff:ffff:ffff"));
+    assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+    assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    assert_eq!(of("::ffff:192.0.2.1"), "192.0.2.1");
+}
+
+/// How many that line stands for that were not told.
+fn summed(line: &Line) -> Option<usize> {
+    let (more, rest) = line.reason.split_once(" more ")?;
+    (rest.starts_with("like it") || rest.starts_with("from ")).then(|| more.parse().unwrap())
 }
 
 proptest! {
     /// All that was heard is told, as a line or as a number; never much at once, and little is kept.
     #[test]
     fn everything_is_told_or_counted_and_little_is_kept(
-        heard in prop::collection::vec((0..4_u8, 0..600_u32, 0..20_u8, 0..3_000_u64), 0..2_000),
+        heard in prop::collection::vec((0..4_u8, 0..600_u32, 0..20_u8, 0..300_u64), 0..4_000),
     ) {
         let kinds = [Kind::Cookie, Kind::Unlike, Kind::Name, Kind::Stranger];
         let mut said = Said::default();
         let mut now = Duration::ZERO;
         let (mut lines, mut more) = (0, 0);
-        let mut recent = BTreeMap::<(Kind, u32), Vec<Duration>>::new();
-        let mut count = |all: Vec<Line>| -> usize {
-            let sums = all.iter().filter_map(|line| {
-                line.reason.split_once(" more like it").map(|(more, _)| more.parse::<usize>().unwrap())
-            });
-            let sums: Vec<usize> = sums.collect();
-            more += sums.iter().sum::<usize>();
-            lines += all.len() - sums.len();
-            all.len() - sums.len()
-        };
+        let mut recent = BTreeMap::<Kind, Vec<Duration>>::new();
         let total = heard.len();
         for (kind, whom, what, pause) in heard {
             now += Duration::from_millis(pause);
             let kind = kinds[usize::from(kind)];
             let name = whom.to_string();
-            let known = said.budgets.keys().filter(|(of, _)| *of == kind).count() >= MOST;
-            let told = said.hear(kind, &name, line(&name, &what.to_string()), now);
-            let own = count(told) > 0;
-            let times = recent.entry((kind, whom)).or_default();
-            times.retain(|at| now < *at + PERIOD);
-            if times.is_empty() && !known && !said.budgets.values().any(|all| all.more > 0) {
-                prop_assert!(own, "the first of a kind in a minute is told");
+            let full = said.kinds.get(&kind).is_some_and(|period| {
+                period.strangers.len() >= MOST || period.strangers.contains_key(&name)
+            });
+            let told = said.hear(&name, line(kind, &name, &what.to_string()), now);
+            let own = told.iter().any(|line| line.address == name && summed(line).is_none());
+            prop_assert!(own || full, "the first of a kind in a minute is told");
+            for line in told {
+                recent.entry(line.kind).or_default().push(now);
+                match summed(&line) {
+                    Some(sum) => more += sum,
+                    None => lines += 1,
+                }
             }
-            if own {
-                times.push(now);
-                prop_assert!(times.len() <= 2 * LINES, "never much at once");
+            for times in recent.values_mut() {
+                times.retain(|at| now < *at + PERIOD);
+                // A minute may be the end of a period and the beginning of another.
+                prop_assert!(times.len() < 2 * 400, "never much at once");
             }
-            for kind in kinds {
-                let kept = said.budgets.keys().filter(|(of, _)| *of == kind).count();
-                prop_assert!(kept <= MOST + 1);
+            for period in said.kinds.values() {
+                prop_assert!(period.strangers.len() <= MOST && period.others.of.len() <= COUNTED);
             }
         }
-        for _ in 0..2 {
+        for _ in 0..3 {
             now += PERIOD;
-            count(said.due(now));
+            more += said.due(now).iter().filter_map(summed).sum::<usize>();
         }
-        prop_assert!(said.budgets.is_empty());
+        prop_assert!(said.kinds.is_empty());
         prop_assert_eq!(lines + more, total);
     }
 }

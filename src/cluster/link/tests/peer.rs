@@ -192,6 +192,13 @@ impl Peer {
         });
     }
 
+    /// What it has logged so far that nobody but the log is told, if it contains these words.
+    pub(super) fn logged(&self, words: &str) -> Vec<String> {
+        let said = self.heard.0.lock().unwrap();
+        let lines = said.iter().filter_map(|said| said["logged"].as_str());
+        lines.filter(|line| line.contains(words)).map(str::to_owned).collect()
+    }
+
     /// Memory in use, in KiB.
     pub(super) fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
@@ -245,12 +252,32 @@ fn say(what: &Value) {
     println!("@{what}");
 }
 
+/// Says what is logged, but for what the events tell.
+struct Log;
+
+impl Write for Log {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        if text.contains("a node cannot be reached") {
+            say(&json!({"logged": text}));
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Not a test of its own: what the started processes run.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer() {
     let Ok(config) = env::var(VARIABLE) else { return };
     if env::var("CROWD_LINK_LOG").is_ok() {
         let _ = tracing_subscriber::fmt().with_writer(std::io::stderr).try_init();
+    } else {
+        let warnings = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN);
+        let _ = warnings.with_ansi(false).with_writer(|| Log).try_init();
     }
     let config: Config = serde_json::from_str(&config).unwrap();
     let telemetry = Telemetry::default();

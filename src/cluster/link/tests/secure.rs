@@ -2,8 +2,10 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader},
     net::TcpStream,
     path::PathBuf,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -11,7 +13,10 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::peer::{Config, PATIENCE};
+use super::{
+    super::tls::{self, Tls, TlsFiles},
+    peer::{Config, PATIENCE},
+};
 
 /// An authority, and the directory its certificates lie in.
 pub(super) struct Authority {
@@ -103,4 +108,40 @@ fn a_plain_node_says_that_it_is_one() {
     let b = authority.config("b").seed(&a).start();
     a.refuses(0, "it speaks TLS, and this node does not");
     b.refuses(0, "TLS");
+}
+
+/// What a person reaches for makes a certificate that TLS does not take.
+#[tokio::test]
+async fn a_certificate_of_version_1_is_called_one() {
+    let authority = Authority::new();
+    let [cert, key, ca] = authority.files("good");
+    let folder = authority.directory.path();
+    // Newer versions of openssl do not make it any more. Its key is beside it.
+    let old = folder.join("old");
+    fs::write(&old, include_str!("version_1.pem")).unwrap();
+    let words = "certificate is of version 1: sign it with an extension file, say \
+                 `basicConstraints=CA:FALSE`";
+    // This node's own.
+    let files = TlsFiles { cert: old.clone(), key: old, ca: ca.clone() };
+    let refusal = Tls::new(&files).err().unwrap().message;
+    assert!(refusal.contains(&format!("cannot be used: this node's {words}")), "{refusal}");
+    assert!(!refusal.contains("peer"), "{refusal}");
+    // Another's, who does not mind.
+    let here = Tls::new(&TlsFiles { cert, key, ca }).unwrap();
+    let mut server = Command::new("openssl")
+        .args(["s_server", "-tls1_3", "-accept", "127.0.0.1:0", "-cert", "old", "-key", "old"])
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Held open, as its input is: it ends with either.
+    let output = BufReader::new(server.stdout.take().unwrap());
+    let mut lines = output.lines().map_while(Result::ok);
+    let address = lines.find_map(|line| Some(line.strip_prefix("ACCEPT ")?.to_owned()));
+    let stream = tokio::net::TcpStream::connect(address.unwrap()).await.unwrap();
+    let fault = here.connect(stream).await.err().unwrap();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(tls::explain(&fault).contains(&format!("accepted: its {words}")), "{fault}");
 }
