@@ -5,6 +5,7 @@
 use crowd::report::{Colour, RunReport, html, json, junit, text};
 use serde_json::{Map, Value};
 
+#[allow(dead_code, reason = "others use more of them")]
 #[path = "report/documents.rs"]
 mod documents;
 
