@@ -1,7 +1,5 @@
 //! Whatever text of a document holds escape sequences: no output that is made of it does.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
 use crowd::report::{Colour, RunReport, html, json, junit, text};
 use serde_json::{Map, Value};
 
