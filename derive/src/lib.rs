@@ -34,6 +34,9 @@ mod settings;
 ///   scenario's.
 /// - `override(NAME(default = …, description = "…", update = …), …)`: with `group`, says something
 ///   else about settings of the group.
+///
+/// `#[setting(crate = PATH)]` on the struct names the crate that generated code uses, if that is not
+/// `crowd`.
 #[proc_macro_derive(Settings, attributes(setting))]
 pub fn derive_settings(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -82,17 +82,25 @@ fn begin_of_scheme(text: &str, at: usize) -> Option<usize> {
 
 /// The URLs that begin there. One that does not follow a comma stands where the query or the
 /// password of the one before goes on, and so it does behind a comma that `\` takes the meaning of.
+/// Behind white space nobody can tell, and it is both.
 fn divided(text: &str, begins: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
+    let mut within = Vec::new();
     for begin in begins {
         let before = text[..begin].trim_end().strip_suffix(',');
         match (found.last_mut(), before.filter(|before| !before.ends_with('\\'))) {
             (None, _) => {}
             (Some(last), Some(before)) => last.end = before.len().max(last.start),
-            (Some(_), None) => continue,
+            (Some(_), None) => {
+                if text[..begin].ends_with(char::is_whitespace) {
+                    within.push(begin..text.len());
+                }
+                continue;
+            }
         }
         found.push(begin..text.len());
     }
+    found.extend(within);
     found
 }
 

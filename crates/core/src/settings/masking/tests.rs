@@ -58,6 +58,7 @@ fn any_text_is_told_without_the_secrets_of_its_urls() {
         ("http://h/?a=x,http://i/?b=y", "http://h/?a=***,http://i/?b=***"),
         (r"http://h/?a=x\,http://i/?b=y", "http://h/?a=***"),
         ("see http://h/?a=x", "see http://h/?a=***"),
+        ("see http://a/ and http://me:pw@b/", "see http://a/ and http://***@b/"),
         ("joe@x.org", "joe@x.org"),
         ("mail: joe@x.org", "mail: joe@x.org"),
         (r#"{"to":"joe@x.org","n":1}"#, r#"{"to":"joe@x.org","n":1}"#),
