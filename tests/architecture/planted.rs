@@ -72,6 +72,7 @@ fn what_a_pure_module_must_not_name_is_found_however_it_is_written() {
         "use tokio::time;",
         "use std::{collections::BTreeMap, time::{Duration, Instant}};",
         "use std::time::SystemTime as Clock;",
+        "use std::net::{IpAddr, TcpStream};",
         "fn f() { std::fs::read(\"x\"); }",
         "async fn f() {}",
         "fn f() { let g = async { 5 }; }",
@@ -80,6 +81,7 @@ fn what_a_pure_module_must_not_name_is_found_however_it_is_written() {
     ] {
         assert!(!impurities(&Source::new("low.rs", planted)).is_empty(), "{planted}");
     }
-    let plain = "use std::time::Duration;\n#[cfg(test)] mod tests { use tokio::time; }";
+    let plain =
+        "use std::{net::IpAddr, time::Duration};\n#[cfg(test)] mod tests { use tokio::time; }";
     assert!(impurities(&Source::new("low.rs", plain)).is_empty());
 }

@@ -13,7 +13,7 @@ pub(crate) fn impurities(source: &Source) -> Vec<String> {
         begins(&["tokio"])
             || begins(&["ractor"])
             || begins(&["std", "fs"])
-            || begins(&["std", "net"])
+            || begins(&["std", "net"]) && !is_address(path.last())
             || begins(&["std", "thread"])
             || has("Instant")
             || has("SystemTime")
@@ -22,6 +22,11 @@ pub(crate) fn impurities(source: &Source) -> Vec<String> {
         names.paths.iter().filter(is_impure).map(|path| path.join("::")).collect();
     found.extend(names.is_async.then(|| "async".to_owned()));
     found
+}
+
+/// An address is a value, unlike a socket.
+fn is_address(name: Option<&String>) -> bool {
+    name.is_some_and(|name| name.ends_with("Addr"))
 }
 
 /// Them, below the root of the workspace.

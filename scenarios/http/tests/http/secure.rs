@@ -122,9 +122,16 @@ async fn nothing_that_a_file_of_certificates_holds_is_told() {
         assert!(!told.contains(canary) && !told.contains(&numbers), "{text:?}: {told}");
         node.reset().await.unwrap();
     }
-    let settings = given(&[("url", "https://localhost:1/"), ("ca_file", "/dev/zero")]);
-    let refusal = node.start_run("http", 1, settings).await.unwrap_err();
-    assert!(refusal.message.contains("is too large"), "{refusal}");
+    let long = NamedTempFile::new().unwrap();
+    long.as_file().set_len(5 * 1024 * 1024).unwrap();
+    for (path, told) in
+        [(long.path().to_str().unwrap(), "is too large"), ("/dev/zero", "it is no plain file")]
+    {
+        let settings = given(&[("url", "https://localhost:1/"), ("ca_file", path)]);
+        let refusal = node.start_run("http", 1, settings).await.unwrap_err();
+        assert!(refusal.message.contains(told), "{refusal}");
+        node.reset().await.unwrap();
+    }
     node.shutdown().await;
 }
 
