@@ -9,8 +9,9 @@ fn recipe() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
     let text = fs::read_to_string(root.join("docs/cluster.md")).unwrap();
     let (_, rest) = text.split_once("## Certificates").unwrap();
-    let (_, rest) = rest.split_once("```sh\n").unwrap();
-    rest.split_once("```").unwrap().0.to_owned()
+    let (_, rest) = rest.split_once("```console illustration\n").unwrap();
+    let lines = rest.split_once("```").unwrap().0.lines();
+    lines.map(|line| line.strip_prefix("$ ").unwrap().to_owned() + "\n").collect()
 }
 
 #[test]
