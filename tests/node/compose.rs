@@ -262,8 +262,11 @@ fn a_cluster_of_containers_survives_what_processes_survive() {
 
     docker(&["kill", &containers.container("worker-2")]);
     containers.until_acting_without(30, &["worker-2"], BACK);
-    let status = containers.status();
-    assert_eq!(status.users.running, 30, "{status:?}");
+    // The target sees them before the next heartbeat tells the master.
+    let status = eventually("30 run", PATIENCE, || {
+        let status = containers.status();
+        if status.users.running == 30 { Ok(status) } else { Err(status) }
+    });
     assert_eq!(status.gaps.len(), 1, "{status:?}");
     assert_eq!((&*status.gaps[0].node, status.gaps[0].users), ("worker-2", 10), "{status:?}");
 
